@@ -1,0 +1,1005 @@
+"""Read the number painted on a shipping container (ISO 6346, `CSQU 305438 3`) with Florence-2.
+
+    python container_ocr.py photo.jpg
+    python container_ocr.py a.jpg b.jpg --lora_path ./florence-container-lora --json
+
+prints one line per photo: image, number, status, confidence and the model's raw text, tab-separated
+(or one JSON object per photo). Status is `ok` (a number that checks), `review` (look at it: the
+reason follows), `none` (no number) or `error` (the image could not be read).
+
+From Python:
+
+    from container_ocr import ContainerOCR, FinetunedContainerOCR, find_numbers, is_valid
+    reading = FinetunedContainerOCR("./florence-container-lora").read("photo.jpg")
+    reading.number, reading.is_valid, reading.confidence   # 'CSQU 305438 3', True, 0.97
+
+This is the one module that the other three scripts share. A number is never invented or repaired:
+what is returned stands in the model's text, letter by letter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ctypes
+import functools
+import json
+import math
+import os
+import platform
+import re
+import sys
+import tempfile
+import unicodedata
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:  # heavy: imported where a model or an image is really needed
+    import torch
+    from peft import PeftModel
+    from PIL import Image
+    from transformers import (
+        BatchFeature,
+        Florence2ForConditionalGeneration,
+        Florence2Processor,
+    )
+
+DEFAULT_MODEL = "florence-community/Florence-2-large"
+PROMPT = "<OCR>"  # must stand alone: the processor turns it into "What is the text in the image?"
+BEAMS = 3  # no dearer than greedy: the vision tower is most of the work
+MAX_NEW_TOKENS = 256  # all the text on a busy container door; a tuned model stops after a dozen
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
+DEVICES = ("auto", "cuda", "mps", "cpu")
+DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+
+# ISO 6346: the place of a character in this string is its value; 11, 22 and 33 are skipped.
+ALPHABET = "0123456789A BCDEFGHIJK LMNOPQRSTU VWXYZ"
+NUMBER = re.compile(r"([A-Z]{3}[UJZ])([0-9]{6})([0-9])")
+MAX_GAP = 6  # words of other text tolerated inside a number that checks
+
+# Words of digits that are no part of a number: weights and times, size-type codes (22G1), 30480KGS.
+OTHER_DIGITS = re.compile(
+    r"(?<![A-Z0-9])(?:[0-9]{1,5}(?:[.,:/'\"][0-9]+)+[A-Z]*"
+    r"|[1-9LM][0-9A-Z][A-Z][0-9]|[0-9]{1,5}[A-Z]+)(?![A-Z0-9])"
+)
+
+EMBEDDING = "model.language_model.shared.weight"
+TIED_TO_EMBEDDING = (  # copies of it, or the original's constant zero
+    "lm_head.weight",
+    "model.language_model.encoder.embed_tokens.weight",
+    "model.language_model.decoder.embed_tokens.weight",
+)
+# Microsoft's tensor names to transformers' own, applied in this order.
+MICROSOFT_NAMES = (
+    (r"^vision_tower\.", "model.vision_tower."),
+    (r"\.convs\.(\d+)\.proj\.", r".convs.\1.conv."),
+    (r"\.(conv[12])\.fn\.dw\.", r".\1."),
+    (r"\.(?:window|channel)_attn\.norm\.", ".norm1."),
+    (r"\.(window|channel)_attn\.fn\.", r".\1_attn."),
+    (r"\.ffn\.norm\.", ".norm2."),
+    (r"\.ffn\.fn\.net\.", ".ffn."),
+    (r"^image_projection$", "model.multi_modal_projector.image_projection.weight"),
+    (r"^image_pos_embed\.", "model.multi_modal_projector.image_position_embed."),
+    (r"^(image_proj_norm|visual_temporal_embed)\.", r"model.multi_modal_projector.\1."),
+    (r"^language_model\.model\.", "model.language_model."),
+    (r"^language_model\.lm_head\.", "lm_head."),
+)
+# The tokens that Microsoft's processor adds to BART's 50,265, in its order (and its spelling).
+MICROSOFT_TOKENS = [
+    f"<{name}>"
+    for name in (
+        *("od", "/od", "ocr", "/ocr"),
+        *(f"loc_{i}" for i in range(1000)),
+        *("cap", "/cap", "ncap", "/ncap", "dcap", "/dcap", "grounding", "/grounding"),
+        *("seg", "/seg", "sep", "region_cap", "/region_cap"),
+        *("region_to_desciption", "/region_to_desciption", "proposal", "/proposal"),
+        *("poly", "/poly", "and"),
+    )
+]
+
+
+# ---- errors and the command line -------------------------------------------------------------
+
+
+class UserError(Exception):
+    """Say in one sentence what the user can mend: bad data."""
+
+    exit_code = 1
+
+
+class FlagError(UserError):
+    """Say which flag has a value that cannot work."""
+
+    exit_code = 2
+
+
+class ImageError(UserError):
+    """Say why one image cannot be read."""
+
+
+class ModelError(UserError):
+    """Say why a checkpoint or an adapter cannot be used."""
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """Parse flags and show their defaults; a mistake is one `error:` line and exit code 2."""
+
+    def __init__(self, doc: str):
+        formatter = argparse.RawDescriptionHelpFormatter
+        super().__init__(description=doc, formatter_class=formatter, allow_abbrev=False)
+
+    def error(self, message: str) -> None:
+        """Print one line and exit with code 2."""
+        self.exit(2, f"error: {message}; see {self.prog} --help\n")
+
+
+def command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
+    """Make `main` end with the contract's exit codes: a `UserError` becomes one line on stderr."""
+
+    @functools.wraps(main)
+    def run(argv: list[str] | None = None) -> int:
+        for stream in (sys.stdout, sys.stderr):  # names may hold what the terminal cannot show
+            stream.reconfigure(errors="backslashreplace")
+        try:
+            return main(argv)
+        except UserError as error:
+            say(f"error: {error}")
+            return error.exit_code
+        except KeyboardInterrupt:
+            say("error: interrupted")
+            return 130
+
+    return run
+
+
+@contextlib.contextmanager
+def out_of_memory(remedy: str) -> Iterator[None]:
+    """Turn a device's or the machine's out-of-memory error into one line that says what to do."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        from accelerate.utils.memory import should_reduce_batch_size
+
+        if isinstance(error, RuntimeError) and not should_reduce_batch_size(error):
+            raise
+        raise UserError(f"out of memory: {remedy}") from None
+
+
+def say(message: str) -> None:
+    """Print progress, a warning or an error on stderr; of many processes the first speaks."""
+    if os.environ.get("RANK", "0") == "0" or message.startswith("error"):
+        print(message, file=sys.stderr, flush=True)
+
+
+def add_model_flags(parser: argparse.ArgumentParser, lora: bool = True) -> None:
+    """Add the flags that choose what reads, where and how precisely: the same in every script."""
+    parser.add_argument(
+        "--model",
+        metavar="ID_OR_DIR",
+        help=f"base model (default: the adapter's, or {DEFAULT_MODEL})",
+    )
+    if lora:
+        parser.add_argument(
+            "--lora_path", metavar="DIR", help="adapter made by finetune_florence.py"
+        )
+    parser.add_argument(
+        "--device", default="auto", choices=DEVICES, help="default: auto = cuda, else mps, else cpu"
+    )
+    parser.add_argument(
+        "--dtype",
+        default="auto",
+        choices=["auto", *DTYPES],
+        help="default: auto = bf16 or fp16 on cuda, fp32 elsewhere",
+    )
+
+
+def positive(text: str) -> int:
+    """Parse a flag's value that must be a whole number above zero."""
+    value = int(text) if text.isascii() and text.isdigit() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
+    return value
+
+
+def check_model_flags(args: argparse.Namespace) -> None:
+    """Raise `FlagError` for a model, adapter or device that is not there; needs no torch."""
+    require_device(args.device, drivers_present())
+    lora_path = getattr(args, "lora_path", None)
+    if lora_path is not None:
+        read_adapter_config(lora_path)
+    model = base_model(args.model, lora_path)
+    folder = Path(model)
+    if folder.is_dir():
+        read_model_config(folder)
+    elif not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", model):
+        raise FlagError(f"--model {model}: no such folder, nor a model id like {DEFAULT_MODEL}")
+
+
+# ---- ISO 6346 --------------------------------------------------------------------------------
+
+
+def ascii_upper(text: str) -> str:
+    """Return `text` in upper case with full-width forms made plain, of the same length."""
+    plain = (unicodedata.normalize("NFKC", character).upper() for character in text)
+    return "".join(new if len(new) == 1 else old for old, new in zip(text, plain))
+
+
+def compact(text: str) -> str:
+    """Return a number without spaces and dashes, in upper case: `csqu 305438-3` → `CSQU3054383`."""
+    return re.sub(r"[\s\-_\u2010-\u2015\u2212]", "", ascii_upper(text))
+
+
+def check_digit(number: str) -> str:
+    """Return the check digit that the first ten characters of `number` ask for, by ISO 6346.
+
+    Each character's value times 2^position, summed, mod 11; 10 becomes 0. Raises ValueError where
+    the ten are not three letters, one of U, J, Z, and six digits.
+    """
+    code = compact(number)[:10]
+    if not NUMBER.fullmatch(code + "0"):
+        raise ValueError(f"{number!r} does not begin with an owner code and six digits")
+    total = sum(ALPHABET.index(c) << place for place, c in enumerate(code))
+    return str(total % 11 % 10)
+
+
+def is_valid(number: object) -> bool:
+    """Tell whether `number` is a whole ISO 6346 number with the right check digit."""
+    code = compact(number) if isinstance(number, str) else ""
+    return bool(NUMBER.fullmatch(code)) and check_digit(code) == code[10]
+
+
+def split_number(number: str) -> tuple[str, str, str]:
+    """Return owner code, serial number and check digit; what is missing is an empty string."""
+    code = compact(number)
+    return code[:4], code[4:10], code[10:]
+
+
+def format_number(number: str) -> str:
+    """Return a number as it is painted: `CSQU3054383` → `CSQU 305438 3`."""
+    return " ".join(part for part in split_number(number) if part)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A number in a text: ten characters (check digit missing) or eleven, and where they stand.
+
+    `gap` counts the words of other text inside it; `start` and `end` are indices into the text.
+    """
+
+    number: str
+    gap: int
+    start: int
+    end: int
+
+    @property
+    def rank(self) -> tuple[bool, bool, int, int]:
+        """Return the sort key, best first: checks, is whole, is in one piece, comes early."""
+        return not is_valid(self.number), len(self.number) < 11, self.gap, self.start
+
+
+@functools.cache
+def number_patterns() -> list[tuple[int, re.Pattern[str]]]:
+    """Return (gap, pattern) for each way in which OCR leaves the pieces of a number."""
+    owner = r"(?P<owner>[A-Z] *[A-Z] *[A-Z] *[UJZ])"
+    serial = r"(?<![0-9])(?P<serial>[0-9](?: *[0-9]){5})"
+    digit = r"(?P<digit>[0-9])"
+    words = r"(?: +[^ ]+){%d} +"
+    ways = [
+        (0, rf"{owner} *{serial}(?: *{digit})?(?![0-9])"),
+        (1, rf"{owner} *{serial}{digit}(?=[0-9])"),  # the size-type code follows without a space
+        (MAX_GAP, rf"(?<![A-Z]){serial} *{digit} +{owner}"),  # read out of order
+    ]
+    for before in range(MAX_GAP + 1):
+        apart = owner + words % before + serial
+        ways.append((before, rf"{apart} *{digit}(?![0-9])"))
+        for after in range(1, MAX_GAP - 1):
+            ways.append((before + after, apart + words % after + rf"{digit}(?![^ ])"))
+    return [(gap, re.compile(f"(?={way})")) for gap, way in ways]
+
+
+def find_candidates(text: str) -> list[Candidate]:
+    """Return the best candidate for each owner code in `text`, best first.
+
+    With other text inside, or letters before the owner code, only a number that checks is believed.
+    """
+    plain = OTHER_DIGITS.sub(lambda word: "~" * len(word[0]), ascii_upper(text))
+    plain = re.sub(r"[^A-Z0-9~]", " ", plain)
+    best: dict[int, Candidate] = {}
+    for gap, pattern in number_patterns():
+        for match in pattern.finditer(plain):
+            number = compact("".join(filter(None, match.group("owner", "serial", "digit"))))
+            spans = [match.span(group) for group in ("owner", "serial", "digit") if match[group]]
+            start, end = min(s for s, _ in spans), max(e for _, e in spans)
+            owner_start = match.start("owner")
+            glued = plain[owner_start - 1 : owner_start].isalpha() and " " in plain[owner_start:end]
+            candidate = Candidate(number, gap + glued, start, end)
+            if candidate.gap and not is_valid(number):
+                continue
+            best[owner_start] = min(
+                best.get(owner_start, candidate), candidate, key=lambda c: c.rank
+            )
+    return rank_candidates(best.values())
+
+
+def rank_candidates(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Return each number once, best first; what stands more often leads among equals."""
+    best: dict[str, Candidate] = {}
+    times = Counter(candidate.number for candidate in candidates)
+    for candidate in sorted(candidates, key=lambda c: c.rank):
+        best.setdefault(candidate.number, candidate)
+    whole = {number[:10] for number in best if len(number) == 11}
+    kept = [c for c in best.values() if len(c.number) == 11 or c.number not in whole]
+    return sorted(kept, key=lambda c: (*c.rank[:2], -times[c.number], *c.rank[2:]))
+
+
+def find_numbers(text: str) -> list[str]:
+    """Return the container numbers in free text, compact, best first: a valid check digit leads.
+
+    Owner code, serial and check digit may stand in pieces, on several lines, boxed or with other
+    text between. Size-type codes, weights and phone numbers are passed over; nothing is repaired.
+    """
+    return [c.number for c in find_candidates(text) if len(c.number) == 11]
+
+
+# ---- measuring -------------------------------------------------------------------------------
+
+
+def edit_distance(a: str, b: str) -> int:
+    """Return the Levenshtein distance: insertions, deletions and substitutions from `a` to `b`."""
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        previous, row[0] = row[0], i
+        for j, y in enumerate(b, 1):
+            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (x != y))
+    return row[-1]
+
+
+def score(pairs: Sequence[tuple[str | None, str]]) -> dict[str, float]:
+    """Return the rates of (number read or None, true number) pairs; spaces and case do not count.
+
+    `character_error_rate` is edit distance over true characters (0 is perfect, it may pass 1);
+    the others are shares of the pairs: whole number right, each part right, check digit fits.
+    """
+    pairs = [(compact(read or ""), compact(truth)) for read, truth in pairs]
+    parts = [(split_number(read), split_number(truth)) for read, truth in pairs]
+    count = max(1, len(pairs))
+    edits = sum(edit_distance(read, truth) for read, truth in pairs)
+    rates = {
+        "exact_match": sum(read == truth for read, truth in pairs) / count,
+        "character_error_rate": edits / max(1, sum(len(truth) for _, truth in pairs)),
+    }
+    for place, name in enumerate(("owner_code", "serial_number", "check_digit")):
+        rates[name] = sum(read[place] == truth[place] for read, truth in parts) / count
+    return rates | {"check_digit_rate": sum(is_valid(read) for read, _ in pairs) / count}
+
+
+# ---- files and images ------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def replacing(path: Path | str) -> Iterator[TextIO]:
+    """Write a text file beside `path` and rename it in place when all of it is on the disk.
+
+    A crash leaves the old file, and what was written so far in `path.partial`. Raises `FlagError`
+    where nothing can be written there.
+    """
+    path = Path(path)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(21, "Is a directory")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # a file name that is no Unicode becomes an escape, which JSON reads back
+        file = open(partial, "w", encoding="utf-8", newline="\n", errors="backslashreplace")
+    except OSError as error:
+        raise FlagError(f"cannot write {path}: {error.strerror}") from None
+    with file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def image_key(path: str | Path) -> str:
+    """Return the one spelling of an image path: `/`, no `./`, composed letters (NFC)."""
+    plain = os.path.normpath(str(path).replace("\\", "/")).replace(os.sep, "/")
+    return unicodedata.normalize("NFC", plain)
+
+
+def relative_path(path: Path) -> str:
+    """Return `path` as seen from the working directory, with `/` on every system."""
+    try:
+        return Path(os.path.relpath(path)).as_posix()
+    except ValueError:  # another drive
+        return path.resolve().as_posix()
+
+
+def list_images(folder: Path | str) -> list[str]:
+    """Return the images in `folder` and below, as `relative_path`s, sorted.
+
+    Raises `FlagError` where there is no such folder, `UserError` where it holds no image.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FlagError(f"{folder}: no such folder; name the one that holds your photos")
+    files = [f for f in folder.rglob("*") if f.is_file() and not f.name.startswith(".")]
+    images = [f for f in files if f.suffix.lower() in IMAGE_SUFFIXES]
+    if not images:
+        seen = ", ".join(sorted({f.suffix or f.name for f in files})[:5]) or "nothing"
+        kinds = " ".join(sorted(IMAGE_SUFFIXES))
+        raise UserError(f"no image in {folder} (it holds {seen}); these are read: {kinds}")
+    return sorted(map(relative_path, images))
+
+
+def find_image(image_path: str, folder: Path) -> Path:
+    """Return where an image listed in a JSON file is: from the working directory, else `folder`.
+
+    Raises `ImageError` where it is in neither.
+    """
+    for base in (Path(), folder):
+        for form in ("NFC", "NFD"):  # Korean names copied from a Mac come decomposed
+            for spelling in (image_path, image_path.replace("\\", "/")):
+                path = base / unicodedata.normalize(form, spelling)
+                if path.is_file():
+                    return path
+    raise ImageError("no such file")
+
+
+def load_image(path: Path | str) -> Image.Image:
+    """Return the photo in a file as an upright RGB PIL image; raises `ImageError`."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # large photos and odd EXIF are no news to the user
+            with Image.open(path) as image:
+                return to_rgb(image)
+    except FileNotFoundError:
+        raise ImageError("no such file") from None
+    except UnidentifiedImageError:
+        reason = "empty file" if os.path.getsize(path) == 0 else "not an image that Pillow can read"
+        raise ImageError(reason) from None
+    except Image.DecompressionBombError:
+        limit = 2 * Image.MAX_IMAGE_PIXELS // 10**6
+        raise ImageError(f"over {limit} million pixels; make it smaller") from None
+    except (OSError, SyntaxError, ValueError, TypeError, IndexError, OverflowError) as error:
+        raise ImageError(f"damaged image: {' '.join(str(error).split())}") from None
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Return any PIL image as RGB: upright by EXIF, alpha over white, 16 bits scaled to 8."""
+    from PIL import Image, ImageOps
+
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith(("I", "F")):
+        pixels = image.convert("F")
+        peak = pixels.getextrema()[1]
+        white = next((w for w in (1, 255, 4095, 65535) if peak <= w), peak)  # 8, 12 or 16 bits
+        image = pixels.point(lambda value: value * (255 / white) + 0.5).convert("L")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+# ---- the model -------------------------------------------------------------------------------
+
+
+def drivers_present() -> list[str]:
+    """Return the kinds of device whose driver this machine has, best first, without torch."""
+    present = ["cpu"]
+    if platform.system() == "Darwin" and platform.machine() == "arm64":
+        present.insert(0, "mps")
+    for library in ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so"):
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(library)
+            return ["cuda", *present]
+    return ["cuda", *present] if Path("/dev/kfd").exists() else present
+
+
+def require_device(name: str, present: list[str]) -> None:
+    """Raise `FlagError` for a device that is not among those present."""
+    if name not in ("auto", *present):
+        raise FlagError(f"--device {name} is not on this machine, which has: {', '.join(present)}")
+
+
+def choose_device(name: str = "auto") -> str:
+    """Return the torch device to use, and print which and why; raises `FlagError` if absent."""
+    import torch
+
+    present = ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available()
+    require_device(name, [*present, "cpu"])
+    if name != "auto":
+        say(f"device: {name}, as asked")
+        return name
+    better = {"cuda": "a GPU is here", "mps": "no cuda, but Apple's GPU is here"}
+    device = [*present, "cpu"][0]
+    say(f"device: {device} ({better.get(device, 'neither cuda nor mps here')})")
+    return device
+
+
+def choose_dtype(name: str, device: str) -> torch.dtype:
+    """Return the torch dtype of the weights, and print which and why."""
+    import torch
+
+    if name != "auto":
+        say(f"dtype: {name}, as asked")
+    elif device != "cuda":
+        name = "fp32"
+        say(f"dtype: fp32 (the safe choice on {device}; --dtype bf16 halves the memory)")
+    else:
+        name = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+        say(f"dtype: {name} ({'this' if name == 'bf16' else 'no bf16 on this'} GPU)")
+    return getattr(torch, DTYPES[name])
+
+
+def read_json(path: Path) -> dict:
+    """Return a checkpoint's JSON file; raises `ModelError`."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot read {path}: {error}") from None
+
+
+def read_adapter_config(folder: Path | str) -> dict:
+    """Return the peft configuration in an adapter folder; raises `FlagError` if it is none."""
+    path = Path(folder)
+    if not (path / "adapter_config.json").is_file():
+        kind = "holds no adapter_config.json" if path.is_dir() else "no such folder"
+        raise FlagError(f"--lora_path {folder}: {kind}; name the --output of finetune_florence.py")
+    if not (path / "adapter_model.safetensors").is_file():
+        raise FlagError(f"--lora_path {folder}: no adapter_model.safetensors (pickle is not read)")
+    return read_json(path / "adapter_config.json")
+
+
+def read_model_config(folder: Path) -> dict:
+    """Return the configuration of a Florence-2 folder; raises `FlagError` if it is none."""
+    if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
+        raise FlagError(f"--model {folder} holds an adapter: pass it with --lora_path")
+    if not (folder / "config.json").is_file():
+        raise FlagError(f"--model {folder}: no config.json in it; name a Florence-2 folder")
+    config = read_json(folder / "config.json")
+    if config.get("model_type") != "florence2":
+        raise FlagError(f"--model {folder} is a {config.get('model_type')} model, not Florence-2")
+    if not weight_files(folder):
+        raise FlagError(f"--model {folder}: no model.safetensors in it (pickle is not read)")
+    return config
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """Return a model folder's safetensors: the one file, or its shards."""
+    whole = folder / "model.safetensors"
+    return [whole] if whole.is_file() else sorted(folder.glob("model-*.safetensors"))
+
+
+def base_model(model: str | None, lora_path: str | None) -> str:
+    """Return the model asked for, else the one the adapter was trained on, else the default."""
+    if model is None and lora_path is not None:
+        model = read_adapter_config(lora_path).get("base_model_name_or_path")
+    return str(model or DEFAULT_MODEL)
+
+
+def fetch_model(model: str) -> Path:
+    """Return the folder of a model, downloading an id once; raises `ModelError` if that fails."""
+    if Path(model).is_dir():
+        return Path(model)
+    from huggingface_hub import snapshot_download
+
+    say(f"model: {model}, from the hub or its cache on this machine")
+    try:
+        return Path(snapshot_download(model, allow_patterns=["*.json", "*.txt", "*.safetensors"]))
+    except Exception as error:  # the hub's errors have no common class
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise ModelError(
+            f"cannot fetch {model} ({reason}); copy the model's folder here from a machine with a "
+            "network and pass --model FOLDER"
+        ) from None
+
+
+def rename_microsoft(name: str) -> str:
+    """Return transformers' own name for one of Microsoft's tensor names; others stay."""
+    for pattern, replacement in MICROSOFT_NAMES:
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
+def microsoft_config(config: dict, vocab_size: int) -> dict:
+    """Return the native form of a configuration in Microsoft's layout."""
+    vision = dict(config["vision_config"])
+    source = vision.pop("image_feature_source")
+    if source != ["spatial_avg_pool", "temporal_avg_pool"]:
+        raise ModelError(f"image_feature_source {source} is not the published Florence-2's")
+    vision["embed_dim"] = vision.pop("dim_embed")
+    vision["max_position_embeddings"] = vision.pop("image_pos_embed")["max_pos_embeddings"]
+    temporal = vision.pop("visual_temporal_embedding")
+    vision["max_temporal_embeddings"] = temporal["max_temporal_embeddings"]
+    vision["model_type"] = "florence_vision"
+    text = {**config["text_config"], "model_type": "bart", "vocab_size": vocab_size}
+    return {"vision_config": vision, "text_config": text, "image_token_id": vocab_size - 1}
+
+
+def microsoft_processor(folder: Path) -> Florence2Processor:
+    """Return the native processor for a folder in Microsoft's layout; `<image>` comes last."""
+    from transformers import AutoImageProcessor, BartTokenizer, Florence2Processor
+
+    tokenizer = BartTokenizer.from_pretrained(folder)
+    tokenizer.add_special_tokens({"extra_special_tokens": [*MICROSOFT_TOKENS, "<image>"]})
+    with tempfile.TemporaryDirectory() as saved:  # named on loading: named first, it would be 50265
+        tokenizer.save_pretrained(saved)
+        tokenizer = BartTokenizer.from_pretrained(saved, image_token="<image>")
+    return Florence2Processor(AutoImageProcessor.from_pretrained(folder), tokenizer)
+
+
+def microsoft_weights(folder: Path, vocab_size: int) -> dict[str, torch.Tensor]:
+    """Return the tensors of a folder in Microsoft's layout under their native names.
+
+    The embedding grows by a zero row for `<image>`; what stands twice or is unused is dropped.
+    """
+    import torch
+    from einops import rearrange
+    from safetensors.torch import load_file
+
+    state = {}
+    for file in weight_files(folder):
+        state |= {rename_microsoft(name): tensor for name, tensor in load_file(file).items()}
+    for name in ("language_model.final_logits_bias", *TIED_TO_EMBEDDING):
+        state.pop(name, None)
+    projection = "model.multi_modal_projector.image_projection.weight"
+    state[projection] = rearrange(state[projection], "vision text -> text vision").contiguous()
+    words = state[EMBEDDING]
+    state[EMBEDDING] = torch.cat([words, words.new_zeros(vocab_size - len(words), words.shape[1])])
+    return state
+
+
+def load_checkpoint(
+    folder: Path, dtype: torch.dtype
+) -> tuple[Florence2ForConditionalGeneration, Florence2Processor]:
+    """Return model and processor from a folder in either layout; raises `ModelError`.
+
+    Every weight must come from the folder's safetensors: a tensor missing, left over or of another
+    shape is an error, where transformers would draw it at random.
+    """
+    from safetensors import SafetensorError
+    from transformers import Florence2Config, Florence2ForConditionalGeneration, Florence2Processor
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    config, state, source = read_model_config(folder), None, folder
+    try:
+        if "dim_embed" in config["vision_config"]:
+            processor = microsoft_processor(folder)
+            vocab_size = len(processor.tokenizer)
+            config = Florence2Config(**microsoft_config(config, vocab_size))
+            state, source = microsoft_weights(folder, vocab_size), None
+        else:
+            processor = Florence2Processor.from_pretrained(folder)
+            config = Florence2Config.from_pretrained(folder)
+        model, loaded = Florence2ForConditionalGeneration.from_pretrained(
+            source,
+            config=config,
+            state_dict=state,
+            dtype=dtype,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"cannot load {folder}: {' '.join(str(error).split())[:300]}") from None
+    for problem, names in loaded.items():
+        if names:
+            raise ModelError(
+                f"cannot load {folder}: {problem.replace('_', ' ')}: {sorted(names)[0]}"
+            )
+    return model, processor
+
+
+def attach_adapter(model: Florence2ForConditionalGeneration, lora_path: Path | str) -> PeftModel:
+    """Return `model` with the LoRA adapter in a folder; raises `ModelError`.
+
+    Adapters trained on Microsoft's remote code have their tensors renamed. The modules to adapt are
+    those the tensors name, so a tensor that finds no place cannot go unseen.
+    """
+    from peft import PeftConfig, PeftModel, set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    tensors = load_file(Path(lora_path) / "adapter_model.safetensors")
+    tensors = {
+        rename_microsoft(name.removeprefix("base_model.model.")): t for name, t in tensors.items()
+    }
+    owners = {name: re.split(r"\.lora_", name)[0] for name in tensors if ".lora_" in name}
+    modules = dict(model.named_modules())
+    for name, owner in owners.items():
+        if owner not in modules:
+            raise ModelError(f"adapter {lora_path}: the model has no place for {name}")
+    config = PeftConfig.from_pretrained(lora_path)
+    config.inference_mode, config.target_modules = True, sorted(set(owners.values()))
+    config.exclude_modules = config.layers_to_transform = None
+    adapted = PeftModel(model, config)
+    state = {f"base_model.model.{name}": tensor for name, tensor in tensors.items()}
+    try:
+        left = set_peft_model_state_dict(adapted, state).unexpected_keys
+    except RuntimeError as error:
+        raise ModelError(f"adapter {lora_path} does not fit the model: {error}"[:300]) from None
+    if left:
+        raise ModelError(f"adapter {lora_path}: the model has no place for {left[0]}")
+    return adapted
+
+
+def load_model(
+    model: str | Path,
+    lora_path: str | Path | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+) -> tuple[Florence2ForConditionalGeneration | PeftModel, Florence2Processor]:
+    """Return (model, processor), native classes in eval mode, from a hub id or a folder.
+
+    Both published layouts load, from safetensors only and without remote code. Raises `FlagError`
+    for a device or folder that is not there, `ModelError` for one that cannot be used.
+    """
+    folder = fetch_model(str(model))
+    device = choose_device(device)
+    network, processor = load_checkpoint(folder, choose_dtype(dtype, device))
+    if lora_path is not None:
+        network = attach_adapter(network, lora_path)
+    return network.to(device).eval(), processor
+
+
+# ---- reading ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What the model wrote: the text, and each token's end in it and log-probability."""
+
+    text: str
+    ends: tuple[int, ...]
+    log_probs: tuple[float, ...]
+
+    def probability(self, start: int, end: int) -> float:
+        """Return the model's probability, 0 to 1, of the tokens that wrote text[start:end]."""
+        starts = (0, *self.ends)
+        tokens = zip(starts, self.ends, self.log_probs)
+        return math.exp(sum(log_p for a, b, log_p in tokens if a < b and a < end and start < b))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read from one photo.
+
+    `number` is as painted (`CSQU 305438 3`) or None; `confidence` is the model's own probability,
+    0 to 1, of the characters of that number; `status` is ok, review, none or error, with `reason`;
+    `numbers` holds all that were found, compact, best first.
+    """
+
+    number: str | None = None
+    status: str = "none"
+    reason: str = ""
+    confidence: float = 0.0
+    raw_text: str = ""
+    numbers: tuple[str, ...] = ()
+
+    @property
+    def is_valid(self) -> bool:
+        """Tell whether the number is whole and its check digit fits."""
+        return is_valid(self.number)
+
+    @property
+    def owner_code(self) -> str:
+        """Return the four letters, or an empty string."""
+        return split_number(self.number or "")[0]
+
+    @property
+    def serial_number(self) -> str:
+        """Return the six digits, or an empty string."""
+        return split_number(self.number or "")[1]
+
+    @property
+    def check_digit(self) -> str:
+        """Return the last digit, or an empty string where it was not read."""
+        return split_number(self.number or "")[2]
+
+    def row(self, image_path: str) -> dict[str, object]:
+        """Return the reading as one flat record; the raw text on one line."""
+        fields = asdict(self) | {"raw_text": " ".join(self.raw_text.split())}
+        del fields["numbers"]
+        return {"image": image_path, **fields, "confidence": round(self.confidence, 3)}
+
+
+def interpret(transcript: Transcript) -> Reading:
+    """Return the reading of what the model wrote. Nothing is repaired: doubts become `review`."""
+    raw_text = transcript.text.strip()
+    found = find_candidates(transcript.text)
+    if not found:
+        return Reading(raw_text=raw_text)
+    best = found[0]
+    boxes = dict.fromkeys(format_number(c.number[:10]) for c in found)
+    reason = ""
+    if len(best.number) < 11:
+        reason = "check digit not read"
+    elif not is_valid(best.number):
+        reason = "check digit does not fit"
+    elif len(boxes) > 1:
+        reason = f"several containers: {', '.join(boxes)}"
+    return Reading(
+        number=format_number(best.number),
+        status="review" if reason else "ok",
+        reason=reason,
+        confidence=transcript.probability(best.start, best.end),
+        raw_text=raw_text,
+        numbers=tuple(c.number for c in found),
+    )
+
+
+def prepare_inputs(
+    processor: Florence2Processor,
+    images: Sequence[Image.Image],
+    labels: Sequence[str] | None = None,
+) -> BatchFeature:
+    """Return the model's inputs for RGB images of any size: the one way for training and reading.
+
+    `pixel_values` is (batch, 3, side, side), squashed to a square; with `labels` the answers'
+    tokens come too, (batch, longest answer), their padding -100 so that no loss counts it.
+    """
+    inputs = processor(text=[PROMPT] * len(images), images=list(images), return_tensors="pt")
+    if labels is not None:
+        answers = processor.tokenizer(list(labels), padding=True, return_tensors="pt")
+        padding = answers["attention_mask"] == 0
+        inputs["labels"] = answers["input_ids"].masked_fill(padding, -100)
+    return inputs
+
+
+def transcribe(
+    model: Florence2ForConditionalGeneration | PeftModel,
+    processor: Florence2Processor,
+    encoder_state: torch.Tensor,
+    attention_mask: torch.Tensor,
+) -> list[Transcript]:
+    """Return what the model writes for each photo, given the encoder's output.
+
+    `encoder_state` is (batch, tokens, width); it is not changed.
+    """
+    from transformers.modeling_outputs import BaseModelOutput
+
+    ids = processor.tokenizer
+    longest = model.config.text_config.max_position_embeddings - 1
+    sequences = model.generate(
+        encoder_outputs=BaseModelOutput(encoder_state.clone()),  # generate expands it in place
+        attention_mask=attention_mask,
+        max_new_tokens=min(MAX_NEW_TOKENS, longest),
+        num_beams=BEAMS,
+        do_sample=False,
+        early_stopping=True,
+        no_repeat_ngram_size=0,  # a number may stand twice in the photo
+        forced_bos_token_id=ids.bos_token_id,
+        suppress_tokens=[ids.image_token_id],
+    )
+    logits = model(
+        encoder_outputs=BaseModelOutput(encoder_state),
+        attention_mask=attention_mask,
+        decoder_input_ids=sequences[:, :-1],
+    ).logits
+    log_probs = logits.float().log_softmax(-1).gather(-1, sequences[:, 1:, None])[..., 0]
+    rows = zip(sequences[:, 1:].tolist(), log_probs.tolist())
+    return [transcript_of(processor, tokens, scores) for tokens, scores in rows]
+
+
+def transcript_of(
+    processor: Florence2Processor, tokens: Sequence[int], log_probs: Sequence[float]
+) -> Transcript:
+    """Return the text of generated tokens; special ones write nothing."""
+
+    def text(count: int) -> str:
+        return processor.tokenizer.decode(tokens[:count], skip_special_tokens=True)
+
+    ends = tuple(len(text(count)) for count in range(1, len(tokens) + 1))
+    return Transcript(text(len(tokens)), ends, tuple(log_probs))
+
+
+class ContainerOCR:
+    """Read container numbers with Florence-2, loaded once.
+
+    `model` is a hub id or a folder, `lora_path` an adapter made by finetune_florence.py.
+    """
+
+    def __init__(
+        self,
+        model: str | None = None,
+        lora_path: str | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+    ):
+        base = base_model(model, lora_path)
+        self.model, self.processor = load_model(base, lora_path, device, dtype)
+
+    def read(self, image: str | Path | Image.Image) -> Reading:
+        """Return the reading of one photo, a file or a PIL image; raises `ImageError`."""
+        image = load_image(image) if isinstance(image, (str, Path)) else to_rgb(image)
+        return self.read_batch([image])[0]
+
+    def read_batch(self, images: Sequence[Image.Image]) -> list[Reading]:
+        """Return the readings of RGB images, in order; each is read as if it were alone."""
+        import torch
+
+        with torch.inference_mode():
+            inputs = prepare_inputs(self.processor, images).to(self.model.device, self.model.dtype)
+            start = torch.full((len(images), 1), self.processor.tokenizer.eos_token_id)
+            encoded = self.model(**inputs, decoder_input_ids=start.to(self.model.device))
+            state = encoded.encoder_last_hidden_state
+            transcripts = transcribe(self.model, self.processor, state, inputs["attention_mask"])
+        return [interpret(transcript) for transcript in transcripts]
+
+
+class FinetunedContainerOCR(ContainerOCR):
+    """Read container numbers with a LoRA adapter, on the model that it was trained on."""
+
+    def __init__(self, lora_path: str, model: str | None = None, **options: str):
+        super().__init__(model, lora_path, **options)
+
+
+def read_images(
+    paths: Iterable[str], batch_size: int, reader: Callable[[], ContainerOCR]
+) -> Iterator[tuple[str, Reading]]:
+    """Yield (path, reading) in order; an image that cannot be read gives an `error` reading.
+
+    `reader` is called when the first good image asks for it: loading a model takes seconds.
+    """
+    paths = iter(paths)
+    while batch := list(islice(paths, batch_size)):
+        images: dict[str, Image.Image] = {}
+        errors: dict[str, Reading] = {}
+        for path in batch:
+            try:
+                images[path] = load_image(path)
+            except ImageError as error:
+                say(f"error: {path}: {error}")
+                errors[path] = Reading(status="error", reason=str(error))
+        with out_of_memory(f"lower --batch_size (now {batch_size}) or use --dtype bf16"):
+            found = reader().read_batch(list(images.values())) if images else ()
+        readings = dict(zip(images, found))
+        for path in batch:
+            yield path, errors.get(path) or readings[path]
+
+
+# ---- the command -----------------------------------------------------------------------------
+
+
+def format_row(row: dict[str, object]) -> str:
+    """Return a reading's record as a line: image, number, status, confidence, text by tabs."""
+    status = f"{row['status']}: {row['reason']}" if row["reason"] else row["status"]
+    fields = row["image"], row["number"] or "", status, f"{row['confidence']:.3f}", row["raw_text"]
+    return "\t".join(" ".join(str(field).split()) for field in fields)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this script's flags."""
+    parser = ArgumentParser(__doc__)
+    parser.add_argument("images", nargs="+", metavar="photo.jpg", help="photos to read")
+    add_model_flags(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object per photo")
+    return parser
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    """Read photos and print a line for each; exit code 1 if any could not be read."""
+    args = build_parser().parse_args(argv)
+    check_model_flags(args)
+    reader = functools.cache(
+        lambda: ContainerOCR(args.model, args.lora_path, args.device, args.dtype)
+    )
+    failed = 0
+    for path, reading in read_images(args.images, 1, reader):
+        row = reading.row(path)
+        print(json.dumps(row, ensure_ascii=False) if args.json else format_row(row), flush=True)
+        failed += reading.status == "error"
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,491 @@
+"""Teach Florence-2 to read container numbers: LoRA fine-tuning on your labelled photos.
+
+    python finetune_florence.py --train dataset/train.json --val dataset/val.json \\
+        --output ./florence-container-lora --epochs 10 --batch_size 2 --lr 1e-4
+
+All of these are the defaults. After every epoch the validation photos are read and one line tells
+how it went: loss, whole numbers right, character error rate, check digits that fit. The output
+folder holds the best epoch's adapter in peft's own format, the processor, the arguments
+(train_args.json), the log (train_log.jsonl) and a checkpoint from which `--resume` goes on.
+
+Many GPUs or machines: accelerate launch finetune_florence.py ...
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import shutil
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from container_ocr import (
+    PROMPT,
+    ArgumentParser,
+    FlagError,
+    ImageError,
+    UserError,
+    add_model_flags,
+    base_model,
+    check_model_flags,
+    choose_device,
+    choose_dtype,
+    command,
+    fetch_model,
+    find_image,
+    interpret,
+    load_checkpoint,
+    load_image,
+    out_of_memory,
+    positive,
+    prepare_inputs,
+    replacing,
+    say,
+    score,
+    transcribe,
+)
+
+if TYPE_CHECKING:
+    import torch
+    from peft import PeftModel
+    from transformers import Florence2Processor
+
+LANGUAGE_LAYERS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
+VISION_LAYERS = ("qkv", "proj", "fc1", "fc2")
+LORA_TARGETS = {  # where in the model, and the linear layers there
+    "decoder": {r"model\.language_model\.decoder": LANGUAGE_LAYERS},
+    "language": {r"model\.language_model": LANGUAGE_LAYERS},
+    "all": {r"model\.language_model": LANGUAGE_LAYERS, r"model\.vision_tower": VISION_LAYERS},
+}
+# Light and colour only: what turns, shifts or inverts can cut off or change a number.
+READABLE_OPERATIONS = ["AutoContrast", "Equalize", "Brightness", "Color", "Contrast", "Sharpness"]
+WARMUP_SHARE = 0.1
+MAX_GRADIENT_NORM = 1.0
+FREE_ON_RESUME = {"resume", "device", "patience", "output"}
+
+
+@dataclass(frozen=True)
+class Example:
+    """A labelled photo: its file and the text that the model shall write."""
+
+    image_path: Path
+    answer: str
+
+
+@dataclass
+class Progress:
+    """How far the training is: kept in the checkpoint as JSON."""
+
+    epoch: int = 0  # epochs done
+    step: int = 0  # optimizer steps done
+    history: list[dict] = field(default_factory=list)
+
+    @property
+    def best(self) -> dict:
+        """Return the record of the epoch with the lowest validation loss."""
+        return min(self.history, key=lambda record: record["eval_loss"])
+
+    def rising(self) -> int:
+        """Return for how many epochs, up to the last, the validation loss has risen."""
+        losses = [record["eval_loss"] for record in self.history]
+        pairs = zip(reversed(losses), reversed(losses[:-1]))
+        return next((i for i, (now, before) in enumerate(pairs) if now <= before), len(losses) - 1)
+
+
+# ---- data ------------------------------------------------------------------------------------
+
+
+def read_examples(flag: str, name: str) -> list[Example]:
+    """Return the examples of train.json or val.json; raises `FlagError` or `UserError`."""
+    path = Path(name)
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        remedy = "make it with prepare_dataset.py --mode prepare"
+        raise FlagError(f"{flag} {path}: {error.strerror}; {remedy}") from None
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
+    if not isinstance(rows, list) or not rows:
+        raise UserError(f"{path}: needs a list with at least one photo")
+    return [read_example(row, path, place) for place, row in enumerate(rows, 1)]
+
+
+def read_example(row: object, path: Path, place: int) -> Example:
+    """Return one row of a data-set file; raises `UserError` with its place."""
+    keys = ("image", "prefix", "suffix")
+    if not isinstance(row, dict) or not all(isinstance(row.get(key), str) for key in keys):
+        raise UserError(f"{path}, entry {place}: needs image, prefix and suffix as text")
+    if row["prefix"] != PROMPT:
+        raise UserError(f"{path}, entry {place}: prefix {row['prefix']!r} must be {PROMPT!r}")
+    try:
+        return Example(find_image(row["image"], path.parent), row["suffix"])
+    except ImageError as error:
+        raise UserError(f"{path}, entry {place}: {row['image']}: {error}") from None
+
+
+class Collator:
+    """Turn examples into a training batch: photos prepared as for reading, answers as labels."""
+
+    def __init__(self, processor: Florence2Processor, augment: bool):
+        self.processor = processor
+        self.augment = readable_augmentation() if augment else lambda image: image
+
+    def __call__(self, examples: list[Example]) -> dict[str, torch.Tensor]:
+        """Return the inputs of `prepare_inputs` with labels; raises `UserError` on a bad photo."""
+        images = [self.augment(open_photo(example)) for example in examples]
+        return dict(prepare_inputs(self.processor, images, [e.answer for e in examples]))
+
+
+def open_photo(example: Example):
+    """Return an example's RGB image; raises `UserError` with its path."""
+    try:
+        return load_image(example.image_path)
+    except ImageError as error:
+        raise UserError(f"{example.image_path}: {error}") from None
+
+
+def readable_augmentation():
+    """Return timm's RandAugment over the operations that leave a number readable."""
+    from timm.data.auto_augment import rand_augment_transform
+
+    return rand_augment_transform("rand-m5-n2-mstd0.5", transforms=READABLE_OPERATIONS)
+
+
+# ---- the adapter -----------------------------------------------------------------------------
+
+
+def add_lora(model, args: argparse.Namespace) -> PeftModel:
+    """Return the model with a fresh adapter, everything else frozen; print what it adapts.
+
+    Raises `UserError` where a target hits no module.
+    """
+    from peft import LoraConfig, get_peft_model
+    from peft.tuners.lora import LoraLayer
+
+    places = LORA_TARGETS[args.lora_targets]
+    patterns = [rf"{where}\..*\.(?:{'|'.join(layers)})" for where, layers in places.items()]
+    config = LoraConfig(
+        r=args.lora_rank,
+        lora_alpha=args.lora_alpha,
+        lora_dropout=args.lora_dropout,
+        target_modules="|".join(patterns),
+    )
+    model.name_or_path = base_model(args.model, None)  # peft records it as the adapter's base
+    adapted = get_peft_model(model, config)
+    names = [name for name, m in adapted.named_modules() if isinstance(m, LoraLayer)]
+    hits = Counter(name.rpartition(".")[2] for name in names)
+    for layer in {layer for layers in places.values() for layer in layers}:
+        if not hits[layer]:
+            raise UserError(f"LoRA target {layer} matches no module of this model")
+    trainable, total = adapted.get_nb_trainable_parameters()
+    say(f"LoRA {args.lora_targets}: " + ", ".join(f"{n} {name}" for name, n in hits.items()))
+    say(f"trainable parameters: {trainable:,} of {total:,} ({100 * trainable / total:.2f} %)")
+    return adapted
+
+
+def train_mode(model: PeftModel) -> None:
+    """Put LoRA's own dropout in training mode, and all that is frozen in eval mode."""
+    from peft.tuners.lora import LoraLayer
+
+    model.eval()
+    for module in model.modules():
+        if isinstance(module, LoraLayer):
+            module.lora_dropout.train()
+
+
+def save_adapter(model: PeftModel, folder: Path) -> None:
+    """Write the adapter beside its place, then rename file by file."""
+    saving = folder / ".saving"
+    model.save_pretrained(saving, save_embedding_layers=False)  # else it asks the hub
+    (saving / "README.md").unlink(missing_ok=True)  # peft's empty model card
+    for file in sorted(saving.iterdir(), key=lambda file: file.suffix == ".json"):
+        file.replace(folder / file.name)
+    saving.rmdir()
+
+
+# ---- training --------------------------------------------------------------------------------
+
+
+def to_model(inputs: dict[str, torch.Tensor], model: PeftModel) -> dict[str, torch.Tensor]:
+    """Return the inputs on the model's device, the pixels in its precision."""
+    moved = {name: tensor.to(model.device) for name, tensor in inputs.items()}
+    return moved | {"pixel_values": moved["pixel_values"].to(model.dtype)}
+
+
+def evaluate(
+    model: PeftModel, collate: Collator, examples: list[Example], size: int
+) -> list[tuple]:
+    """Return (loss, answer tokens, number read, answer) of each example.
+
+    One pass through the encoder serves both the loss and the reading. The loss is the batch's mean
+    per token times the photo's share of tokens, so that sums over photos give the mean per token.
+    """
+    import torch
+
+    results = []
+    model.eval()
+    with torch.inference_mode():
+        for start in range(0, len(examples), size):
+            batch = examples[start : start + size]
+            inputs = to_model(collate(batch), model)
+            outputs = model(**inputs)
+            state, mask = outputs.encoder_last_hidden_state, inputs["attention_mask"]
+            transcripts = transcribe(model, collate.processor, state, mask)
+            counts = (inputs["labels"] != -100).sum(-1).tolist()
+            for example, count, transcript in zip(batch, counts, transcripts):
+                number = interpret(transcript).number
+                results.append((outputs.loss.item() * count, count, number, example.answer))
+    return results
+
+
+class Trainer:
+    """Train an adapter epoch by epoch; keep the best one, and a checkpoint to go on from."""
+
+    def __init__(self, args: argparse.Namespace, train: list[Example], val: list[Example]):
+        import torch
+        from accelerate import Accelerator, DataLoaderConfiguration
+        from accelerate.utils import set_seed
+        from timm.scheduler import CosineLRScheduler
+
+        device = choose_device(args.device)
+        dtype = choose_dtype(args.dtype, device)
+        if (device, dtype) == ("cpu", torch.float16):
+            raise FlagError("--dtype fp16 cannot train on cpu; use fp32 or bf16")
+        mixed_precision = {torch.float32: "no", torch.bfloat16: "bf16", torch.float16: "fp16"}[
+            dtype
+        ]
+        set_seed(args.seed)
+        self.args, self.output, self.progress = args, Path(args.output), Progress()
+        self.accelerator = Accelerator(
+            cpu=device == "cpu",
+            mixed_precision=mixed_precision,
+            gradient_accumulation_steps=args.gradient_accumulation,
+            dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True),
+        )
+        network, self.processor = load_checkpoint(fetch_model(base_model(args.model, None)), dtype)
+        self.model = add_lora(network, args)
+        loader = torch.utils.data.DataLoader(
+            train, args.batch_size, shuffle=True, collate_fn=Collator(self.processor, args.augment)
+        )
+        weights = [weight for weight in self.model.parameters() if weight.requires_grad]
+        optimizer = torch.optim.AdamW(weights, lr=args.lr)
+        self.wrapped, self.optimizer, self.loader = self.accelerator.prepare(
+            self.model, optimizer, loader
+        )
+        self.val, self.collate_val = val, Collator(self.processor, augment=False)
+        steps = math.ceil(len(self.loader) / args.gradient_accumulation) * args.epochs
+        self.steps = min(steps, args.max_steps or steps)
+        warmup = max(1, round(self.steps * WARMUP_SHARE))
+        self.schedule = CosineLRScheduler(
+            optimizer,
+            max(1, self.steps - warmup),
+            warmup_t=warmup,
+            warmup_prefix=True,
+            t_in_epochs=False,
+        )
+
+    def fit(self) -> None:
+        """Train until the epochs or steps are done, or the validation loss keeps rising."""
+        args, progress = self.args, self.progress
+        self.skip_base_weights()
+        if args.resume:
+            self.load_checkpoint()
+        while progress.epoch < args.epochs and progress.step < self.steps:
+            if progress.rising() >= args.patience:
+                say(f"validation loss has risen for {args.patience} epochs: stopped early")
+                break
+            start = time.monotonic()
+            train_loss = self.train_epoch()
+            record = {"epoch": progress.epoch + 1, **self.evaluate(), "train_loss": train_loss}
+            progress.epoch += 1
+            progress.history.append(record)
+            self.end_epoch(record, time.monotonic() - start)
+
+    def train_epoch(self) -> float:
+        """Run one epoch; return its mean training loss. Raises `UserError` if it is not finite."""
+        from accelerate.utils import tqdm
+
+        progress, losses = self.progress, []
+        train_mode(self.model)
+        self.loader.set_epoch(progress.epoch)
+        title = f"epoch {progress.epoch + 1}/{self.args.epochs}"
+        for batch in tqdm(self.loader, desc=title, leave=False, dynamic_ncols=True):
+            with self.accelerator.accumulate(self.wrapped):
+                self.schedule.step_update(progress.step + 1)
+                loss = self.wrapped(**to_model(batch, self.model)).loss
+                losses.append(loss.item())
+                if not math.isfinite(losses[-1]):
+                    remedy = f"lower --lr (now {self.args.lr:g}) or use --dtype fp32"
+                    raise UserError(f"training loss is {losses[-1]}: {remedy}")
+                self.accelerator.backward(loss)
+                if self.accelerator.sync_gradients:
+                    self.accelerator.clip_grad_norm_(self.wrapped.parameters(), MAX_GRADIENT_NORM)
+                    progress.step += 1
+                self.optimizer.step()
+                self.optimizer.zero_grad()
+            if progress.step >= self.steps:
+                break
+        return sum(losses) / len(losses)
+
+    def evaluate(self) -> dict[str, float]:
+        """Return loss per answer token and reading scores on the validation photos."""
+        from accelerate.utils import gather_object
+
+        with self.accelerator.split_between_processes(self.val) as mine:
+            results = evaluate(self.model, self.collate_val, mine, self.args.batch_size)
+        losses, counts, read, answers = zip(*gather_object(results))
+        return {"eval_loss": sum(losses) / sum(counts), **score(list(zip(read, answers)))}
+
+    def end_epoch(self, record: dict[str, float], seconds: float) -> None:
+        """Print and log the epoch, keep its adapter if it is the best, write a checkpoint."""
+        if self.accelerator.is_main_process:
+            exact, count = record["exact_match"], len(self.val)
+            print(
+                f"Epoch {record['epoch']}: eval_loss: {record['eval_loss']:.4f}"
+                f" exact_match: {exact:.3f} ({round(exact * count)}/{count})"
+                f" character_error_rate: {record['character_error_rate']:.3f}"
+                f" check_digit_rate: {record['check_digit_rate']:.3f}"
+                f" train_loss: {record['train_loss']:.4f} ({seconds:.0f} s)",
+                flush=True,
+            )
+            with replacing(self.output / "train_log.jsonl") as log:
+                log.writelines(json.dumps(record) + "\n" for record in self.progress.history)
+            if record is self.progress.best:
+                save_adapter(self.model, self.output)
+                self.processor.save_pretrained(self.output)
+        self.save_checkpoint()
+
+    def skip_base_weights(self) -> None:
+        """Keep the frozen model out of checkpoints: the adapter is saved by `save_adapter`."""
+        self.accelerator.register_save_state_pre_hook(
+            lambda models, weights, folder: weights.clear()
+        )
+        self.accelerator.register_load_state_pre_hook(lambda models, folder: models.clear())
+
+    def save_checkpoint(self) -> None:
+        """Write adapter, optimizer, random states and progress, then drop the older checkpoint."""
+        folder = self.output / f"checkpoint-{self.progress.epoch}"
+        new = folder.with_suffix(".new")
+        older = find_checkpoints(self.output)
+        self.accelerator.save_state(str(new))
+        if self.accelerator.is_main_process:
+            save_adapter(self.model, new)
+            (new / "progress.json").write_text(json.dumps(asdict(self.progress)))
+            new.rename(folder)
+            for old in older:
+                shutil.rmtree(old)
+        self.accelerator.wait_for_everyone()
+
+    def load_checkpoint(self) -> None:
+        """Go on from the last checkpoint, if there is one."""
+        from peft import load_peft_weights, set_peft_model_state_dict
+
+        folder = next(reversed(find_checkpoints(self.output)), None)
+        if folder is None:
+            say(f"nothing to resume in {self.output}: starting at epoch 1")
+            return
+        set_peft_model_state_dict(self.model, load_peft_weights(str(folder), device="cpu"))
+        self.accelerator.load_state(str(folder))
+        for name, value in json.loads((folder / "progress.json").read_text()).items():
+            setattr(self.progress, name, value)
+        say(f"resumed from {folder}: {self.progress.epoch} epochs are done")
+
+
+def find_checkpoints(output: Path) -> list[Path]:
+    """Return the complete checkpoints in an output folder, oldest first."""
+    folders = [folder for folder in output.glob("checkpoint-*") if folder.suffix != ".new"]
+    return sorted(folders, key=lambda folder: int(folder.name.removeprefix("checkpoint-")))
+
+
+def prepare_output(args: argparse.Namespace) -> None:
+    """Make the output folder and write the arguments there; raises `FlagError`, `UserError`.
+
+    `--resume` takes only arguments that give the same curve as those of the run that it continues.
+    """
+    output, path = Path(args.output), Path(args.output) / "train_args.json"
+    arguments = vars(args)
+    if args.resume and path.is_file():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        for name in sorted(arguments.keys() - FREE_ON_RESUME):
+            if before.get(name) != arguments[name]:
+                raise FlagError(
+                    f"--{name} was {before.get(name)} in the run to resume, not {arguments[name]}"
+                )
+    if not args.resume:
+        for folder in output.glob("checkpoint-*"):
+            shutil.rmtree(folder)
+    with replacing(path) as file:
+        json.dump(arguments, file, indent=1)
+
+
+# ---- the command -----------------------------------------------------------------------------
+
+
+def fraction(text: str) -> float:
+    """Parse a flag's value that must be at least 0 and below 1."""
+    value = float(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 0 and below 1")
+    return value
+
+
+def rate(text: str) -> float:
+    """Parse a flag's value that must be a number above zero."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not above zero")
+    return value
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this script's flags."""
+    parser = ArgumentParser(__doc__)
+    add = parser.add_argument
+    add("--train", default="dataset/train.json", help="default: dataset/train.json")
+    add("--val", default="dataset/val.json", help="default: dataset/val.json")
+    add("--output", default="./florence-container-lora", help="default: ./florence-container-lora")
+    add("--epochs", type=positive, default=10, help="default: 10")
+    add("--batch_size", type=positive, default=2, help="photos per step (default: 2)")
+    add("--lr", type=rate, default=1e-4, help="highest learning rate (default: 1e-4)")
+    add_model_flags(parser, lora=False)
+    add("--lora_targets", choices=LORA_TARGETS, default="language", help="default: language")
+    add("--lora_rank", type=positive, default=16, help="default: 16")
+    add("--lora_alpha", type=positive, default=32, help="default: 32")
+    add("--lora_dropout", type=fraction, default=0.05, help="default: 0.05")
+    add("--gradient_accumulation", type=positive, default=1, help="batches per step (default: 1)")
+    add("--augment", action="store_true", help="vary light and colour of the training photos")
+    add("--patience", type=positive, default=3, help="rising epochs before stopping (default: 3)")
+    add("--max_steps", type=positive, help="stop after so many steps (default: no limit)")
+    add("--seed", type=int, default=0, help="default: 0")
+    add("--resume", action="store_true", help="go on from the last checkpoint in --output")
+    return parser
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    """Train, and say which epoch was best."""
+    args = build_parser().parse_args(argv)
+    check_model_flags(args)
+    train, val = read_examples("--train", args.train), read_examples("--val", args.val)
+    prepare_output(args)
+    say(f"{len(train)} training and {len(val)} validation photos")
+    remedy = (
+        f"lower --batch_size (now {args.batch_size}), raising --gradient_accumulation (now "
+        f"{args.gradient_accumulation}) in its place, or use --dtype bf16 or --lora_targets decoder"
+    )
+    with out_of_memory(remedy):
+        trainer = Trainer(args, train, val)
+        trainer.fit()
+    if trainer.accelerator.is_main_process:
+        best = trainer.progress.best
+        print(f"Best: epoch {best['epoch']}, eval_loss: {best['eval_loss']:.4f}, in {args.output}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
