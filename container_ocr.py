@@ -52,7 +52,7 @@ if TYPE_CHECKING:  # heavy: imported where a model or an image is really needed
 DEFAULT_MODEL = "florence-community/Florence-2-large"
 PROMPT = "<OCR>"  # must stand alone: the processor turns it into "What is the text in the image?"
 BEAMS = 3  # no dearer than greedy: the vision tower is most of the work
-MAX_NEW_TOKENS = 256  # all the text on a busy container door; a tuned model stops after a dozen
+MAX_NEW_TOKENS = 128  # nearly all the text on a busy container door; a tuned model stops at a dozen
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 DEVICES = ("auto", "cuda", "mps", "cpu")
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}

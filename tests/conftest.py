@@ -1,0 +1,94 @@
+"""Fixtures: a tiny real Florence-2, photos that are drawn, and a way to type a command."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+ROOT = Path(__file__).parent.parent
+DATA = Path(__file__).parent / "data"
+sys.path.insert(0, str(ROOT))
+os.environ["HF_HUB_OFFLINE"] = "1"  # a test that needs the network shall fail
+
+
+def run(*argv, cwd=None, **options):
+    """Type `python script.py flags` as a user would; return the finished process."""
+    command = [sys.executable, str(ROOT / argv[0]), *map(str, argv[1:])]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, **options)
+
+
+def error_line(stderr: str) -> str:
+    """Return the one `error:` line; fail if there is another, or a traceback."""
+    assert "Traceback" not in stderr, stderr
+    errors = [line for line in stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1, f"expected one error line, got:\n{stderr}"
+    return errors[0]
+
+
+def draw_photo(path: Path, text: str, size=(160, 120)) -> Path:
+    """Write a picture with a number on it."""
+    image = Image.new("RGB", size, (30, 60, 120))
+    ImageDraw.Draw(image).text((8, 40), text, fill="white")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path)
+    return path
+
+
+def write_annotations(path: Path, labels: dict[str, str]) -> Path:
+    """Write annotations.json as a user would leave it."""
+    images = [{"image_path": image, "container_number": number} for image, number in labels.items()]
+    path.write_text(json.dumps({"images": images}), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """Work in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory) -> Path:
+    """Save a Florence-2 of 60,000 random weights: native class, byte-level tokenizer, 64x64."""
+    import torch
+    from tokenizers.pre_tokenizers import ByteLevel
+    from transformers import (
+        BartTokenizer,
+        CLIPImageProcessor,
+        Florence2Config,
+        Florence2ForConditionalGeneration,
+        Florence2Processor,
+    )
+
+    characters = ["<s>", "<pad>", "</s>", "<unk>", *sorted(ByteLevel.alphabet()), "<mask>"]
+    tokenizer = BartTokenizer(
+        vocab={character: i for i, character in enumerate(characters)},
+        merges=[],
+        extra_special_tokens={"image_token": "<image>"},
+    )
+    square = {"height": 64, "width": 64}
+    images = CLIPImageProcessor(size=square, crop_size=square, do_center_crop=False)
+    images.image_seq_length = 5
+    vision = {"embed_dim": [16] * 4, "num_heads": [2] * 4, "num_groups": [2] * 4, "depths": [1] * 4}
+    text = {"model_type": "bart", "vocab_size": len(tokenizer), "d_model": 16}
+    for side in ("encoder", "decoder"):
+        text |= {f"{side}_layers": 1, f"{side}_attention_heads": 2, f"{side}_ffn_dim": 32}
+    config = Florence2Config(
+        vision_config={**vision, "window_size": 4, "projection_dim": 16},
+        text_config={**text, "max_position_embeddings": 64},
+        image_token_id=tokenizer.image_token_id,
+    )
+    torch.manual_seed(0)
+    model = Florence2ForConditionalGeneration(config)
+    for name, weight in model.named_parameters():  # 0.02 is far too small at this width
+        if weight.dim() > 1 and "embed" not in name:
+            torch.nn.init.normal_(weight, std=weight.flatten(1).shape[1] ** -0.5)
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    model.save_pretrained(folder)
+    Florence2Processor(images, tokenizer).save_pretrained(folder)
+    return folder

@@ -1,0 +1,168 @@
+"""ISO 6346: check digits against python-stdnum, and numbers found in the noise of OCR."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stdnum import iso6346
+
+from container_ocr import (
+    check_digit,
+    edit_distance,
+    find_candidates,
+    find_numbers,
+    format_number,
+    is_valid,
+    score,
+    split_number,
+)
+
+VALID = [
+    *("CSQU3054383", "HLXU2008419", "TGHU7599330", "ECMU4657496", "MEDU6246078", "YMLU2809976"),
+    *("MRKU0046221", "EMCU3811879", "OOLU8643084", "HJCU1922713", "APZU3789870", "TEMU1002030"),
+    *("DFSU1704420", "CMAU2221480", "SEGU5060260", "FCIU8939320"),
+]
+INVALID = [
+    *("OOLU1922713", "HJCU1922413", "ECMJ4657496", "TBJA7176445", "AFFU5962593", "CSQU3054384"),
+]
+CODES = st.from_regex(r"[A-Z]{3}[UJZ][0-9]{6}", fullmatch=True)
+
+
+@pytest.mark.parametrize("number", VALID)
+def test_known_numbers_are_valid(number):
+    assert is_valid(number)
+    assert iso6346.is_valid(number)
+    assert check_digit(number) == number[10]
+
+
+@pytest.mark.parametrize(
+    "number", [*INVALID, "", "CSQU305438", "ECMR4657496", "CSQU30543831", None, 3]
+)
+def test_what_is_no_container_number_is_not_valid(number):
+    assert not is_valid(number)
+
+
+@pytest.mark.parametrize(
+    "typed", ["csqu 305438 3", "CSQU-305438-3", " CSQU3054383\n", "ＣＳＱＵ３０５４３８３"]
+)
+def test_spaces_dashes_case_and_full_width_letters_do_not_matter(typed):
+    assert is_valid(typed)
+
+
+@given(CODES)
+def test_check_digit_agrees_with_stdnum(code):
+    assert check_digit(code) == iso6346.calc_check_digit(code)
+
+
+@given(CODES, st.sampled_from("0123456789"))
+def test_validity_agrees_with_stdnum(code, digit):
+    assert is_valid(code + digit) == iso6346.is_valid(code + digit)
+
+
+@pytest.mark.parametrize(
+    "code", ["", "CSQU", "CSQU30543", "CSQA305438", "___U123456", "3054383CSQU"]
+)
+def test_check_digit_of_something_else_is_a_value_error(code):
+    with pytest.raises(ValueError, match="owner code"):
+        check_digit(code)
+
+
+def test_a_number_is_formatted_as_painted():
+    assert format_number("csqu3054383") == "CSQU 305438 3"
+    assert split_number("CSQU 305438 3") == ("CSQU", "305438", "3")
+
+
+NOISE = {
+    "MAERSK MSKU 123456 5 45G1": ["MSKU1234565"],
+    "CSQU3054383": ["CSQU3054383"],
+    "csqu 305438-3": ["CSQU3054383"],
+    "CSQU\n305438\n3": ["CSQU3054383"],
+    "CSQU 305438 [3]": ["CSQU3054383"],
+    "CSQU 305438 |3|": ["CSQU3054383"],
+    "CSQU 305438\n□3□ 22G1": ["CSQU3054383"],
+    "CSQU.305438.3": ["CSQU3054383"],
+    "CSQU 305 438 3": ["CSQU3054383"],
+    "CSQU\n22G1\n305438\n3": ["CSQU3054383"],
+    "CSQU\n305438\n22G1\nTARE 2.200KGS\n3": ["CSQU3054383"],
+    "C S Q U 3 0 5 4 3 8 3": ["CSQU3054383"],  # painted from top to bottom
+    "C\nS\nQ\nU\n3\n0\n5\n4\n3\n8\n3": ["CSQU3054383"],
+    "K\nKM\nBU\n20351\n1\n3\nKAMBARA": ["KMBU2035113"],
+    "MAERSKCSQU305438345G1MAX.GROSS": ["CSQU3054383"],  # lines run together
+    "305438 3\nCSQU\n22G1": ["CSQU3054383"],  # read out of order
+    "CSQU3054383 CSQU3054383": ["CSQU3054383"],
+    "HLXU2008414 CSQU3054383": ["CSQU3054383", "HLXU2008414"],  # the one that checks leads
+    "HLXU2008419 CSQU3054383 TGHU7599330": ["HLXU2008419", "CSQU3054383", "TGHU7599330"],
+    "HLXU2008419 CSQU3054383 CSQU 305438 3": ["CSQU3054383", "HLXU2008419"],  # stands twice
+    "CSQU 305438 4": ["CSQU3054384"],  # painted wrong or read wrong: shown, not repaired
+    "CSQU 305438": [],  # a check digit is never computed
+    "CSQU 305438 22G1": [],
+    "CSQU 3O5438 3": [],  # letter O: not repaired
+    "22G1 45R1 L5G1": [],
+    "MAX GROSS 30480 KGS 67.200 LBS": [],
+    "CALL MENU +49 40 1234567890": [],
+    "TARE 2.200 KGS NET 28.280": [],
+    "ЖМСК 3054383": [],
+    "": [],
+}
+
+
+@pytest.mark.parametrize("text", NOISE)
+def test_numbers_are_found_in_noise(text):
+    assert find_numbers(text) == NOISE[text]
+
+
+def test_a_number_without_its_check_digit_is_kept_for_review_only():
+    assert find_numbers("CSQU 305438") == []
+    assert [c.number for c in find_candidates("CSQU 305438")] == ["CSQU305438"]
+
+
+def test_a_candidate_tells_where_it_stands():
+    text = "MAERSK ★ CSQU 305438 [3] 22G1"
+    (found,) = find_candidates(text)
+    assert text[found.start : found.end] == "CSQU 305438 [3"
+
+
+@given(st.text(alphabet=st.characters(), max_size=60))
+def test_any_text_gives_numbers_that_stand_in_it(text):
+    for number in find_numbers(text):
+        assert len(number) == 11
+        assert is_valid(number) == iso6346.is_valid(number)
+
+
+@given(st.text(alphabet="ABCU JZ0123456789\n-[]|.,:", max_size=80))
+def test_every_character_of_a_number_stands_in_the_text(text):
+    plain = text.upper()
+    for number in find_numbers(text):
+        assert all(plain.count(c) >= number.count(c) for c in set(number)), number
+
+
+@given(CODES, st.text(alphabet="ABC \n[]-", max_size=20))
+def test_a_whole_number_is_found_whatever_stands_before_it(code, before):
+    number = code + check_digit(code)
+    assert number in find_numbers(f"{before} {number}")
+
+
+def test_edit_distance_counts_by_hand():
+    assert edit_distance("CSQU3054383", "CSQU3054383") == 0
+    assert edit_distance("", "CSQU") == 4
+    assert edit_distance("KITTEN", "SITTING") == 3
+
+
+def test_a_perfect_answer_scores_perfectly_and_nothing_scores_nothing():
+    perfect = score([("CSQU 305438 3", "csqu3054383")])
+    assert perfect.pop("character_error_rate") == 0
+    assert set(perfect.values()) == {1.0}
+    nothing = score([(None, "CSQU3054383")])
+    assert nothing.pop("character_error_rate") == 1
+    assert set(nothing.values()) == {0.0}
+
+
+def test_scores_by_hand():
+    rates = score([("CSQU3054383", "CSQU3054383"), ("CSQU3054334", "CSQU3054383")])
+    assert rates == {
+        "exact_match": 0.5,
+        "character_error_rate": 2 / 22,
+        "owner_code": 1.0,
+        "serial_number": 0.5,
+        "check_digit": 0.5,
+        "check_digit_rate": 0.5,
+    }
