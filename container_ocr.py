@@ -688,14 +688,13 @@ def load_checkpoint(
             dtype=dtype,
             use_safetensors=True,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # reported, and refused below by name
         )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"cannot load {folder}: {' '.join(str(error).split())[:300]}") from None
     for problem, names in loaded.items():
         if names:
-            raise ModelError(
-                f"cannot load {folder}: {problem.replace('_', ' ')}: {sorted(names)[0]}"
-            )
+            raise ModelError(f"cannot load {folder}: {problem.replace('_', ' ')}: {min(names)}")
     return model, processor
 
 

@@ -1,0 +1,158 @@
+"""Any photo becomes upright, right-looking RGB, or one clear reason why not."""
+
+import os
+
+import pytest
+from PIL import Image
+
+from container_ocr import ImageError, UserError, find_image, list_images, load_image, to_rgb
+
+
+@pytest.fixture
+def gradient() -> Image.Image:
+    """Return 64 by 32 pixels, dark at the left, light at the right."""
+    return Image.linear_gradient("L").rotate(90).resize((64, 32)).convert("RGB")
+
+
+def mean_difference(a: Image.Image, b: Image.Image) -> float:
+    """Return the mean absolute difference of two RGB images, 0 to 255."""
+    pairs = zip(a.tobytes(), b.tobytes(), strict=True)
+    return sum(abs(x - y) for x, y in pairs) / len(a.tobytes())
+
+
+@pytest.mark.parametrize(
+    "mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV"]
+)
+def test_every_mode_becomes_rgb_that_looks_the_same(mode, gradient):
+    source = (
+        gradient.quantize() if mode == "PA" else gradient.convert("L" if "L" in mode else "RGB")
+    )
+    image = gradient.quantize() if mode == "P" else source.convert(mode)
+    tolerance = 90 if mode == "1" else 4  # black and white dots have only the mean right
+    converted = to_rgb(image)
+    assert converted.mode == "RGB"
+    assert mean_difference(converted, gradient) < tolerance
+
+
+@pytest.mark.parametrize(
+    ("mode", "white"), [("I;16", 65535), ("I;16", 4095), ("I", 65535), ("F", 1), ("F", 255)]
+)
+def test_deep_greyscale_is_scaled_not_clipped(mode, white, gradient):
+    levels = gradient.convert("L").convert("F").point(lambda value: value * (white / 255) + 0)
+    deep = levels if mode == "F" else levels.convert("I")
+    if mode == "I;16":
+        deep = Image.frombytes(
+            "I;16",
+            deep.size,
+            b"".join(int(value).to_bytes(2, "little") for value in deep.getdata()),
+        )
+    assert mean_difference(to_rgb(deep), gradient) < 2
+
+
+def test_a_sixteen_bit_png_looks_right(here, gradient):
+    levels = b"".join(bytes((value, value)) for value in gradient.convert("L").tobytes())
+    Image.frombytes("I;16", gradient.size, levels).save("deep.png")
+    assert mean_difference(load_image("deep.png"), gradient) < 2
+
+
+def test_transparent_pixels_are_white():
+    assert to_rgb(Image.new("RGBA", (4, 4), (0, 0, 0, 0))).getpixel((0, 0)) == (255, 255, 255)
+    palette = Image.new("P", (4, 4), 7)
+    palette.info["transparency"] = 7
+    assert to_rgb(palette).getpixel((0, 0)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_honoured(orientation, here):
+    upright = Image.new("RGB", (40, 20), "white")
+    upright.paste("red", (0, 0, 10, 10))  # top left
+    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # PIL's transpositions that bring it about
+    stored = upright.transpose(undo[orientation]) if orientation > 1 else upright
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored.save("photo.png", exif=exif)
+    loaded = load_image("photo.png")
+    assert loaded.size == (40, 20)
+    assert loaded.getpixel((2, 2)) == (255, 0, 0)
+
+
+def test_cmyk_jpeg_looks_right(here, gradient):
+    gradient.convert("CMYK").save("print.jpg", quality=95)
+    assert mean_difference(load_image("print.jpg"), gradient) < 6
+
+
+def break_file(path: str, kind: str) -> None:
+    """Leave a file at `path` that is no whole photo."""
+    Image.effect_noise((400, 300), 80).save("whole.jpg")
+    whole = open("whole.jpg", "rb").read()
+    broken = {
+        "empty": b"",
+        "text": b"this is a text file\n",
+        "truncated": whole[: len(whole) // 2],
+        "header only": whole[:20],
+        "damaged png": b"\x89PNG\r\n\x1a\n" + b"\0" * 40,
+    }
+    open(path, "wb").write(broken[kind])
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("empty", "empty file"),
+        ("text", "not an image"),
+        ("truncated", "truncated"),
+        ("header only", "not an image|truncated|damaged"),
+        ("damaged png", "not an image|damaged"),
+    ],
+)
+def test_an_unreadable_image_says_why(kind, reason, here):
+    break_file("photo.jpg", kind)
+    with pytest.raises(ImageError, match=reason):
+        load_image("photo.jpg")
+
+
+def test_a_missing_image_and_a_folder_say_so(here):
+    with pytest.raises(ImageError, match="no such file"):
+        load_image("missing.jpg")
+    os.mkdir("folder.jpg")
+    with pytest.raises(ImageError):
+        load_image("folder.jpg")
+
+
+def test_a_picture_30000_pixels_wide_is_read(here):
+    Image.new("RGB", (30_000, 200), "blue").save("wide.png")
+    assert load_image("wide.png").size == (30_000, 200)
+
+
+def test_a_decompression_bomb_is_refused_in_words(here, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    Image.new("RGB", (100, 100)).save("bomb.png")
+    with pytest.raises(ImageError, match="million pixels"):
+        load_image("bomb.png")
+
+
+def test_images_are_listed_sorted_with_slashes_and_without_hidden_files(here):
+    for name in ("b.jpg", "a.PNG", "sub dir/컨테이너.jpeg", "._a.jpg", "notes.txt"):
+        path = here / "image" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert list_images("./image") == ["image/a.PNG", "image/b.jpg", "image/sub dir/컨테이너.jpeg"]
+
+
+def test_a_folder_without_images_says_what_it_holds(here):
+    (here / "photo.heic").touch()
+    with pytest.raises(UserError, match=r"\.heic.*\.jpg"):
+        list_images(here)
+
+
+def test_an_image_is_found_from_here_else_from_the_json_file(here):
+    (here / "data").mkdir()
+    for name in ("a.jpg", "data/b.jpg", "data/한글.jpg"):
+        (here / name).touch()
+    assert find_image("a.jpg", here / "data").samefile("a.jpg")
+    assert find_image("b.jpg", here / "data").samefile("data/b.jpg")
+    assert find_image("data\\b.jpg", here).samefile("data/b.jpg")
+    decomposed = "\u1112\u1161\u11ab\u1100\u1173\u11af.jpg"  # as a Mac spells it
+    assert find_image(decomposed, here / "data").samefile("data/한글.jpg")
+    with pytest.raises(ImageError, match="no such file"):
+        find_image("c.jpg", here)

@@ -1,0 +1,350 @@
+"""The loader against the original modelling code's outputs and plain peft; reading."""
+
+import json
+import math
+import re
+import shutil
+
+import pytest
+import torch
+from conftest import DATA, draw_photo
+from peft import LoraConfig, PeftModel, get_peft_model
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import Florence2ForConditionalGeneration, Florence2Processor
+
+from container_ocr import (
+    MICROSOFT_NAMES,
+    ContainerOCR,
+    FinetunedContainerOCR,
+    FlagError,
+    ModelError,
+    Transcript,
+    interpret,
+    load_image,
+    load_model,
+    prepare_inputs,
+    rename_microsoft,
+)
+
+
+@pytest.fixture(scope="module")
+def microsoft(tmp_path_factory):
+    """Return a folder in Microsoft's layout: real structure, 50,265 tokens of our own."""
+    folder = tmp_path_factory.mktemp("microsoft") / "tiny"
+    shutil.copytree(DATA / "ms_tiny", folder)
+    specials = ["<s>", "<pad>", "</s>", "<unk>"]
+    tokens = [*specials, *sorted(ByteLevel.alphabet())]
+    tokens += [f"filler{i}" for i in range(50_264 - len(tokens))] + ["<mask>"]
+    vocab = {token: i for i, token in enumerate(tokens)}
+    (folder / "vocab.json").write_text(json.dumps(vocab), encoding="utf-8")
+    (folder / "merges.txt").write_text("#version: 0.2\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def loaded(microsoft):
+    """Return (model, processor, expected tensors) of the checkpoint in Microsoft's layout."""
+    return *load_model(microsoft, device="cpu"), load_file(microsoft / "expected.safetensors")
+
+
+def original_inputs(expected) -> dict[str, torch.Tensor]:
+    """Return the native inputs for what the original code was given: image tokens come first."""
+    images = torch.full((2, expected["image_features"].shape[1]), 51289)
+    ids = torch.cat([images, expected["input_ids"]], dim=1)
+    pixels = expected["pixel_values"]
+    return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "pixel_values": pixels}
+
+
+def test_microsoft_layout_gives_the_image_features_of_the_original(loaded):
+    model, _, expected = loaded
+    with torch.inference_mode():
+        features = model.get_image_features(expected["pixel_values"]).pooler_output
+    torch.testing.assert_close(features, expected["image_features"], atol=1e-4, rtol=0)
+
+
+def test_microsoft_layout_gives_the_logits_and_loss_of_the_original(loaded):
+    model, _, expected = loaded
+    with torch.inference_mode():
+        outputs = model(**original_inputs(expected), labels=expected["labels"])
+    logits = outputs.logits[..., : expected["logits"].shape[-1]]
+    torch.testing.assert_close(logits, expected["logits"], atol=1e-4, rtol=0)
+    torch.testing.assert_close(outputs.loss, expected["loss"], atol=1e-4, rtol=0)
+
+
+def test_microsoft_layout_gives_the_beams_of_the_original(loaded):
+    model, _, expected = loaded
+    settings = {"num_beams": 3, "no_repeat_ngram_size": 3, "forced_bos_token_id": 0}
+    length = expected["generated"].shape[1]
+    written = model.generate(
+        **original_inputs(expected), **settings, early_stopping=True, max_length=length
+    )
+    assert written.tolist() == expected["generated"].tolist()
+
+
+def test_microsoft_tokenizer_ends_with_the_image_token(loaded):
+    _, processor, _ = loaded
+    tokenizer = processor.tokenizer
+    assert len(tokenizer) == 51290
+    ids = tokenizer.convert_tokens_to_ids(
+        ["<od>", "<loc_0>", "<loc_999>", "<cap>", "<and>", "<image>"]
+    )
+    assert ids == [50265, 50269, 51268, 51269, 51288, 51289]
+    assert tokenizer.image_token_id == 51289
+
+
+def test_a_converted_model_saved_natively_loads_the_same(loaded, tmp_path):
+    model, processor, expected = loaded
+    model.save_pretrained(tmp_path)
+    processor.save_pretrained(tmp_path)
+    again, reloaded = load_model(tmp_path, device="cpu")
+    with torch.inference_mode():
+        outputs = again(**original_inputs(expected), labels=expected["labels"])
+    torch.testing.assert_close(outputs.loss, expected["loss"], atol=1e-4, rtol=0)
+    assert reloaded.tokenizer.image_token_id == 51289
+
+
+def test_a_native_folder_loads_as_transformers_loads_it(tiny_model):
+    model, _ = load_model(tiny_model, device="cpu")
+    reference = Florence2ForConditionalGeneration.from_pretrained(tiny_model)
+    for name, weight in reference.state_dict().items():
+        torch.testing.assert_close(model.state_dict()[name], weight, rtol=0, atol=0)
+    assert not model.training
+
+
+def broken_copy(folder, tmp_path, change):
+    """Return a copy of a model folder whose tensors `change` has changed."""
+    copy = tmp_path / "broken"
+    shutil.copytree(folder, copy)
+    tensors = load_file(copy / "model.safetensors")
+    change(tensors)
+    save_file(tensors, copy / "model.safetensors", metadata={"format": "pt"})
+    return copy
+
+
+NORM = "vision_tower.convs.0.norm.bias"
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda t: t.pop(NORM), "convs.0.norm.bias"),
+        (lambda t: t.update(stray=torch.zeros(2)), "stray"),
+        (lambda t: t.update({NORM: torch.zeros(3)}), "convs.0.norm.bias"),
+    ],
+    ids=["missing", "left over", "another shape"],
+)
+def test_a_tensor_that_does_not_fit_is_named(microsoft, tmp_path, change, named):
+    with pytest.raises(ModelError, match=named):
+        load_model(broken_copy(microsoft, tmp_path, change), device="cpu")
+
+
+def test_a_damaged_weight_file_is_an_error_not_a_traceback(tiny_model, tmp_path):
+    shutil.copytree(tiny_model, tmp_path / "cut")
+    weights = tmp_path / "cut" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    with pytest.raises(ModelError, match="cannot load"):
+        load_model(tmp_path / "cut", device="cpu")
+
+
+def test_another_feature_source_is_refused(microsoft, tmp_path):
+    shutil.copytree(microsoft, tmp_path / "other")
+    path = tmp_path / "other" / "config.json"
+    config = json.loads(path.read_text())
+    config["vision_config"]["image_feature_source"] = ["last_frame"]
+    path.write_text(json.dumps(config))
+    with pytest.raises(ModelError, match="last_frame"):
+        load_model(tmp_path / "other", device="cpu")
+
+
+def test_pickled_weights_are_refused(tiny_model, tmp_path):
+    shutil.copytree(tiny_model, tmp_path / "pickled")
+    (tmp_path / "pickled" / "model.safetensors").rename(tmp_path / "pickled" / "pytorch_model.bin")
+    with pytest.raises(FlagError, match="pickle is not read"):
+        load_model(tmp_path / "pickled", device="cpu")
+
+
+# ---- adapters --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def adapter(tiny_model, tmp_path_factory):
+    """Return a folder with an adapter of random weights, made by plain peft."""
+    torch.manual_seed(1)
+    model = Florence2ForConditionalGeneration.from_pretrained(tiny_model)
+    config = LoraConfig(r=4, target_modules=["q_proj", "fc2", "qkv"], init_lora_weights=False)
+    folder = tmp_path_factory.mktemp("adapters") / "plain"
+    get_peft_model(model, config).save_pretrained(folder)
+    return folder
+
+
+def logits_of(model, processor) -> torch.Tensor:
+    """Return the logits for a grey image and a fixed answer."""
+    inputs = prepare_inputs(processor, [Image.new("RGB", (80, 60), "grey")], ["CSQU 305438 3"])
+    with torch.inference_mode():
+        return model(**inputs).logits
+
+
+def test_an_adapter_gives_the_logits_of_plain_peft(tiny_model, adapter):
+    ours, processor = load_model(tiny_model, adapter, device="cpu")
+    base = Florence2ForConditionalGeneration.from_pretrained(tiny_model)
+    plain = PeftModel.from_pretrained(base, adapter).eval()
+    expected = logits_of(plain, processor)
+    torch.testing.assert_close(logits_of(ours, processor), expected)
+    bare, _ = load_model(tiny_model, device="cpu")
+    assert (logits_of(bare, processor) - expected).abs().max() > 0.01
+
+
+def test_the_adapter_names_its_base_model(tiny_model, adapter):
+    reader = FinetunedContainerOCR(str(adapter), device="cpu")
+    reference, processor = load_model(tiny_model, adapter, device="cpu")
+    torch.testing.assert_close(logits_of(reader.model, processor), logits_of(reference, processor))
+
+
+def to_microsoft(name: str) -> str:
+    """Return Microsoft's name for a native tensor: the table read backwards, by hand."""
+    rules = [
+        ("model.language_model.", "language_model.model."),
+        ("model.vision_tower.", "vision_tower."),
+        (".window_attn.qkv.", ".window_attn.fn.qkv."),
+        (".channel_attn.qkv.", ".channel_attn.fn.qkv."),
+        (".ffn.fc2.", ".ffn.fn.net.fc2."),
+    ]
+    for native, original in rules:
+        name = name.replace(native, original)
+    return name
+
+
+def test_an_adapter_with_microsoft_names_gives_the_same_logits(tiny_model, adapter, tmp_path):
+    shutil.copytree(adapter, tmp_path / "ms")
+    tensors = load_file(adapter / "adapter_model.safetensors")
+    head = "base_model.model."
+    renamed = {head + to_microsoft(name.removeprefix(head)): t for name, t in tensors.items()}
+    assert not renamed.keys() & tensors.keys()
+    save_file(renamed, tmp_path / "ms" / "adapter_model.safetensors")
+    ours, processor = load_model(tiny_model, tmp_path / "ms", device="cpu")
+    expected, _ = load_model(tiny_model, adapter, device="cpu")
+    torch.testing.assert_close(logits_of(ours, processor), logits_of(expected, processor))
+
+
+@pytest.mark.parametrize("name", ["language_model.model.decoder.layers.9.fc1", "nowhere"])
+def test_an_adapter_tensor_without_a_place_is_named(tiny_model, adapter, tmp_path, name):
+    shutil.copytree(adapter, tmp_path / "stray")
+    tensors = load_file(adapter / "adapter_model.safetensors")
+    tensors[f"base_model.model.{name}.lora_A.weight"] = torch.zeros(4, 16)
+    save_file(tensors, tmp_path / "stray" / "adapter_model.safetensors")
+    with pytest.raises(ModelError, match=name.rpartition(".")[2]):
+        load_model(tiny_model, tmp_path / "stray", device="cpu")
+
+
+def test_an_adapter_of_another_size_is_an_error(tiny_model, adapter, tmp_path):
+    shutil.copytree(adapter, tmp_path / "wide")
+    tensors = load_file(adapter / "adapter_model.safetensors")
+    name = next(name for name in tensors if name.endswith("lora_A.weight"))
+    tensors[name] = torch.zeros(4, 99)
+    save_file(tensors, tmp_path / "wide" / "adapter_model.safetensors")
+    with pytest.raises(ModelError, match="does not fit"):
+        load_model(tiny_model, tmp_path / "wide", device="cpu")
+
+
+def test_every_rule_of_the_name_table_is_used_by_the_reference_checkpoint(microsoft):
+    names = [*load_file(microsoft / "model.safetensors"), "language_model.lm_head.weight"]
+    unused = list(MICROSOFT_NAMES)
+    for pattern, replacement in MICROSOFT_NAMES:
+        before, names = names, [re.sub(pattern, replacement, name) for name in names]
+        if before != names:
+            unused.remove((pattern, replacement))
+    assert not unused
+    assert names == [rename_microsoft(name) for name in names], "renaming twice changes nothing"
+
+
+# ---- devices and flags -----------------------------------------------------------------------
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has the device")
+def test_an_absent_device_names_the_ones_present(tiny_model):
+    with pytest.raises(FlagError, match=r"cuda is not on this machine, which has: .*cpu"):
+        load_model(tiny_model, device="cuda")
+
+
+def test_the_choice_of_device_and_precision_is_said_with_its_reason(tiny_model, capsys):
+    load_model(tiny_model, device="auto")
+    said = capsys.readouterr().err
+    assert "device: " in said
+    assert "dtype: " in said
+    model, _ = load_model(tiny_model, device="cpu", dtype="bf16")
+    assert model.dtype == torch.bfloat16
+
+
+# ---- reading ---------------------------------------------------------------------------------
+
+
+def transcript(text: str, probability: float = 0.9) -> Transcript:
+    """Return a transcript of one token a character, all equally sure."""
+    return Transcript(text, tuple(range(1, len(text) + 1)), (math.log(probability),) * len(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "status", "reason"),
+    [
+        ("MAERSK CSQU 305438 3 22G1", "CSQU 305438 3", "ok", ""),
+        ("CSQU 305438 4", "CSQU 305438 4", "review", "check digit does not fit"),
+        ("CSQU 305438 22G1", "CSQU 305438", "review", "check digit not read"),
+        ("HLXU2008419 CSQU3054383", "HLXU 200841 9", "review", "several containers"),
+        ("CSQU3054383 CSQU3054383", "CSQU 305438 3", "ok", ""),
+        ("MAX GROSS 30480 KGS", None, "none", ""),
+        ("", None, "none", ""),
+    ],
+)
+def test_a_reading_says_what_is_doubtful(text, number, status, reason):
+    reading = interpret(transcript(text))
+    assert (reading.number, reading.status) == (number, status)
+    assert reason in reading.reason
+    assert reading.is_valid == (number is not None and reason in ("", "several containers"))
+    assert reading.raw_text == text
+
+
+def test_confidence_is_the_probability_of_the_number_alone():
+    reading = interpret(transcript("MAERSK CSQU3054383 22G1"))
+    assert reading.confidence == pytest.approx(0.9**11)
+
+
+def test_the_parts_of_a_reading_are_those_of_the_number():
+    reading = interpret(transcript("CSQU 305438 3"))
+    assert (reading.owner_code, reading.serial_number, reading.check_digit) == (
+        "CSQU",
+        "305438",
+        "3",
+    )
+
+
+def test_padding_in_labels_is_ignored_by_the_loss(tiny_model):
+    processor = Florence2Processor.from_pretrained(tiny_model)
+    images = [Image.new("RGB", (64, 64))] * 2
+    labels = prepare_inputs(processor, images, ["CSQU 305438 3", "A"])["labels"]
+    assert labels[0].tolist() == processor.tokenizer("CSQU 305438 3")["input_ids"]
+    assert labels[1].tolist() == [*processor.tokenizer("A")["input_ids"], *[-100] * 12]
+
+
+def test_the_prompt_is_the_question_that_florence_was_trained_on(tiny_model):
+    processor = Florence2Processor.from_pretrained(tiny_model)
+    ids = prepare_inputs(processor, [Image.new("RGB", (64, 64))])["input_ids"][0]
+    text = processor.tokenizer.decode(ids)
+    assert text == "<image>" * 5 + "<s>What is the text in the image?</s>"
+
+
+def test_a_batch_reads_as_one_by_one(tiny_model, here):
+    reader = ContainerOCR(str(tiny_model), device="cpu")
+    colours = ["white", "black", "red", "blue"]
+    images = [Image.new("RGB", (90, 70), colour) for colour in colours]
+    together = reader.read_batch(images)
+    alone = [reader.read(image) for image in images]
+    assert [r.raw_text for r in together] == [r.raw_text for r in alone]
+    assert [r.number for r in together] == [r.number for r in alone]
+
+
+def test_a_file_and_its_image_read_the_same(tiny_model, here):
+    path = draw_photo(here / "photo.png", "CSQU 305438 3")
+    reader = ContainerOCR(str(tiny_model), device="cpu")
+    assert reader.read(path) == reader.read(str(path)) == reader.read(load_image(path))
