@@ -42,6 +42,13 @@ from container_ocr import (
 
 TODO = "TODO"
 PARTS = ("owner_code", "serial_number", "check_digit")
+JSON_PROBLEMS = {  # where the json module's words would puzzle a dock worker
+    "Expecting ',' delimiter": "a comma is missing before this place",
+    "Invalid control character at": "a closing double quote is missing",
+    "Expecting property name enclosed in double quotes": "a name in double quotes should be here",
+    "Expecting value": "a text in double quotes should be here",
+    "Extra data": "nothing more should be here",
+}
 FEW_IMAGES = 50
 VALIDATION_SHARE = 0.2
 
@@ -74,10 +81,10 @@ def parse_json(text: str, path: Path) -> object:
     try:
         return json.loads(clean, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
-        line = (text.splitlines() or [""])[min(error.lineno, len(text.splitlines())) - 1].strip()
-        raise UserError(
-            f"{path}, line {error.lineno}, column {error.colno}: {error.msg}, in: {line[:120]}"
-        ) from None
+        line = text.split("\n")[error.lineno - 1].strip()[:120]
+        problem = JSON_PROBLEMS.get(error.msg, error.msg)
+        where = f"line {error.lineno}, column {error.colno}"
+        raise UserError(f"{path}, {where}: {problem}, in: {line}") from None
     except RecursionError:
         raise UserError(f"{path}: brackets nested too deeply") from None
     except ValueError as error:
