@@ -234,8 +234,8 @@ def evaluate(
             batch = examples[start : start + size]
             inputs = to_model(collate(batch), model)
             outputs = model(**inputs)
-            state, mask = outputs.encoder_last_hidden_state, inputs["attention_mask"]
-            transcripts = transcribe(model, collate.processor, state, mask)
+            state = outputs.encoder_last_hidden_state.to(model.dtype)  # autocast has made it fp32
+            transcripts = transcribe(model, collate.processor, state, inputs["attention_mask"])
             counts = (inputs["labels"] != -100).sum(-1).tolist()
             for example, count, transcript in zip(batch, counts, transcripts):
                 number = interpret(transcript).number
@@ -283,7 +283,7 @@ class Trainer:
         warmup = max(1, round(self.steps * WARMUP_SHARE))
         self.schedule = CosineLRScheduler(
             optimizer,
-            max(1, self.steps - warmup),
+            self.steps - warmup + 1,  # the last step still learns
             warmup_t=warmup,
             warmup_prefix=True,
             t_in_epochs=False,
@@ -308,7 +308,7 @@ class Trainer:
 
     def train_epoch(self) -> float:
         """Run one epoch; return its mean training loss. Raises `UserError` if it is not finite."""
-        from accelerate.utils import tqdm
+        from accelerate.utils import gather_object, tqdm
 
         progress, losses = self.progress, []
         train_mode(self.model)
@@ -330,6 +330,7 @@ class Trainer:
                 self.optimizer.zero_grad()
             if progress.step >= self.steps:
                 break
+        losses = gather_object(losses)
         return sum(losses) / len(losses)
 
     def evaluate(self) -> dict[str, float]:

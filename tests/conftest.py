@@ -86,8 +86,9 @@ def tiny_model(tmp_path_factory) -> Path:
     torch.manual_seed(0)
     model = Florence2ForConditionalGeneration(config)
     for name, weight in model.named_parameters():  # 0.02 is far too small at this width
-        if weight.dim() > 1 and "embed" not in name:
-            torch.nn.init.normal_(weight, std=weight.flatten(1).shape[1] ** -0.5)
+        if weight.dim() > 1:
+            std = 0.5 if "embed" in name or "shared" in name else weight[0].numel() ** -0.5
+            torch.nn.init.normal_(weight, std=std)
     folder = tmp_path_factory.mktemp("models") / "tiny"
     model.save_pretrained(folder)
     Florence2Processor(images, tokenizer).save_pretrained(folder)
