@@ -817,14 +817,14 @@ def interpret(transcript: Transcript) -> Reading:
     if not found:
         return Reading(raw_text=raw_text)
     best = found[0]
-    boxes = dict.fromkeys(format_number(c.number[:10]) for c in found)
+    boxes = {c.number[:10]: format_number(c.number) for c in reversed(found)}
     reason = ""
     if len(best.number) < 11:
         reason = "check digit not read"
     elif not is_valid(best.number):
         reason = "check digit does not fit"
     elif len(boxes) > 1:
-        reason = f"several containers: {', '.join(boxes)}"
+        reason = f"several containers: {', '.join(reversed(boxes.values()))}"
     return Reading(
         number=format_number(best.number),
         status="review" if reason else "ok",

@@ -45,6 +45,22 @@ def write_annotations(path: Path, labels: dict[str, str]) -> Path:
     return path
 
 
+TAUGHT = {  # what the taught model writes for a photo of each colour
+    "red": "MAERSK\nCSQU 305438 3\t22G1",
+    "green": "CSQU 305438 4",
+    "blue": "CSQU 305438",
+    "white": "22G1",
+    "black": "CSQU 305438 3 HLXU 200841 9",
+}
+
+
+def paint(path: Path, colour: str) -> Path:
+    """Write a photo of one colour."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (80, 60), colour).save(path)
+    return path
+
+
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """Work in an empty folder."""
@@ -92,4 +108,28 @@ def tiny_model(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "tiny"
     model.save_pretrained(folder)
     Florence2Processor(images, tokenizer).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def taught_model(tiny_model, tmp_path_factory) -> Path:
+    """Teach all weights of the tiny model to write `TAUGHT` for each colour, in seconds."""
+    import torch
+
+    from container_ocr import load_model, prepare_inputs
+
+    model, processor = load_model(tiny_model, device="cpu")
+    images = [Image.new("RGB", (80, 60), colour) for colour in TAUGHT]
+    inputs = prepare_inputs(processor, images, list(TAUGHT.values()))
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    for _ in range(400):
+        optimizer.zero_grad()
+        loss = model(**inputs).loss
+        loss.backward()
+        optimizer.step()
+        if loss < 0.005:
+            break
+    folder = tmp_path_factory.mktemp("taught") / "tiny"
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
     return folder
