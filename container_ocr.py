@@ -45,6 +45,7 @@ if TYPE_CHECKING:  # heavy: imported where a model or an image is really needed
     from PIL import Image
     from transformers import (
         BatchFeature,
+        Florence2Config,
         Florence2ForConditionalGeneration,
         Florence2Processor,
     )
@@ -150,6 +151,9 @@ def command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
         except UserError as error:
             say(f"error: {error}")
             return error.exit_code
+        except OSError as error:  # the disk is full, a drive is gone
+            say(f"error: {error}")
+            return UserError.exit_code
         except KeyboardInterrupt:
             say("error: interrupted")
             return 130
@@ -170,6 +174,11 @@ def out_of_memory(remedy: str) -> Iterator[None]:
         raise UserError(f"out of memory: {remedy}") from None
 
 
+def one_line(text: object) -> str:
+    """Return a text without line ends and tabs, its runs of white space made one."""
+    return " ".join(str(text).split())
+
+
 def say(message: str) -> None:
     """Print progress, a warning or an error on stderr; of many processes the first speaks."""
     if os.environ.get("RANK", "0") == "0" or message.startswith("error"):
@@ -178,24 +187,14 @@ def say(message: str) -> None:
 
 def add_model_flags(parser: argparse.ArgumentParser, lora: bool = True) -> None:
     """Add the flags that choose what reads, where and how precisely: the same in every script."""
-    parser.add_argument(
-        "--model",
-        metavar="ID_OR_DIR",
-        help=f"base model (default: the adapter's, or {DEFAULT_MODEL})",
-    )
+    add, dtypes = parser.add_argument, ["auto", *DTYPES]
+    add("--model", metavar="ID_OR_DIR", help=f"default: the adapter's, else {DEFAULT_MODEL}")
     if lora:
-        parser.add_argument(
-            "--lora_path", metavar="DIR", help="adapter made by finetune_florence.py"
-        )
-    parser.add_argument(
+        add("--lora_path", metavar="DIR", help="adapter made by finetune_florence.py")
+    add(
         "--device", default="auto", choices=DEVICES, help="default: auto = cuda, else mps, else cpu"
     )
-    parser.add_argument(
-        "--dtype",
-        default="auto",
-        choices=["auto", *DTYPES],
-        help="default: auto = bf16 or fp16 on cuda, fp32 elsewhere",
-    )
+    add("--dtype", default="auto", choices=dtypes, help="default: auto = by the device, and said")
 
 
 def positive(text: str) -> int:
@@ -217,7 +216,9 @@ def check_model_flags(args: argparse.Namespace) -> None:
     if folder.is_dir():
         read_model_config(folder)
     elif not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", model):
-        raise FlagError(f"--model {model}: no such folder, nor a model id like {DEFAULT_MODEL}")
+        raise FlagError(
+            f"model {model}: no such folder, nor an id like {DEFAULT_MODEL}; see --model"
+        )
 
 
 # ---- ISO 6346 --------------------------------------------------------------------------------
@@ -467,8 +468,8 @@ def load_image(path: Path | str) -> Image.Image:
     except Image.DecompressionBombError:
         limit = 2 * Image.MAX_IMAGE_PIXELS // 10**6
         raise ImageError(f"over {limit} million pixels; make it smaller") from None
-    except (OSError, SyntaxError, ValueError, TypeError, IndexError, OverflowError) as error:
-        raise ImageError(f"damaged image: {' '.join(str(error).split())}") from None
+    except Exception as error:  # a decoder given damaged bytes raises whatever it meets
+        raise ImageError(f"damaged image: {one_line(error)}") from None
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -594,7 +595,7 @@ def fetch_model(model: str) -> Path:
     try:
         return Path(snapshot_download(model, allow_patterns=["*.json", "*.txt", "*.safetensors"]))
     except Exception as error:  # the hub's errors have no common class
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        reason = one_line(error)[:120] or type(error).__name__
         raise ModelError(
             f"cannot fetch {model} ({reason}); copy the model's folder here from a machine with a "
             "network and pass --model FOLDER"
@@ -608,19 +609,21 @@ def rename_microsoft(name: str) -> str:
     return name
 
 
-def microsoft_config(config: dict, vocab_size: int) -> dict:
+def microsoft_config(config: dict, vocab_size: int, image_token_id: int) -> Florence2Config:
     """Return the native form of a configuration in Microsoft's layout."""
+    from transformers import Florence2Config
+
     vision = dict(config["vision_config"])
     source = vision.pop("image_feature_source")
     if source != ["spatial_avg_pool", "temporal_avg_pool"]:
         raise ModelError(f"image_feature_source {source} is not the published Florence-2's")
+    positions, temporal = vision.pop("image_pos_embed"), vision.pop("visual_temporal_embedding")
     vision["embed_dim"] = vision.pop("dim_embed")
-    vision["max_position_embeddings"] = vision.pop("image_pos_embed")["max_pos_embeddings"]
-    temporal = vision.pop("visual_temporal_embedding")
+    vision["max_position_embeddings"] = positions["max_pos_embeddings"]
     vision["max_temporal_embeddings"] = temporal["max_temporal_embeddings"]
     vision["model_type"] = "florence_vision"
     text = {**config["text_config"], "model_type": "bart", "vocab_size": vocab_size}
-    return {"vision_config": vision, "text_config": text, "image_token_id": vocab_size - 1}
+    return Florence2Config(text_config=text, vision_config=vision, image_token_id=image_token_id)
 
 
 def microsoft_processor(folder: Path) -> Florence2Processor:
@@ -635,7 +638,7 @@ def microsoft_processor(folder: Path) -> Florence2Processor:
     return Florence2Processor(AutoImageProcessor.from_pretrained(folder), tokenizer)
 
 
-def microsoft_weights(folder: Path, vocab_size: int) -> dict[str, torch.Tensor]:
+def microsoft_weights(folder: Path, image_token_id: int) -> dict[str, torch.Tensor]:
     """Return the tensors of a folder in Microsoft's layout under their native names.
 
     The embedding grows by a zero row for `<image>`; what stands twice or is unused is dropped.
@@ -652,8 +655,24 @@ def microsoft_weights(folder: Path, vocab_size: int) -> dict[str, torch.Tensor]:
     projection = "model.multi_modal_projector.image_projection.weight"
     state[projection] = rearrange(state[projection], "vision text -> text vision").contiguous()
     words = state[EMBEDDING]
-    state[EMBEDDING] = torch.cat([words, words.new_zeros(vocab_size - len(words), words.shape[1])])
+    if len(words) < image_token_id:
+        raise ModelError(
+            f"{folder}: {len(words)} embeddings, but <image> would be {image_token_id}"
+        )
+    if len(words) == image_token_id:
+        state[EMBEDDING] = torch.cat([words, torch.zeros_like(words[:1])])
     return state
+
+
+@contextlib.contextmanager
+def loading(source: Path | str) -> Iterator[None]:
+    """Turn what a damaged checkpoint makes the libraries raise into a `ModelError`."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"cannot load {source}: {one_line(error)[:300]}") from None
 
 
 def load_checkpoint(
@@ -664,35 +683,27 @@ def load_checkpoint(
     Every weight must come from the folder's safetensors: a tensor missing, left over or of another
     shape is an error, where transformers would draw it at random.
     """
-    from safetensors import SafetensorError
     from transformers import Florence2Config, Florence2ForConditionalGeneration, Florence2Processor
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-    config, state, source = read_model_config(folder), None, folder
-    try:
-        if "dim_embed" in config["vision_config"]:
+    raw, source, state = read_model_config(folder), folder, None
+    with loading(folder):
+        if "dim_embed" in raw["vision_config"]:
             processor = microsoft_processor(folder)
-            vocab_size = len(processor.tokenizer)
-            config = Florence2Config(**microsoft_config(config, vocab_size))
-            state, source = microsoft_weights(folder, vocab_size), None
+            image_token_id = processor.tokenizer.image_token_id
+            source, state = None, microsoft_weights(folder, image_token_id)
+            config = microsoft_config(raw, len(state[EMBEDDING]), image_token_id)
         else:
             processor = Florence2Processor.from_pretrained(folder)
             config = Florence2Config.from_pretrained(folder)
-        model, loaded = Florence2ForConditionalGeneration.from_pretrained(
-            source,
-            config=config,
-            state_dict=state,
-            dtype=dtype,
-            use_safetensors=True,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # reported, and refused below by name
+        report = {"output_loading_info": True, "ignore_mismatched_sizes": True}
+        model, info = Florence2ForConditionalGeneration.from_pretrained(
+            source, config=config, state_dict=state, dtype=dtype, use_safetensors=True, **report
         )
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"cannot load {folder}: {' '.join(str(error).split())[:300]}") from None
-    for problem, names in loaded.items():
+    for problem, names in info.items():
         if names:
             raise ModelError(f"cannot load {folder}: {problem.replace('_', ' ')}: {min(names)}")
     return model, processor
@@ -707,27 +718,24 @@ def attach_adapter(model: Florence2ForConditionalGeneration, lora_path: Path | s
     from peft import PeftConfig, PeftModel, set_peft_model_state_dict
     from safetensors.torch import load_file
 
-    tensors = load_file(Path(lora_path) / "adapter_model.safetensors")
-    tensors = {
-        rename_microsoft(name.removeprefix("base_model.model.")): t for name, t in tensors.items()
-    }
-    owners = {name: re.split(r"\.lora_", name)[0] for name in tensors if ".lora_" in name}
-    modules = dict(model.named_modules())
-    for name, owner in owners.items():
-        if owner not in modules:
-            raise ModelError(f"adapter {lora_path}: the model has no place for {name}")
-    config = PeftConfig.from_pretrained(lora_path)
-    config.inference_mode, config.target_modules = True, sorted(set(owners.values()))
-    config.exclude_modules = config.layers_to_transform = None
-    adapted = PeftModel(model, config)
-    state = {f"base_model.model.{name}": tensor for name, tensor in tensors.items()}
-    try:
-        left = set_peft_model_state_dict(adapted, state).unexpected_keys
-    except RuntimeError as error:
-        raise ModelError(f"adapter {lora_path} does not fit the model: {error}"[:300]) from None
+    head = "base_model.model."
+    with loading(f"adapter {lora_path}"):
+        saved = load_file(Path(lora_path) / "adapter_model.safetensors")
+        tensors = {rename_microsoft(n.removeprefix(head)): tensor for n, tensor in saved.items()}
+        adapted = {name: name.split(".lora_")[0] for name in tensors if ".lora_" in name}
+        modules = dict(model.named_modules())
+        homeless = [name for name, module in adapted.items() if module not in modules]
+        if homeless:
+            raise ModelError(f"adapter {lora_path}: the model has no place for {homeless[0]}")
+        config = PeftConfig.from_pretrained(lora_path)
+        config.inference_mode, config.target_modules = True, sorted(set(adapted.values()))
+        config.exclude_modules = config.layers_to_transform = None
+        network = PeftModel(model, config)
+        state = {f"{head}{name}": tensor for name, tensor in tensors.items()}
+        left = set_peft_model_state_dict(network, state).unexpected_keys
     if left:
         raise ModelError(f"adapter {lora_path}: the model has no place for {left[0]}")
-    return adapted
+    return network
 
 
 def load_model(
@@ -805,7 +813,7 @@ class Reading:
 
     def row(self, image_path: str) -> dict[str, object]:
         """Return the reading as one flat record; the raw text on one line."""
-        fields = asdict(self) | {"raw_text": " ".join(self.raw_text.split())}
+        fields = asdict(self) | {"raw_text": one_line(self.raw_text)}
         del fields["numbers"]
         return {"image": image_path, **fields, "confidence": round(self.confidence, 3)}
 
@@ -883,21 +891,16 @@ def transcribe(
         attention_mask=attention_mask,
         decoder_input_ids=sequences[:, :-1],
     ).logits
-    log_probs = logits.float().log_softmax(-1).gather(-1, sequences[:, 1:, None])[..., 0]
-    rows = zip(sequences[:, 1:].tolist(), log_probs.tolist())
-    return [transcript_of(processor, tokens, scores) for tokens, scores in rows]
-
-
-def transcript_of(
-    processor: Florence2Processor, tokens: Sequence[int], log_probs: Sequence[float]
-) -> Transcript:
-    """Return the text of generated tokens; special ones write nothing."""
-
-    def text(count: int) -> str:
-        return processor.tokenizer.decode(tokens[:count], skip_special_tokens=True)
-
-    ends = tuple(len(text(count)) for count in range(1, len(tokens) + 1))
-    return Transcript(text(len(tokens)), ends, tuple(log_probs))
+    written = sequences[:, 1:]
+    log_probs = logits.float().log_softmax(-1).gather(-1, written[..., None])[..., 0]
+    transcripts = []
+    for tokens, scores in zip(written.tolist(), log_probs.tolist()):
+        texts = [
+            processor.tokenizer.decode(tokens[: end + 1], skip_special_tokens=True)
+            for end in range(len(tokens))
+        ]
+        transcripts.append(Transcript(texts[-1], tuple(map(len, texts)), tuple(scores)))
+    return transcripts
 
 
 class ContainerOCR:
@@ -972,7 +975,7 @@ def format_row(row: dict[str, object]) -> str:
     """Return a reading's record as a line: image, number, status, confidence, text by tabs."""
     status = f"{row['status']}: {row['reason']}" if row["reason"] else row["status"]
     fields = row["image"], row["number"] or "", status, f"{row['confidence']:.3f}", row["raw_text"]
-    return "\t".join(" ".join(str(field).split()) for field in fields)
+    return "\t".join(re.sub(r"[\t\r\n]", " ", str(field)) for field in fields)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -173,7 +173,9 @@ def adapter(tiny_model, tmp_path_factory):
     """Return a folder with an adapter of random weights, made by plain peft."""
     torch.manual_seed(1)
     model = Florence2ForConditionalGeneration.from_pretrained(tiny_model)
-    config = LoraConfig(r=4, target_modules=["q_proj", "fc2", "qkv"], init_lora_weights=False)
+    config = LoraConfig(
+        r=4, target_modules=["q_proj", "fc2", "qkv", "lm_head"], init_lora_weights=False
+    )
     folder = tmp_path_factory.mktemp("adapters") / "plain"
     get_peft_model(model, config).save_pretrained(folder)
     return folder
@@ -205,6 +207,7 @@ def test_the_adapter_names_its_base_model(tiny_model, adapter):
 def to_microsoft(name: str) -> str:
     """Return Microsoft's name for a native tensor: the table read backwards, by hand."""
     rules = [
+        ("lm_head.", "language_model.lm_head."),
         ("model.language_model.", "language_model.model."),
         ("model.vision_tower.", "vision_tower."),
         (".window_attn.qkv.", ".window_attn.fn.qkv."),
@@ -222,10 +225,28 @@ def test_an_adapter_with_microsoft_names_gives_the_same_logits(tiny_model, adapt
     head = "base_model.model."
     renamed = {head + to_microsoft(name.removeprefix(head)): t for name, t in tensors.items()}
     assert not renamed.keys() & tensors.keys()
+    assert any("language_model.lm_head.lora_A" in name for name in renamed)
     save_file(renamed, tmp_path / "ms" / "adapter_model.safetensors")
     ours, processor = load_model(tiny_model, tmp_path / "ms", device="cpu")
     expected, _ = load_model(tiny_model, adapter, device="cpu")
     torch.testing.assert_close(logits_of(ours, processor), logits_of(expected, processor))
+
+
+def test_a_damaged_adapter_file_is_an_error_not_a_traceback(tiny_model, adapter, tmp_path):
+    shutil.copytree(adapter, tmp_path / "cut")
+    weights = tmp_path / "cut" / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:500])
+    with pytest.raises(ModelError, match="cannot load adapter"):
+        load_model(tiny_model, tmp_path / "cut", device="cpu")
+
+
+def test_a_tokenizer_that_does_not_fit_the_embeddings_is_refused(microsoft, tmp_path):
+    def cut(tensors):
+        name = "language_model.model.shared.weight"
+        tensors[name] = tensors[name][:50_000].clone()
+
+    with pytest.raises(ModelError, match="50000 embeddings, but <image> would be 51289"):
+        load_model(broken_copy(microsoft, tmp_path, cut), device="cpu")
 
 
 @pytest.mark.parametrize("name", ["language_model.model.decoder.layers.9.fc1", "nowhere"])
@@ -244,7 +265,7 @@ def test_an_adapter_of_another_size_is_an_error(tiny_model, adapter, tmp_path):
     name = next(name for name in tensors if name.endswith("lora_A.weight"))
     tensors[name] = torch.zeros(4, 99)
     save_file(tensors, tmp_path / "wide" / "adapter_model.safetensors")
-    with pytest.raises(ModelError, match="does not fit"):
+    with pytest.raises(ModelError, match="size mismatch"):
         load_model(tiny_model, tmp_path / "wide", device="cpu")
 
 
