@@ -532,7 +532,7 @@ def choose_dtype(name: str, device: str) -> torch.dtype:
         say(f"dtype: {name}, as asked")
     elif device != "cuda":
         name = "fp32"
-        say(f"dtype: fp32 (the safe choice on {device}; --dtype bf16 halves the memory)")
+        say(f"dtype: fp32 (the safe choice on {device}; --dtype bf16 takes less memory)")
     else:
         name = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
         say(f"dtype: {name} ({'this' if name == 'bf16' else 'no bf16 on this'} GPU)")

@@ -179,11 +179,12 @@ def add_lora(model, args: argparse.Namespace) -> PeftModel:
     adapted = get_peft_model(model, config)
     names = [name for name, m in adapted.named_modules() if isinstance(m, LoraLayer)]
     hits = Counter(name.rpartition(".")[2] for name in names)
-    for layer in {layer for layers in places.values() for layer in layers}:
+    wanted = dict.fromkeys(layer for layers in places.values() for layer in layers)
+    for layer in wanted:
         if not hits[layer]:
             raise UserError(f"LoRA target {layer} matches no module of this model")
     trainable, total = adapted.get_nb_trainable_parameters()
-    say(f"LoRA {args.lora_targets}: " + ", ".join(f"{n} {name}" for name, n in hits.items()))
+    say(f"LoRA {args.lora_targets}: " + ", ".join(f"{hits[layer]} {layer}" for layer in wanted))
     say(f"trainable parameters: {trainable:,} of {total:,} ({100 * trainable / total:.2f} %)")
     return adapted
 

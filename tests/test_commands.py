@@ -1,0 +1,236 @@
+"""Flags and the guide: quick help, one line for each mistake, every documented command works."""
+
+import importlib
+import json
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT, draw_photo, error_line, paint
+from peft import LoraConfig, get_peft_model
+from transformers import Florence2ForConditionalGeneration
+
+SCRIPTS = ["prepare_dataset", "finetune_florence", "batch_process", "container_ocr"]
+GUIDES = ["README.md", "README.ko.md"]
+HEAVY = ("torch", "transformers", "peft", "timm", "accelerate")
+
+
+def type_command(line: str, cwd) -> tuple[int, str, list[str]]:
+    """Run `script flags` in a fresh interpreter; return exit code, stderr, heavy imports."""
+    script, *argv = shlex.split(line)
+    program = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+import {script}
+try:
+    code = {script}.main({argv!r})
+except SystemExit as stop:
+    code = stop.code
+print(code, *[name for name in {HEAVY!r} if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=cwd, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout, done.stderr
+    code, *heavy = done.stdout.splitlines()[-1].split()
+    return int(code), done.stderr, heavy
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_is_the_manual_and_imports_nothing_heavy(script, here):
+    code, _, heavy = type_command(f"{script} --help", here)
+    assert (code, heavy) == (0, [])
+    description = importlib.import_module(script).build_parser().format_help()
+    assert importlib.import_module(script).__doc__.strip() in description
+
+
+@pytest.fixture
+def job(here):
+    """Return a folder in which everything is there, so that one mistake at a time can be made."""
+    draw_photo(here / "image/a.jpg", "")
+    (here / "empty").mkdir()
+    (here / "notes.jpg").write_text("a text file")
+    (here / "zero.jpg").touch()
+    for name in ("train", "val"):
+        (here / "dataset").mkdir(exist_ok=True)
+        row = {"image": "image/a.jpg", "prefix": "<OCR>", "suffix": "CSQU 305438 3"}
+        (here / f"dataset/{name}.json").write_text(json.dumps([row]))
+    for name, config in (("model", "config"), ("adapter", "adapter_config"), ("other", "config")):
+        (here / name).mkdir()
+        kind = "florence2" if name == "model" else "bart"
+        (here / f"{name}/{config}.json").write_text(json.dumps({"model_type": kind}))
+    for name in ("model/pytorch_model.bin", "adapter/adapter_model.bin"):
+        (here / name).touch()
+    (here / "broken").mkdir()
+    (here / "broken/config.json").write_text("{")
+    return here
+
+
+MISTAKES = [
+    ("prepare_dataset --mode label", 2, "invalid choice: 'label'"),
+    ("prepare_dataset --image_folder no", 2, "no: no such folder"),
+    ("prepare_dataset --image_folder empty", 1, "no image in empty (it holds nothing)"),
+    ("prepare_dataset --mode prepare", 2, "annotations.json: No such file"),
+    ("prepare_dataset --mode prepare --annotation_file image", 2, "image: Is a directory"),
+    ("finetune_florence --train no.json", 2, "--train no.json: No such file"),
+    ("finetune_florence --epochs 0", 2, "'0' is not a whole number above zero"),
+    ("finetune_florence --batch_size two", 2, "'two' is not a whole number"),
+    ("finetune_florence --lr -1", 2, "-1 is not above zero"),
+    ("finetune_florence --lora_dropout 1", 2, "1 is not at least 0 and below 1"),
+    ("finetune_florence --lora_targets encoder", 2, "invalid choice: 'encoder'"),
+    ("finetune_florence --output dataset/val.json", 2, "cannot write dataset/val.json"),
+    ("finetune_florence --learning_rate 1", 2, "unrecognized arguments: --learning_rate 1"),
+    ("batch_process no", 2, "no: no such folder"),
+    ("batch_process empty", 1, "no image in empty"),
+    ("batch_process --model ./no", 2, "model ./no: no such folder"),
+    ("batch_process --model image", 2, "image: no config.json in it"),
+    ("batch_process --model model", 2, "model: no model.safetensors in it (pickle is not read)"),
+    ("batch_process --model other", 2, "other is a bart model, not Florence-2"),
+    ("batch_process --model broken", 1, "cannot read broken/config.json"),
+    ("batch_process --model adapter", 2, "adapter holds an adapter: pass it with --lora_path"),
+    ("batch_process --lora_path no", 2, "--lora_path no: no such folder"),
+    ("batch_process --lora_path model", 2, "--lora_path model: holds no adapter_config.json"),
+    ("batch_process --lora_path adapter", 2, "no adapter_model.safetensors (pickle is not read)"),
+    ("batch_process --output image", 2, "cannot write image: Is a directory"),
+    ("batch_process --batch_size 0", 2, "'0' is not a whole number above zero"),
+    ("batch_process --compare one.txt", 2, "--compare takes two result files, not 1"),
+    ("container_ocr", 2, "the following arguments are required: photo.jpg"),
+    ("container_ocr missing.jpg", 1, "missing.jpg: no such file"),
+    ("container_ocr notes.jpg", 1, "notes.jpg: not an image"),
+    ("container_ocr zero.jpg", 1, "zero.jpg: empty file"),
+    ("container_ocr image/a.jpg --device tpu", 2, "invalid choice: 'tpu'"),
+    (
+        "container_ocr image/a.jpg --model nobody/no-such-model",
+        1,
+        "cannot fetch nobody/no-such-model",
+    ),
+]
+
+
+@pytest.mark.parametrize(("line", "code", "reason"), MISTAKES)
+def test_a_mistake_is_one_line_and_imports_nothing_heavy(line, code, reason, job):
+    found, stderr, heavy = type_command(line, job)
+    assert reason in error_line(stderr)
+    assert (found, heavy) == (code, [])
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="may have the device")
+@pytest.mark.parametrize(
+    "script", ["finetune_florence", "batch_process", "container_ocr image/a.jpg"]
+)
+def test_an_absent_device_is_refused_without_importing_torch(script, job):
+    found, stderr, heavy = type_command(f"{script} --device mps", job)
+    assert "--device mps is not on this machine, which has: " in error_line(stderr)
+    assert (found, heavy) == (2, [])
+
+
+# ---- the guide -------------------------------------------------------------------------------
+
+
+def read_guide(name: str) -> str:
+    """Return a guide's text."""
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def commands_of(name: str) -> list[str]:
+    """Return every command of a guide: the lines of its bash blocks, and inline ones."""
+    text = read_guide(name)
+    blocks = re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    inline = re.findall(
+        r"`((?:python|pip|make|accelerate) [^`\n]+)`",
+        re.sub(r"```.*?```", "", text, flags=re.DOTALL),
+    )
+    return [line for line in [*lines, *inline] if line.strip() and not line.startswith("#")]
+
+
+def check_command(line: str) -> None:
+    """Fail unless the command would be understood."""
+    words = shlex.split(line)
+    if words[:2] == ["accelerate", "launch"]:
+        words = ["python", *words[2:]]
+    if words[0] == "python":
+        script = words[1].removesuffix(".py")
+        assert script in SCRIPTS, line
+        importlib.import_module(script).build_parser().parse_args(words[2:])
+    elif words[0] == "pip":
+        assert words[1:3] == ["install", "-r"]
+        assert (ROOT / words[3]).is_file()
+    elif words[0] == "make":
+        assert f"\n{words[1]}:" in (ROOT / "Makefile").read_text()
+    else:
+        assert line == "accelerate config", f"unknown command: {line}"
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_every_command_of_the_guide_is_understood(name):
+    commands = commands_of(name)
+    assert len(commands) > 15
+    for line in commands:
+        check_command(line)
+
+
+def test_both_guides_have_the_same_commands():
+    assert commands_of("README.md") == commands_of("README.ko.md")
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_the_guide_names_every_flag_and_no_other(name):
+    flags = {"--help"}
+    for script in SCRIPTS:
+        for action in importlib.import_module(script).build_parser()._actions:
+            flags |= {option for option in action.option_strings if option.startswith("--")}
+    assert set(re.findall(r"--[a-z_]+", read_guide(name))) == flags
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_the_guide_begins_with_a_command(name):
+    assert "```bash" in read_guide(name).splitlines()[:19]
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_the_links_of_the_guide_lead_somewhere(name):
+    text = read_guide(name)
+    anchors = {
+        re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+        for title in re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    }
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if target.startswith("#"):
+            assert target[1:] in anchors, target
+        else:
+            assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_the_python_of_the_guide_runs(name, here, taught_model):
+    base = Florence2ForConditionalGeneration.from_pretrained(taught_model)
+    lora = LoraConfig(r=2, target_modules=["q_proj"])
+    get_peft_model(base, lora).save_pretrained("florence-container-lora")
+    paint(here / "photo.jpg", "red")
+    (example,) = re.findall(r"```python\n(.*?)```", read_guide(name), flags=re.DOTALL)
+    names = {}
+    exec(example, names)
+    assert names["reading"].number == "CSQU 305438 3"
+    assert names["find_numbers"]("MAERSK MSKU 123456 5 45G1") == ["MSKU1234565"]
+
+
+def test_the_test_command_is_the_one_that_ci_runs():
+    ci = (ROOT / ".ci/run").read_text().splitlines()
+    assert ci[-1] == "make test"
+    assert ci[-1] in commands_of("README.md")
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_the_defaults_in_the_guide_are_those_of_the_parser(name):
+    rows = re.findall(r"^\| (`--.+?) \| (.+?) \|", read_guide(name), flags=re.MULTILINE)
+    documented = {}
+    for flags, defaults in rows:
+        values = [value.strip(" `") for value in defaults.split(",")]
+        documented.update(zip(re.findall(r"--([a-z_]+)", flags), values))
+    parser = importlib.import_module("finetune_florence").build_parser()
+    for flag in ("epochs", "lr", "lora_rank", "lora_alpha", "lora_dropout", "patience", "val"):
+        default = parser.get_default(flag)
+        assert type(default)(documented[flag]) == default, flag
