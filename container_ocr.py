@@ -524,10 +524,12 @@ def choose_device(name: str = "auto") -> str:
     return device
 
 
-def choose_dtype(name: str, device: str) -> torch.dtype:
-    """Return the torch dtype of the weights, and print which and why."""
+def choose_dtype(name: str, device: str) -> str:
+    """Return the precision of the weights, fp32, bf16 or fp16, and print which and why."""
     import torch
 
+    if name not in ("auto", *DTYPES):
+        raise FlagError(f"dtype {name} is none of auto, {', '.join(DTYPES)}")
     if name != "auto":
         say(f"dtype: {name}, as asked")
     elif device != "cuda":
@@ -536,7 +538,7 @@ def choose_dtype(name: str, device: str) -> torch.dtype:
     else:
         name = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
         say(f"dtype: {name} ({'this' if name == 'bf16' else 'no bf16 on this'} GPU)")
-    return getattr(torch, DTYPES[name])
+    return name
 
 
 def read_json(path: Path) -> dict:
@@ -676,13 +678,14 @@ def loading(source: Path | str) -> Iterator[None]:
 
 
 def load_checkpoint(
-    folder: Path, dtype: torch.dtype
+    folder: Path, dtype: str
 ) -> tuple[Florence2ForConditionalGeneration, Florence2Processor]:
     """Return model and processor from a folder in either layout; raises `ModelError`.
 
     Every weight must come from the folder's safetensors: a tensor missing, left over or of another
     shape is an error, where transformers would draw it at random.
     """
+    import torch
     from transformers import Florence2Config, Florence2ForConditionalGeneration, Florence2Processor
     from transformers.utils import logging
 
@@ -699,9 +702,10 @@ def load_checkpoint(
         else:
             processor = Florence2Processor.from_pretrained(folder)
             config = Florence2Config.from_pretrained(folder)
+        options = {"dtype": getattr(torch, DTYPES[dtype]), "use_safetensors": True}
         report = {"output_loading_info": True, "ignore_mismatched_sizes": True}
         model, info = Florence2ForConditionalGeneration.from_pretrained(
-            source, config=config, state_dict=state, dtype=dtype, use_safetensors=True, **report
+            source, config=config, state_dict=state, **options, **report
         )
     for problem, names in info.items():
         if names:

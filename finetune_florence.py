@@ -52,7 +52,9 @@ from container_ocr import (
 
 if TYPE_CHECKING:
     import torch
+    from accelerate import Accelerator
     from peft import PeftModel
+    from timm.scheduler import CosineLRScheduler
     from transformers import Florence2Processor
 
 LANGUAGE_LAYERS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
@@ -244,51 +246,56 @@ def evaluate(
     return results
 
 
+def make_accelerator(args: argparse.Namespace) -> tuple[Accelerator, str]:
+    """Return accelerate's hold on devices and processes, and the name of the precision."""
+    from accelerate import Accelerator, DataLoaderConfiguration
+
+    device = choose_device(args.device)
+    dtype = choose_dtype(args.dtype, device)
+    if (device, dtype) == ("cpu", "fp16"):
+        raise FlagError("--dtype fp16 cannot train on cpu; use fp32 or bf16")
+    accelerator = Accelerator(
+        cpu=device == "cpu",
+        mixed_precision="no" if dtype == "fp32" else dtype,
+        gradient_accumulation_steps=args.gradient_accumulation,
+        dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True),
+    )
+    return accelerator, dtype
+
+
+def make_schedule(optimizer: torch.optim.Optimizer, steps: int) -> CosineLRScheduler:
+    """Return timm's warm-up and cosine over that many optimizer steps; none of them is at 0."""
+    from timm.scheduler import CosineLRScheduler
+
+    warmup = max(1, round(steps * WARMUP_SHARE))
+    options = {"warmup_t": warmup, "warmup_prefix": True, "t_in_epochs": False}
+    return CosineLRScheduler(optimizer, steps - warmup + 1, **options)
+
+
 class Trainer:
     """Train an adapter epoch by epoch; keep the best one, and a checkpoint to go on from."""
 
     def __init__(self, args: argparse.Namespace, train: list[Example], val: list[Example]):
         import torch
-        from accelerate import Accelerator, DataLoaderConfiguration
         from accelerate.utils import set_seed
-        from timm.scheduler import CosineLRScheduler
 
-        device = choose_device(args.device)
-        dtype = choose_dtype(args.dtype, device)
-        if (device, dtype) == ("cpu", torch.float16):
-            raise FlagError("--dtype fp16 cannot train on cpu; use fp32 or bf16")
-        mixed_precision = {torch.float32: "no", torch.bfloat16: "bf16", torch.float16: "fp16"}[
-            dtype
-        ]
-        set_seed(args.seed)
         self.args, self.output, self.progress = args, Path(args.output), Progress()
-        self.accelerator = Accelerator(
-            cpu=device == "cpu",
-            mixed_precision=mixed_precision,
-            gradient_accumulation_steps=args.gradient_accumulation,
-            dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True),
-        )
+        self.accelerator, dtype = make_accelerator(args)
+        set_seed(args.seed)
         network, self.processor = load_checkpoint(fetch_model(base_model(args.model, None)), dtype)
         self.model = add_lora(network, args)
-        loader = torch.utils.data.DataLoader(
-            train, args.batch_size, shuffle=True, collate_fn=Collator(self.processor, args.augment)
-        )
         weights = [weight for weight in self.model.parameters() if weight.requires_grad]
         optimizer = torch.optim.AdamW(weights, lr=args.lr)
-        self.wrapped, self.optimizer, self.loader = self.accelerator.prepare(
-            self.model, optimizer, loader
+        collate = Collator(self.processor, args.augment)
+        loader = torch.utils.data.DataLoader(
+            train, args.batch_size, shuffle=True, collate_fn=collate
         )
+        prepared = self.accelerator.prepare(self.model, optimizer, loader)
+        self.wrapped, self.optimizer, self.loader = prepared
         self.val, self.collate_val = val, Collator(self.processor, augment=False)
         steps = math.ceil(len(self.loader) / args.gradient_accumulation) * args.epochs
         self.steps = min(steps, args.max_steps or steps)
-        warmup = max(1, round(self.steps * WARMUP_SHARE))
-        self.schedule = CosineLRScheduler(
-            optimizer,
-            self.steps - warmup + 1,  # the last step still learns
-            warmup_t=warmup,
-            warmup_prefix=True,
-            t_in_epochs=False,
-        )
+        self.schedule = make_schedule(optimizer, self.steps)
 
     def fit(self) -> None:
         """Train until the epochs or steps are done, or the validation loss keeps rising."""

@@ -296,6 +296,8 @@ def test_the_choice_of_device_and_precision_is_said_with_its_reason(tiny_model, 
     assert "dtype: " in said
     model, _ = load_model(tiny_model, device="cpu", dtype="bf16")
     assert model.dtype == torch.bfloat16
+    with pytest.raises(FlagError, match="none of auto, fp32, bf16, fp16"):
+        load_model(tiny_model, device="cpu", dtype="int8")
 
 
 # ---- reading ---------------------------------------------------------------------------------
