@@ -241,12 +241,13 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this script's flags."""
     parser = ArgumentParser(__doc__)
     add = parser.add_argument
-    add("image_folder", nargs="?", default="./image", help="folder of photos (default: ./image)")
-    add("--output", help="default: results_base.txt; with --lora_path results_finetuned.txt")
+    add("image_folder", nargs="?", default="./image", help="folder of photos")
+    add("--output", help=f"result file (default: {OUTPUTS[0]}, with --lora_path {OUTPUTS[1]})")
     add_model_flags(parser)
-    add("--batch_size", type=positive, default=4, help="photos read at once (default: 4)")
+    add("--batch_size", type=positive, default=4, help="photos read at once")
     add("--resume", action="store_true", help="go on where a stopped run left off")
-    add("--compare", nargs="*", metavar="FILE", help=f"default: {' '.join(OUTPUTS)}")
+    compared = f"two result files (default: {' '.join(OUTPUTS)})"
+    add("--compare", nargs="*", metavar="FILE", help=compared)
     add("--annotation_file", default="annotations.json", help="the truth, for --compare")
     return parser
 

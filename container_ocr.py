@@ -134,6 +134,12 @@ class ArgumentParser(argparse.ArgumentParser):
         formatter = argparse.RawDescriptionHelpFormatter
         super().__init__(description=doc, formatter_class=formatter, allow_abbrev=False)
 
+    def add_argument(self, *names: str, **options) -> argparse.Action:
+        """Add a flag; its help text ends with its default."""
+        if "action" not in options and options.get("default") is not None:
+            options["help"] += " (default: %(default)s)"
+        return super().add_argument(*names, **options)
+
     def error(self, message: str) -> None:
         """Print one line and exit with code 2."""
         self.exit(2, f"error: {message}; see {self.prog} --help\n")
@@ -187,14 +193,13 @@ def say(message: str) -> None:
 
 def add_model_flags(parser: argparse.ArgumentParser, lora: bool = True) -> None:
     """Add the flags that choose what reads, where and how precisely: the same in every script."""
-    add, dtypes = parser.add_argument, ["auto", *DTYPES]
-    add("--model", metavar="ID_OR_DIR", help=f"default: the adapter's, else {DEFAULT_MODEL}")
+    add, default = parser.add_argument, f"default: {DEFAULT_MODEL}"
     if lora:
         add("--lora_path", metavar="DIR", help="adapter made by finetune_florence.py")
-    add(
-        "--device", default="auto", choices=DEVICES, help="default: auto = cuda, else mps, else cpu"
-    )
-    add("--dtype", default="auto", choices=dtypes, help="default: auto = by the device, and said")
+        default = f"default: the adapter's, else {DEFAULT_MODEL}"
+    add("--model", metavar="ID_OR_DIR", help=f"hub id or folder of a Florence-2 ({default})")
+    add("--device", default="auto", choices=DEVICES, help="auto takes the first that is there")
+    add("--dtype", default="auto", choices=["auto", *DTYPES], help="auto goes by the device")
 
 
 def positive(text: str) -> int:

@@ -304,12 +304,12 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this script's flags."""
     parser = ArgumentParser(__doc__)
     add = parser.add_argument
-    add("--mode", choices=["create_template", "prepare"], default="create_template")
-    add("--image_folder", default="./image", help="photos to label (default: ./image)")
-    add("--annotation_file", default="annotations.json", help="default: annotations.json")
-    add("--output_dir", default="./dataset", help="for train.json, val.json (default: ./dataset)")
+    add("--mode", choices=["create_template", "prepare"], default="create_template", help="step")
+    add("--image_folder", default="./image", help="photos to label")
+    add("--annotation_file", default="annotations.json", help="the file you edit")
+    add("--output_dir", default="./dataset", help="where train.json and val.json go")
     add("--strict", action="store_true", help="a label that is not ISO 6346 is an error")
-    add("--seed", type=int, default=0, help="of the 80/20 split (default: 0)")
+    add("--seed", type=int, default=0, help="of the 80/20 split")
     return parser
 
 
