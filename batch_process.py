@@ -7,8 +7,8 @@
 The first two write one line per photo, sorted by path, as it is read: image, number, status (`ok`,
 `review: reason`, `none`, `error: reason`), confidence and raw text, separated by tabs. A name that
 ends in .csv or .jsonl gives that format. Lines that begin with # are about the run. The file is
-complete when it has its name: while photos are read it is NAME.partial, and `--resume` goes on from
-there; with `--resume` on a complete file, only new and failed photos are read.
+complete when it has its name: while photos are read the lines stand in NAME.partial, and `--resume`
+goes on from there; with `--resume` on a complete file, only new and failed photos are read.
 
 The third prints how often each run agrees with annotations.json and what changed.
 """
@@ -16,17 +16,21 @@ The third prints how often each run agrees with annotations.json and what change
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import functools
 import hashlib
 import io
 import json
+import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from container_ocr import (
+    TEXT,
     ArgumentParser,
     ContainerOCR,
     FlagError,
@@ -37,19 +41,24 @@ from container_ocr import (
     command,
     compact,
     edit_distance,
+    escape_controls,
     format_row,
-    image_key,
     list_images,
+    photo_key,
     positive,
     read_images,
+    relative_path,
     replacing,
     say,
     score,
+    writing,
 )
 from prepare_dataset import label_of, read_annotations
 
 FIELDS = ("image", "number", "status", "reason", "confidence", "raw_text")
 OUTPUTS = ("results_base.txt", "results_finetuned.txt")
+MADE_BY = "# batch_process.py"
+CONTROLS = {"t": "\t", "n": "\n", "r": "\r"}
 MEASURES = {
     "exact_match": "exact match",
     "character_error_rate": "character error rate",
@@ -67,7 +76,7 @@ Row = dict[str, object]
 
 def describe_run(args: argparse.Namespace) -> str:
     """Return the first line of a result file: what made it, the same for the same model."""
-    made_by = f"# batch_process.py: model {base_model(args.model, args.lora_path)}"
+    made_by = f"{MADE_BY}: model {base_model(args.model, args.lora_path)}"
     if args.lora_path is None:
         return f"{made_by}, no adapter"
     weights = (Path(args.lora_path) / "adapter_model.safetensors").read_bytes()
@@ -80,84 +89,125 @@ def format_result(row: Row, suffix: str) -> str:
         return json.dumps(row, ensure_ascii=False)
     if suffix == ".csv":
         line = io.StringIO()
+        row = row | {"image": escape_controls(row["image"])}
         csv.writer(line, lineterminator="").writerow([row[field] for field in FIELDS])
         return line.getvalue()
     return format_row(row)
 
 
 def parse_result(line: str, suffix: str) -> Row:
-    """Return the row that `format_result` wrote; raises ValueError."""
+    """Return the row that `format_result` wrote; raises ValueError, KeyError or TypeError."""
     if suffix == ".jsonl":
         row = json.loads(line)
-        if not isinstance(row, dict):
-            raise ValueError("not an object")
     elif suffix == ".csv":
         row = dict(zip(FIELDS, next(csv.reader([line])), strict=True))
     else:
         image, number, status, confidence, raw_text = line.split("\t")
         status, _, reason = status.partition(": ")
         row = dict(zip(FIELDS, (image, number, status, reason, confidence, raw_text)))
-    if set(row) != set(FIELDS) or row["status"] not in STATUSES:
+    if suffix != ".jsonl":
+        row["image"] = re.sub(r"\\([tnr])", lambda m: CONTROLS[m[1]], row["image"])
+    texts = [row["image"], row["number"] or "", row["reason"], row["raw_text"]]
+    if row["status"] not in STATUSES or not all(isinstance(text, str) for text in texts):
         raise ValueError("not a result")
     return {**row, "number": row["number"] or None, "confidence": float(row["confidence"])}
 
 
-def read_results(path: Path) -> tuple[str, list[Row]]:
-    """Return the first line of a result file and its rows; a torn last line is left out."""
+def read_results(path: Path, suffix: str = "") -> tuple[str, list[Row]]:
+    """Return the first line of a result file and its rows; raises `UserError`."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise FlagError(f"cannot read {path}: {getattr(error, 'strerror', 'not a text')}") from None
+        raise UserError(f"cannot read {path}: {getattr(error, 'strerror', 'not a text')}") from None
     rows = []
-    for place, line in enumerate(lines, 1):
-        if line.startswith("#") or line.rstrip("\r") == ",".join(FIELDS):
+    for place, line in enumerate((line.rstrip("\r") for line in lines), 1):
+        if line.startswith("#") or line in ("", ",".join(FIELDS)):
             continue
         try:
-            rows.append(parse_result(line.rstrip("\r"), path.suffix.lower()))
+            rows.append(parse_result(line, suffix or path.suffix.lower()))
         except (ValueError, KeyError, TypeError):
             raise UserError(f"{path}, line {place}: not a line of a result file") from None
     return (lines[0] if lines else ""), rows
 
 
-def earlier_rows(output: Path, description: str) -> dict[str, Row]:
-    """Return what `--resume` need not read again, by image.
+class Journal:
+    """The lines of a run that is not complete, in the order in which they were read."""
 
-    That is all of a stopped run, or what a complete one could read. Raises `UserError` where
-    another model made the file.
-    """
-    partial = output.with_name(output.name + ".partial")
-    source = partial if partial.exists() else output
-    if not source.exists():
-        say(f"nothing to resume: no {partial}")
-        return {}
-    made_by, rows = read_results(source)
-    if rows and made_by != description:
-        raise UserError(f"{source} was made by another run ({made_by[2:]}); leave out --resume")
-    rows = [row for row in rows if source == partial or row["status"] != "error"]
-    say(f"resume: {len(rows)} photos are in {source} already")
-    return {row["image"]: row for row in rows}
+    def __init__(self, output: Path):
+        self.output, self.path = output, output.with_name(output.name + ".partial")
+        self.suffix = output.suffix.lower()
+
+    def check(self) -> None:
+        """Raise `FlagError` where the results cannot be written, or would replace another file."""
+        with writing(self.output):
+            with open(self.path, "ab") as file:
+                empty = file.tell() == 0
+            if empty:
+                self.path.unlink()
+            start = self.output.read_bytes()[: len(MADE_BY)] if self.output.exists() else b""
+        if start not in (b"", MADE_BY.encode()):
+            raise FlagError(f"--output {self.output} is no result file; choose another name")
+
+    def earlier(self, description: str) -> dict[str, Row]:
+        """Return what `--resume` need not read again, by image, and drop a torn last line.
+
+        That is what a complete file could read, and all of a stopped run. Raises `UserError` where
+        another model made them.
+        """
+        if self.path.exists():
+            data = self.path.read_bytes()
+            os.truncate(self.path, data.rfind(b"\n") + 1)
+        found: dict[str, Row] = {}
+        for path in (self.output, self.path):
+            made_by, rows = read_results(path, self.suffix) if path.exists() else ("", [])
+            if rows and made_by != description:
+                raise UserError(f"{path} was made by another run ({made_by[2:]}); omit --resume")
+            done = [row for row in rows if path == self.path or row["status"] != "error"]
+            found |= {row["image"]: row for row in done}
+        say(f"resume: {len(found)} photos were read before")
+        return found
+
+    def write(self, description: str, rows: Iterator[Row], resume: bool) -> Iterator[Row]:
+        """Yield the rows, each one when it is on the disk; the first opens the file."""
+        with contextlib.ExitStack() as stack:
+            file = None
+            for row in rows:
+                if file is None:
+                    file = stack.enter_context(open(self.path, "a" if resume else "w", **TEXT))
+                    if file.tell() == 0:
+                        print(description, file=file)
+                print(format_result(row, self.suffix), file=file, flush=True)
+                yield row
+
+    def finish(self, description: str, rows: list[Row]) -> str:
+        """Write the result file, sorted and with a count at its end; return the count."""
+        count = Counter(row["status"] for row in rows)
+        summary = ", ".join(f"{count[status]} {status}" for status in STATUSES)
+        summary = f"{len(rows)} images: {summary}"
+        columns = "\t".join(field for field in FIELDS if field != "reason")
+        header = ",".join(FIELDS) if self.suffix == ".csv" else f"# {columns}"
+        with replacing(self.output) as file:
+            print(description, header, sep="\n", file=file)
+            for row in rows:
+                print(format_result(row, self.suffix), file=file)
+            print(f"# {summary}", file=file)
+        self.path.unlink(missing_ok=True)
+        return summary
 
 
 def read_folder(args: argparse.Namespace) -> int:
     """Read every image of the folder into the result file; return how many failed."""
-    images, output = list_images(args.image_folder), Path(args.output)
-    suffix, description = output.suffix.lower(), describe_run(args)
-    earlier = earlier_rows(output, description) if args.resume else {}
-    todo = [image for image in images if image not in earlier]
-    fresh = read_rows(todo, args)
-    count: Counter[str] = Counter()
-    with replacing(output) as file:
-        columns = "\t".join(f for f in FIELDS if f != "reason")
-        header = ",".join(FIELDS) if suffix == ".csv" else f"# {columns}"
-        print(description, header, sep="\n", file=file)
-        for image in images:
-            row = earlier[image] if image in earlier else next(fresh)
-            print(format_result(row, suffix), file=file, flush=True)
-            count[row["status"]] += 1
-        summary = ", ".join(f"{count[status]} {status}" for status in STATUSES)
-        print(f"# {len(images)} images: {summary}", file=file)
-    print(f"{output}: {len(images)} images: {summary}")
-    return count["error"]
+    images, description = list_images(args.image_folder), describe_run(args)
+    journal = Journal(Path(args.output))
+    journal.check()
+    if journal.path.exists() and not args.resume:
+        say(f"warning: {journal.path} of a stopped run will be replaced; --resume goes on from it")
+    rows = journal.earlier(description) if args.resume else {}
+    todo = [image for image in images if image not in rows]
+    for row in journal.write(description, read_rows(todo, args), args.resume):
+        rows[row["image"]] = row
+    print(f"{args.output}: {journal.finish(description, [rows[image] for image in images])}")
+    return sum(rows[image]["status"] == "error" for image in images)
 
 
 def read_rows(images: list[str], args: argparse.Namespace) -> Iterator[Row]:
@@ -173,7 +223,7 @@ def read_rows(images: list[str], args: argparse.Namespace) -> Iterator[Row]:
 
 
 def read_truth(path: Path) -> dict[str, str]:
-    """Return the labelled numbers of annotations.json by `image_key`."""
+    """Return the labelled numbers of annotations.json by `photo_key`."""
     truth = {}
     for entry in read_annotations(path)["images"]:
         try:
@@ -182,7 +232,7 @@ def read_truth(path: Path) -> dict[str, str]:
             say(f"warning: {entry['image_path']}: {error}; not compared")
             continue
         if number is not None:
-            truth[image_key(entry["image_path"])] = number
+            truth[photo_key(entry["image_path"], path.parent)] = number
     return truth
 
 
@@ -195,7 +245,7 @@ def compare(args: argparse.Namespace) -> None:
     runs = []
     for name in args.compare:
         rows = read_results(Path(name))[1]
-        runs.append({image_key(row["image"]): row for row in rows})
+        runs.append({photo_key(row["image"], Path()): row for row in rows})
     images = [image for image in truth if all(image in run for run in runs)]
     if not images:
         read = " and ".join(f"{len(run)} in {name}" for name, run in zip(args.compare, runs))
@@ -227,7 +277,9 @@ def print_changes(
     better, worse = [], []
     for image, label, *readings in zip(images, labels, before, after):
         errors = [edit_distance(compact(read or ""), compact(label)) for read in readings]
-        line = f"  {image}  {label}: {readings[0] or '-'} -> {readings[1] or '-'}"
+        line = (
+            f"  {relative_path(Path(image))}  {label}: {readings[0] or '-'} -> {readings[1] or '-'}"
+        )
         if errors[0] != errors[1]:
             (better if errors[1] < errors[0] else worse).append(line)
     for title, lines in (("better", better), ("worse", worse)):

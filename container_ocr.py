@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ctypes
+import errno
 import functools
 import json
 import math
@@ -37,6 +38,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:  # heavy: imported where a model or an image is really needed
@@ -55,6 +57,8 @@ PROMPT = "<OCR>"  # must stand alone: the processor turns it into "What is the t
 BEAMS = 3  # no dearer than greedy: the vision tower is most of the work
 MAX_NEW_TOKENS = 128  # nearly all the text on a busy container door; a tuned model stops at a dozen
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
+# How text is written: a file name that is no Unicode becomes an escape, which JSON reads back.
+TEXT = {"encoding": "utf-8", "newline": "\n", "errors": "backslashreplace"}
 DEVICES = ("auto", "cuda", "mps", "cpu")
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
@@ -63,9 +67,11 @@ ALPHABET = "0123456789A BCDEFGHIJK LMNOPQRSTU VWXYZ"
 NUMBER = re.compile(r"([A-Z]{3}[UJZ])([0-9]{6})([0-9])")
 MAX_GAP = 6  # words of other text tolerated inside a number that checks
 
-# Words of digits that are no part of a number: weights and times, size-type codes (22G1), 30480KGS.
+# Words of digits that are no part of a number: phone numbers, weights, size-type codes, 30480KGS.
 OTHER_DIGITS = re.compile(
-    r"(?<![A-Z0-9])(?:[0-9]{1,5}(?:[.,:/'\"][0-9]+)+[A-Z]*"
+    r"(?<![A-Z0-9])(?:\+?[0-9]{1,4}(?:-[0-9]{2,4}){2,}"
+    r"|(?:TEL|CALL|PHONE|FAX)[^A-Z0-9]*[0-9][0-9 ()+-]*"
+    r"|[0-9]{1,5}(?:[.,:/'\"][0-9]+)+[A-Z]*"
     r"|[1-9LM][0-9A-Z][A-Z][0-9]|[0-9]{1,5}[A-Z]+)(?![A-Z0-9])"
 )
 
@@ -151,7 +157,8 @@ def command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
     @functools.wraps(main)
     def run(argv: list[str] | None = None) -> int:
         for stream in (sys.stdout, sys.stderr):  # names may hold what the terminal cannot show
-            stream.reconfigure(errors="backslashreplace")
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
         try:
             return main(argv)
         except UserError as error:
@@ -185,10 +192,15 @@ def one_line(text: object) -> str:
     return " ".join(str(text).split())
 
 
+def escape_controls(text: str) -> str:
+    """Return a text in which tabs and line ends, as odd file names hold them, are written out."""
+    return text.translate({ord(char): repr(char)[1:-1] for char in "\t\n\r"})
+
+
 def say(message: str) -> None:
     """Print progress, a warning or an error on stderr; of many processes the first speaks."""
     if os.environ.get("RANK", "0") == "0" or message.startswith("error"):
-        print(message, file=sys.stderr, flush=True)
+        print(escape_controls(message), file=sys.stderr, flush=True)
 
 
 def add_model_flags(parser: argparse.ArgumentParser, lora: bool = True) -> None:
@@ -204,10 +216,16 @@ def add_model_flags(parser: argparse.ArgumentParser, lora: bool = True) -> None:
 
 def positive(text: str) -> int:
     """Parse a flag's value that must be a whole number above zero."""
-    value = int(text) if text.isascii() and text.isdigit() else 0
-    if value < 1:
+    if not re.fullmatch("0*[1-9][0-9]{0,8}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
-    return value
+    return int(text)
+
+
+def seed(text: str) -> int:
+    """Parse a flag's value that can seed every random generator: 0 to 2^32 - 1."""
+    if not re.fullmatch("[0-9]{1,10}", text) or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {2**32 - 1}")
+    return int(text)
 
 
 def check_model_flags(args: argparse.Namespace) -> None:
@@ -217,13 +235,11 @@ def check_model_flags(args: argparse.Namespace) -> None:
     if lora_path is not None:
         read_adapter_config(lora_path)
     model = base_model(args.model, lora_path)
-    folder = Path(model)
-    if folder.is_dir():
-        read_model_config(folder)
-    elif not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", model):
-        raise FlagError(
-            f"model {model}: no such folder, nor an id like {DEFAULT_MODEL}; see --model"
-        )
+    if Path(model).is_dir():
+        read_model_config(Path(model))
+    elif Path(model).exists() or not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", model):
+        source = f" (the base of adapter {lora_path})" if lora_path and not args.model else ""
+        raise FlagError(f"--model {model}{source}: neither a folder nor an id like {DEFAULT_MODEL}")
 
 
 # ---- ISO 6346 --------------------------------------------------------------------------------
@@ -289,47 +305,64 @@ class Candidate:
 
 
 @functools.cache
-def number_patterns() -> list[tuple[int, re.Pattern[str]]]:
-    """Return (gap, pattern) for each way in which OCR leaves the pieces of a number."""
+def number_patterns() -> list[tuple[bool, re.Pattern[str]]]:
+    """Return (doubtful, pattern) for each way in which OCR leaves the pieces of a number."""
     owner = r"(?P<owner>[A-Z] *[A-Z] *[A-Z] *[UJZ])"
     serial = r"(?<![0-9])(?P<serial>[0-9](?: *[0-9]){5})"
     digit = r"(?P<digit>[0-9])"
     words = r"(?: +[^ ]+){%d} +"
     ways = [
-        (0, rf"{owner} *{serial}(?: *{digit})?(?![0-9])"),
-        (1, rf"{owner} *{serial}{digit}(?=[0-9])"),  # the size-type code follows without a space
-        (MAX_GAP, rf"(?<![A-Z]){serial} *{digit} +{owner}"),  # read out of order
+        (False, rf"{owner} *{serial}(?: *{digit})?(?![0-9])"),
+        (
+            False,
+            rf"{owner}(?: +~+)+ +(?P<serial>[0-9]{{6}})(?: *{digit})?(?![0-9])",
+        ),  # a size-type code between
+        (True, rf"{owner} *{serial}{digit}(?=[0-9])"),  # the size-type code is glued on
+        (True, rf"(?<![A-Z]){serial} *{digit} +{owner}"),  # read out of order
     ]
     for before in range(MAX_GAP + 1):
         apart = owner + words % before + serial
-        ways.append((before, rf"{apart} *{digit}(?![0-9])"))
+        ways.append((True, rf"{apart} *{digit}(?![0-9])"))
         for after in range(1, MAX_GAP - 1):
-            ways.append((before + after, apart + words % after + rf"{digit}(?![^ ])"))
-    return [(gap, re.compile(f"(?={way})")) for gap, way in ways]
+            ways.append((True, apart + words % after + rf"{digit}(?![^ ])"))
+    return [(doubtful, re.compile(f"(?={way})")) for doubtful, way in ways]
 
 
 def find_candidates(text: str) -> list[Candidate]:
     """Return the best candidate for each owner code in `text`, best first.
 
-    With other text inside, or letters before the owner code, only a number that checks is believed.
+    Where other text stands inside a number or touches it, only one that checks is believed; and
+    where six digits follow the owner code directly, no others are believed to be its serial.
     """
     plain = OTHER_DIGITS.sub(lambda word: "~" * len(word[0]), ascii_upper(text))
     plain = re.sub(r"[^A-Z0-9~]", " ", plain)
     best: dict[int, Candidate] = {}
-    for gap, pattern in number_patterns():
+    for doubtful, pattern in number_patterns():
         for match in pattern.finditer(plain):
-            number = compact("".join(filter(None, match.group("owner", "serial", "digit"))))
-            spans = [match.span(group) for group in ("owner", "serial", "digit") if match[group]]
-            start, end = min(s for s, _ in spans), max(e for _, e in spans)
-            owner_start = match.start("owner")
-            glued = plain[owner_start - 1 : owner_start].isalpha() and " " in plain[owner_start:end]
-            candidate = Candidate(number, gap + glued, start, end)
-            if candidate.gap and not is_valid(number):
+            candidate, start = candidate_of(match), match.start("owner")
+            glued = plain[start - 1 : start].isalpha()  # MAERSKMSKU: lines run together
+            pieces = len(match["owner"].split())
+            if (glued and pieces > 1) or (candidate.gap and 1 < pieces < 4):
+                continue  # letters of several words
+            inside = plain[candidate.start : candidate.end]
+            if (doubtful or (glued and " " in inside)) and not is_valid(candidate.number):
                 continue
-            best[owner_start] = min(
-                best.get(owner_start, candidate), candidate, key=lambda c: c.rank
-            )
+            known = best.setdefault(start, candidate)
+            if known.gap or known.number[:10] == candidate.number[:10]:
+                best[start] = min(known, candidate, key=lambda c: c.rank)
     return rank_candidates(best.values())
+
+
+def candidate_of(match: re.Match[str]) -> Candidate:
+    """Return the candidate that one of the `number_patterns` has found."""
+    parts = [part for part in ("owner", "serial", "digit") if match[part]]
+    starts, ends = [match.start(part) for part in parts], [match.end(part) for part in parts]
+    number = compact("".join(match[part] for part in parts))
+    between = re.sub(
+        "~+", " ", match.string[ends[0] : starts[1]]
+    )  # a size-type code may stand here
+    between += match.string[ends[1] : starts[-1]]
+    return Candidate(number, len(between.split()), min(starts), max(ends))
 
 
 def rank_candidates(candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -388,41 +421,49 @@ def score(pairs: Sequence[tuple[str | None, str]]) -> dict[str, float]:
 
 
 @contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Make the folder of `path`; turn what keeps it from being written into a `FlagError`."""
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise FlagError(f"cannot write {relative_path(path)}: {error.strerror}") from None
+
+
+@contextlib.contextmanager
 def replacing(path: Path | str) -> Iterator[TextIO]:
     """Write a text file beside `path` and rename it in place when all of it is on the disk.
 
-    A crash leaves the old file, and what was written so far in `path.partial`. Raises `FlagError`
-    where nothing can be written there.
+    A crash leaves the old file. Raises `FlagError` where nothing can be written there.
     """
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        if path.is_dir():
-            raise IsADirectoryError(21, "Is a directory")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # a file name that is no Unicode becomes an escape, which JSON reads back
-        file = open(partial, "w", encoding="utf-8", newline="\n", errors="backslashreplace")
-    except OSError as error:
-        raise FlagError(f"cannot write {path}: {error.strerror}") from None
+    path = Path(os.path.realpath(path))  # a link stays a link
+    new = path.with_name(path.name + ".new")
+    with writing(path):
+        file = open(new, "w", **TEXT)
     with file:
         yield file
         file.flush()
         os.fsync(file.fileno())
-    os.replace(partial, path)
-
-
-def image_key(path: str | Path) -> str:
-    """Return the one spelling of an image path: `/`, no `./`, composed letters (NFC)."""
-    plain = os.path.normpath(str(path).replace("\\", "/")).replace(os.sep, "/")
-    return unicodedata.normalize("NFC", plain)
+    os.replace(new, path)
 
 
 def relative_path(path: Path) -> str:
     """Return `path` as seen from the working directory, with `/` on every system."""
     try:
-        return Path(os.path.relpath(path)).as_posix()
+        shown = Path(os.path.relpath(path)).as_posix()
     except ValueError:  # another drive
         return path.resolve().as_posix()
+    return f"./{shown}" if shown.startswith("#") else shown  # no comment in a result file
+
+
+def photo_key(image_path: str, folder: Path) -> str:
+    """Return one spelling for all names of a photo: the real file's, or else a plain path."""
+    with contextlib.suppress(ImageError):
+        image_path = os.path.realpath(find_image(image_path, folder))
+    plain = os.path.normpath(image_path.replace("\\", "/")).replace(os.sep, "/")
+    return unicodedata.normalize("NFC", plain)
 
 
 def list_images(folder: Path | str) -> list[str]:
@@ -432,13 +473,17 @@ def list_images(folder: Path | str) -> list[str]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise FlagError(f"{folder}: no such folder; name the one that holds your photos")
-    files = [f for f in folder.rglob("*") if f.is_file() and not f.name.startswith(".")]
+        kind = "is a file, not a folder" if folder.exists() else "no such folder"
+        raise FlagError(f"{folder}: {kind}; name the folder that holds your photos")
+    below = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
+    files = [folder / f for f in below if not any(part.startswith(".") for part in f.parts)]
     images = [f for f in files if f.suffix.lower() in IMAGE_SUFFIXES]
     if not images:
         seen = ", ".join(sorted({f.suffix or f.name for f in files})[:5]) or "nothing"
         kinds = " ".join(sorted(IMAGE_SUFFIXES))
         raise UserError(f"no image in {folder} (it holds {seen}); these are read: {kinds}")
+    if passed_over := sum(f.suffix.lower() in (".heic", ".heif") for f in files):
+        say(f"warning: {passed_over} .heic photos passed over; save them as JPEG to have them read")
     return sorted(map(relative_path, images))
 
 
@@ -451,20 +496,22 @@ def find_image(image_path: str, folder: Path) -> Path:
         for form in ("NFC", "NFD"):  # Korean names copied from a Mac come decomposed
             for spelling in (image_path, image_path.replace("\\", "/")):
                 path = base / unicodedata.normalize(form, spelling)
-                if path.is_file():
-                    return path
-    raise ImageError("no such file")
+                with contextlib.suppress(OSError, ValueError):  # a name that no system allows
+                    if path.is_file():
+                        return path
+    hint = "" if image_path.isprintable() else " (write / between folders, not a backslash)"
+    raise ImageError(f"no such file{hint}")
 
 
-def load_image(path: Path | str) -> Image.Image:
-    """Return the photo in a file as an upright RGB PIL image; raises `ImageError`."""
+@contextlib.contextmanager
+def opening(path: Path | str) -> Iterator[None]:
+    """Turn whatever Pillow raises for a file into an `ImageError` with the reason."""
     from PIL import Image, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # large photos and odd EXIF are no news to the user
-            with Image.open(path) as image:
-                return to_rgb(image)
+            yield
     except FileNotFoundError:
         raise ImageError("no such file") from None
     except UnidentifiedImageError:
@@ -474,7 +521,25 @@ def load_image(path: Path | str) -> Image.Image:
         limit = 2 * Image.MAX_IMAGE_PIXELS // 10**6
         raise ImageError(f"over {limit} million pixels; make it smaller") from None
     except Exception as error:  # a decoder given damaged bytes raises whatever it meets
-        raise ImageError(f"damaged image: {one_line(error)}") from None
+        reason = getattr(error, "strerror", None) or f"damaged image: {one_line(error)}"
+        raise ImageError(reason) from None
+
+
+def check_image(path: Path | str) -> None:
+    """Raise `ImageError` unless a photo can be decoded; a JPEG is only decoded small."""
+    from PIL import Image
+
+    with opening(path), Image.open(path) as image:
+        image.draft("RGB", (64, 64))
+        image.load()
+
+
+def load_image(path: Path | str) -> Image.Image:
+    """Return the photo in a file as an upright RGB PIL image; raises `ImageError`."""
+    from PIL import Image
+
+    with opening(path), Image.open(path) as image:
+        return to_rgb(image)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -549,9 +614,12 @@ def choose_dtype(name: str, device: str) -> str:
 def read_json(path: Path) -> dict:
     """Return a checkpoint's JSON file; raises `ModelError`."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        value = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"cannot read {path}: {error}") from None
+    if not isinstance(value, dict):
+        raise ModelError(f"cannot read {path}: not a JSON object")
+    return value
 
 
 def read_adapter_config(folder: Path | str) -> dict:
@@ -602,10 +670,10 @@ def fetch_model(model: str) -> Path:
     try:
         return Path(snapshot_download(model, allow_patterns=["*.json", "*.txt", "*.safetensors"]))
     except Exception as error:  # the hub's errors have no common class
-        reason = one_line(error)[:120] or type(error).__name__
+        reason = shorten(str(error), 120, placeholder=" ...") or type(error).__name__
         raise ModelError(
-            f"cannot fetch {model} ({reason}); copy the model's folder here from a machine with a "
-            "network and pass --model FOLDER"
+            f"{model} is no folder here and cannot be fetched ({reason}); copy the model's folder "
+            "from a machine with a network and pass --model FOLDER"
         ) from None
 
 
@@ -696,7 +764,7 @@ def load_checkpoint(
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    warnings.filterwarnings("ignore", module="transformers|peft")
     raw, source, state = read_model_config(folder), folder, None
     with loading(folder):
         if "dim_embed" in raw["vision_config"]:
@@ -730,21 +798,34 @@ def attach_adapter(model: Florence2ForConditionalGeneration, lora_path: Path | s
     head = "base_model.model."
     with loading(f"adapter {lora_path}"):
         saved = load_file(Path(lora_path) / "adapter_model.safetensors")
-        tensors = {rename_microsoft(n.removeprefix(head)): tensor for n, tensor in saved.items()}
+        tensors = {rename_microsoft(name.removeprefix(head)): t for name, t in saved.items()}
         adapted = {name: name.split(".lora_")[0] for name in tensors if ".lora_" in name}
         modules = dict(model.named_modules())
         homeless = [name for name, module in adapted.items() if module not in modules]
-        if homeless:
-            raise ModelError(f"adapter {lora_path}: the model has no place for {homeless[0]}")
         config = PeftConfig.from_pretrained(lora_path)
         config.inference_mode, config.target_modules = True, sorted(set(adapted.values()))
         config.exclude_modules = config.layers_to_transform = None
-        network = PeftModel(model, config)
-        state = {f"{head}{name}": tensor for name, tensor in tensors.items()}
-        left = set_peft_model_state_dict(network, state).unexpected_keys
-    if left:
-        raise ModelError(f"adapter {lora_path}: the model has no place for {left[0]}")
+        if not homeless:
+            network = PeftModel(model, config)
+            rows = len(model.get_output_embeddings().weight)
+            state = {head + name: grown(name, tensor, rows) for name, tensor in tensors.items()}
+            result = set_peft_model_state_dict(network, state)
+            homeless = result.unexpected_keys
+    if homeless:
+        raise ModelError(f"adapter {lora_path}: the model has no place for {homeless[0]}")
+    if lacking := [name for name in result.missing_keys if ".lora_" in name]:
+        raise ModelError(f"adapter {lora_path} lacks {lacking[0]}")
     return network
+
+
+def grown(name: str, tensor: torch.Tensor, rows: int) -> torch.Tensor:
+    """Return an adapter's tensor; one with a row for each word gets zero rows for what we added."""
+    import torch
+
+    per_word = name in (EMBEDDING, "lm_head.base_layer.weight", "lm_head.lora_B.weight")
+    if not per_word or len(tensor) >= rows:
+        return tensor
+    return torch.cat([tensor, tensor.new_zeros(rows - len(tensor), *tensor.shape[1:])])
 
 
 def load_model(
@@ -840,6 +921,8 @@ def interpret(transcript: Transcript) -> Reading:
         reason = "check digit not read"
     elif not is_valid(best.number):
         reason = "check digit does not fit"
+    elif best.gap:
+        reason = "other text stands between its parts"
     elif len(boxes) > 1:
         reason = f"several containers: {', '.join(reversed(boxes.values()))}"
     return Reading(
@@ -930,13 +1013,19 @@ class ContainerOCR:
 
     def read(self, image: str | Path | Image.Image) -> Reading:
         """Return the reading of one photo, a file or a PIL image; raises `ImageError`."""
-        image = load_image(image) if isinstance(image, (str, Path)) else to_rgb(image)
+        if isinstance(image, (str, Path)):
+            image = load_image(image)
+        else:
+            with opening(getattr(image, "filename", "")):
+                image = to_rgb(image)
         return self.read_batch([image])[0]
 
     def read_batch(self, images: Sequence[Image.Image]) -> list[Reading]:
         """Return the readings of RGB images, in order; each is read as if it were alone."""
         import torch
 
+        if not images:
+            return []
         with torch.inference_mode():
             inputs = prepare_inputs(self.processor, images).to(self.model.device, self.model.dtype)
             start = torch.full((len(images), 1), self.processor.tokenizer.eos_token_id)
@@ -971,7 +1060,7 @@ def read_images(
                 say(f"error: {path}: {error}")
                 errors[path] = Reading(status="error", reason=str(error))
         with out_of_memory(f"lower --batch_size (now {batch_size}) or use --dtype bf16"):
-            found = reader().read_batch(list(images.values())) if images else ()
+            found = reader().read_batch(list(images.values())) if images else []
         readings = dict(zip(images, found))
         for path in batch:
             yield path, errors.get(path) or readings[path]
@@ -984,7 +1073,7 @@ def format_row(row: dict[str, object]) -> str:
     """Return a reading's record as a line: image, number, status, confidence, text by tabs."""
     status = f"{row['status']}: {row['reason']}" if row["reason"] else row["status"]
     fields = row["image"], row["number"] or "", status, f"{row['confidence']:.3f}", row["raw_text"]
-    return "\t".join(re.sub(r"[\t\r\n]", " ", str(field)) for field in fields)
+    return "\t".join(escape_controls(str(field)) for field in fields)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import math
 import shutil
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,30 +34,38 @@ from container_ocr import (
     UserError,
     add_model_flags,
     base_model,
+    check_image,
     check_model_flags,
     choose_device,
     choose_dtype,
     command,
+    drivers_present,
     fetch_model,
     find_image,
     interpret,
     load_checkpoint,
     load_image,
+    one_line,
     out_of_memory,
     positive,
     prepare_inputs,
+    read_json,
     replacing,
     say,
     score,
+    seed,
     transcribe,
+    writing,
 )
+from prepare_dataset import read_json_file
 
 if TYPE_CHECKING:
     import torch
     from accelerate import Accelerator
     from peft import PeftModel
+    from PIL import Image
     from timm.scheduler import CosineLRScheduler
-    from transformers import Florence2Processor
+    from transformers import Florence2ForConditionalGeneration, Florence2Processor
 
 LANGUAGE_LAYERS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
 VISION_LAYERS = ("qkv", "proj", "fc1", "fc2")
@@ -103,31 +113,40 @@ class Progress:
 
 
 def read_examples(flag: str, name: str) -> list[Example]:
-    """Return the examples of train.json or val.json; raises `FlagError` or `UserError`."""
+    """Return the examples of train.json or val.json; every bad row and photo is reported.
+
+    Raises `FlagError` where there is no such file, `UserError` where one cannot be trained on.
+    """
     path = Path(name)
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        remedy = "make it with prepare_dataset.py --mode prepare"
-        raise FlagError(f"{flag} {path}: {error.strerror}; {remedy}") from None
-    except ValueError as error:
-        raise UserError(f"{path}: {error}") from None
+    rows = read_json_file(path, flag, "make it with prepare_dataset.py --mode prepare")
     if not isinstance(rows, list) or not rows:
         raise UserError(f"{path}: needs a list with at least one photo")
-    return [read_example(row, path, place) for place, row in enumerate(rows, 1)]
+    examples, problems = [], []
+    for place, row in enumerate(rows, 1):
+        try:
+            examples.append(read_example(row, path.parent))
+        except UserError as error:
+            problems.append(f"{path}, entry {place}: {error}")
+    for problem in problems[:-1]:
+        say(f"error: {problem}")
+    if problems:
+        raise UserError(problems[-1])
+    return examples
 
 
-def read_example(row: object, path: Path, place: int) -> Example:
-    """Return one row of a data-set file; raises `UserError` with its place."""
+def read_example(row: object, folder: Path) -> Example:
+    """Return one row of a data-set file, its photo checked; raises `UserError`."""
     keys = ("image", "prefix", "suffix")
     if not isinstance(row, dict) or not all(isinstance(row.get(key), str) for key in keys):
-        raise UserError(f"{path}, entry {place}: needs image, prefix and suffix as text")
-    if row["prefix"] != PROMPT:
-        raise UserError(f"{path}, entry {place}: prefix {row['prefix']!r} must be {PROMPT!r}")
+        raise UserError("needs image, prefix and suffix as text")
+    if row["prefix"] != PROMPT or not row["suffix"].strip():
+        raise UserError(f"prefix must be {PROMPT!r}, and suffix the number, not empty")
     try:
-        return Example(find_image(row["image"], path.parent), row["suffix"])
+        path = find_image(row["image"], folder)
+        check_image(path)
     except ImageError as error:
-        raise UserError(f"{path}, entry {place}: {row['image']}: {error}") from None
+        raise UserError(f"{row['image']}: {error}") from None
+    return Example(path, row["suffix"])
 
 
 class Collator:
@@ -143,7 +162,7 @@ class Collator:
         return dict(prepare_inputs(self.processor, images, [e.answer for e in examples]))
 
 
-def open_photo(example: Example):
+def open_photo(example: Example) -> Image.Image:
     """Return an example's RGB image; raises `UserError` with its path."""
     try:
         return load_image(example.image_path)
@@ -151,7 +170,7 @@ def open_photo(example: Example):
         raise UserError(f"{example.image_path}: {error}") from None
 
 
-def readable_augmentation():
+def readable_augmentation() -> Callable[[Image.Image], Image.Image]:
     """Return timm's RandAugment over the operations that leave a number readable."""
     from timm.data.auto_augment import rand_augment_transform
 
@@ -161,7 +180,7 @@ def readable_augmentation():
 # ---- the adapter -----------------------------------------------------------------------------
 
 
-def add_lora(model, args: argparse.Namespace) -> PeftModel:
+def add_lora(model: Florence2ForConditionalGeneration, args: argparse.Namespace) -> PeftModel:
     """Return the model with a fresh adapter, everything else frozen; print what it adapts.
 
     Raises `UserError` where a target hits no module.
@@ -177,7 +196,10 @@ def add_lora(model, args: argparse.Namespace) -> PeftModel:
         lora_dropout=args.lora_dropout,
         target_modules="|".join(patterns),
     )
-    model.name_or_path = base_model(args.model, None)  # peft records it as the adapter's base
+    base = base_model(args.model, None)
+    model.name_or_path = (
+        str(Path(base).resolve()) if Path(base).is_dir() else base
+    )  # peft records it
     adapted = get_peft_model(model, config)
     names = [name for name, m in adapted.named_modules() if isinstance(m, LoraLayer)]
     hits = Counter(name.rpartition(".")[2] for name in names)
@@ -246,14 +268,19 @@ def evaluate(
     return results
 
 
+def require_trainable(dtype: str, device: str) -> None:
+    """Raise `FlagError` for a precision in which a device cannot train."""
+    if (dtype, device) == ("fp16", "cpu"):
+        raise FlagError("--dtype fp16 cannot train on cpu; use fp32 or bf16")
+
+
 def make_accelerator(args: argparse.Namespace) -> tuple[Accelerator, str]:
     """Return accelerate's hold on devices and processes, and the name of the precision."""
     from accelerate import Accelerator, DataLoaderConfiguration
 
     device = choose_device(args.device)
     dtype = choose_dtype(args.dtype, device)
-    if (device, dtype) == ("cpu", "fp16"):
-        raise FlagError("--dtype fp16 cannot train on cpu; use fp32 or bf16")
+    require_trainable(dtype, device)
     accelerator = Accelerator(
         cpu=device == "cpu",
         mixed_precision="no" if dtype == "fp32" else dtype,
@@ -267,6 +294,7 @@ def make_schedule(optimizer: torch.optim.Optimizer, steps: int) -> CosineLRSched
     """Return timm's warm-up and cosine over that many optimizer steps; none of them is at 0."""
     from timm.scheduler import CosineLRScheduler
 
+    logging.getLogger("timm").setLevel(logging.ERROR)  # a schedule of one step is no news
     warmup = max(1, round(steps * WARMUP_SHARE))
     options = {"warmup_t": warmup, "warmup_prefix": True, "t_in_epochs": False}
     return CosineLRScheduler(optimizer, steps - warmup + 1, **options)
@@ -299,10 +327,15 @@ class Trainer:
 
     def fit(self) -> None:
         """Train until the epochs or steps are done, or the validation loss keeps rising."""
-        args, progress = self.args, self.progress
+        args = self.args
         self.skip_base_weights()
         if args.resume:
             self.load_checkpoint()
+        if self.accelerator.is_main_process:
+            for folder in [] if args.resume else find_checkpoints(self.output):
+                shutil.rmtree(folder)
+            write_arguments(args)
+        progress = self.progress
         while progress.epoch < args.epochs and progress.step < self.steps:
             if progress.rising() >= args.patience:
                 say(f"validation loss has risen for {args.patience} epochs: stopped early")
@@ -327,9 +360,7 @@ class Trainer:
                 self.schedule.step_update(progress.step + 1)
                 loss = self.wrapped(**to_model(batch, self.model)).loss
                 losses.append(loss.item())
-                if not math.isfinite(losses[-1]):
-                    remedy = f"lower --lr (now {self.args.lr:g}) or use --dtype fp32"
-                    raise UserError(f"training loss is {losses[-1]}: {remedy}")
+                self.require_finite("training", losses[-1])
                 self.accelerator.backward(loss)
                 if self.accelerator.sync_gradients:
                     self.accelerator.clip_grad_norm_(self.wrapped.parameters(), MAX_GRADIENT_NORM)
@@ -348,7 +379,14 @@ class Trainer:
         with self.accelerator.split_between_processes(self.val) as mine:
             results = evaluate(self.model, self.collate_val, mine, self.args.batch_size)
         losses, counts, read, answers = zip(*gather_object(results))
+        self.require_finite("validation", sum(losses))
         return {"eval_loss": sum(losses) / sum(counts), **score(list(zip(read, answers)))}
+
+    def require_finite(self, kind: str, loss: float) -> None:
+        """Raise `UserError` for a loss from which nothing can be learnt."""
+        if not math.isfinite(loss):
+            remedy = f"lower --lr (now {self.args.lr:g}) or use --dtype fp32"
+            raise UserError(f"{kind} loss is {loss}: {remedy}")
 
     def end_epoch(self, record: dict[str, float], seconds: float) -> None:
         """Print and log the epoch, keep its adapter if it is the best, write a checkpoint."""
@@ -398,38 +436,46 @@ class Trainer:
         if folder is None:
             say(f"nothing to resume in {self.output}: starting at epoch 1")
             return
-        set_peft_model_state_dict(self.model, load_peft_weights(str(folder), device="cpu"))
-        self.accelerator.load_state(str(folder))
-        for name, value in json.loads((folder / "progress.json").read_text()).items():
-            setattr(self.progress, name, value)
+        try:
+            set_peft_model_state_dict(self.model, load_peft_weights(str(folder), device="cpu"))
+            self.accelerator.load_state(str(folder))
+            self.progress = Progress(**json.loads((folder / "progress.json").read_text()))
+        except Exception as error:  # whatever a damaged file makes the libraries raise
+            reason = one_line(error)[:200]
+            raise UserError(f"{folder} is damaged ({reason}): delete it or omit --resume") from None
         say(f"resumed from {folder}: {self.progress.epoch} epochs are done")
 
 
 def find_checkpoints(output: Path) -> list[Path]:
     """Return the complete checkpoints in an output folder, oldest first."""
-    folders = [folder for folder in output.glob("checkpoint-*") if folder.suffix != ".new"]
-    return sorted(folders, key=lambda folder: int(folder.name.removeprefix("checkpoint-")))
+    numbers = {path: path.name.removeprefix("checkpoint-") for path in output.glob("checkpoint-*")}
+    return sorted(
+        (path for path, n in numbers.items() if n.isdigit()), key=lambda p: int(numbers[p])
+    )
 
 
-def prepare_output(args: argparse.Namespace) -> None:
-    """Make the output folder and write the arguments there; raises `FlagError`, `UserError`.
+def check_output(args: argparse.Namespace) -> None:
+    """Raise `FlagError` for an output folder that cannot be written, or a run not to be resumed.
 
     `--resume` takes only arguments that give the same curve as those of the run that it continues.
     """
-    output, path = Path(args.output), Path(args.output) / "train_args.json"
-    arguments = vars(args)
-    if args.resume and path.is_file():
-        before = json.loads(path.read_text(encoding="utf-8"))
-        for name in sorted(arguments.keys() - FREE_ON_RESUME):
-            if before.get(name) != arguments[name]:
-                raise FlagError(
-                    f"--{name} was {before.get(name)} in the run to resume, not {arguments[name]}"
-                )
-    if not args.resume:
-        for folder in output.glob("checkpoint-*"):
-            shutil.rmtree(folder)
-    with replacing(path) as file:
-        json.dump(arguments, file, indent=1)
+    path = Path(args.output) / "train_args.json"
+    with writing(path):
+        path.parent.joinpath(".writable").touch()
+        path.parent.joinpath(".writable").unlink()
+    if not args.resume or not path.is_file():
+        return
+    before = read_json(path)
+    for name, value in sorted(vars(args).items()):
+        if name not in FREE_ON_RESUME and before.get(name) != value:
+            was = before.get(name)
+            raise FlagError(f"--{name} was {was} in the run to resume, and is {value} now")
+
+
+def write_arguments(args: argparse.Namespace) -> None:
+    """Write train_args.json, for people and for `--resume`."""
+    with replacing(Path(args.output) / "train_args.json") as file:
+        json.dump(vars(args), file, indent=1)
 
 
 # ---- the command -----------------------------------------------------------------------------
@@ -470,7 +516,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--augment", action="store_true", help="vary light and colour of the training photos")
     add("--patience", type=positive, default=3, help="epochs of rising loss before stopping")
     add("--max_steps", type=positive, help="stop after so many steps")
-    add("--seed", type=int, default=0, help="same seed, same curve")
+    add("--seed", type=seed, default=0, help="same seed, same curve")
     add("--resume", action="store_true", help="go on from the last checkpoint in --output")
     return parser
 
@@ -480,8 +526,9 @@ def main(argv: list[str] | None = None) -> int:
     """Train, and say which epoch was best."""
     args = build_parser().parse_args(argv)
     check_model_flags(args)
+    require_trainable(args.dtype, drivers_present()[0] if args.device == "auto" else args.device)
+    check_output(args)
     train, val = read_examples("--train", args.train), read_examples("--val", args.val)
-    prepare_output(args)
     say(f"{len(train)} training and {len(val)} validation photos")
     remedy = (
         f"lower --batch_size (now {args.batch_size}), raising --gradient_accumulation (now "

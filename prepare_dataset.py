@@ -26,17 +26,18 @@ from container_ocr import (
     ImageError,
     UserError,
     check_digit,
+    check_image,
     command,
     compact,
     find_image,
     format_number,
-    image_key,
     is_valid,
     list_images,
-    load_image,
+    photo_key,
     relative_path,
     replacing,
     say,
+    seed,
     split_number,
 )
 
@@ -48,6 +49,7 @@ JSON_PROBLEMS = {  # where the json module's words would puzzle a dock worker
     "Expecting property name enclosed in double quotes": "a name in double quotes should be here",
     "Expecting value": "a text in double quotes should be here",
     "Extra data": "nothing more should be here",
+    "Invalid \\escape": "write / between folders, not a backslash",
 }
 FEW_IMAGES = 50
 VALIDATION_SHARE = 0.2
@@ -59,6 +61,11 @@ class Example:
 
     image_path: Path
     number: str
+
+    @property
+    def box(self) -> str:
+        """Return which container it shows: the number but for its check digit."""
+        return compact(self.number)[:10]
 
 
 # ---- annotations.json ------------------------------------------------------------------------
@@ -81,14 +88,24 @@ def parse_json(text: str, path: Path) -> object:
     try:
         return json.loads(clean, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
-        line = text.split("\n")[error.lineno - 1].strip()[:120]
-        problem = JSON_PROBLEMS.get(error.msg, error.msg)
-        where = f"line {error.lineno}, column {error.colno}"
-        raise UserError(f"{path}, {where}: {problem}, in: {line}") from None
+        raise UserError(f"{path}, {explain(error, text)}") from None
     except RecursionError:
         raise UserError(f"{path}: brackets nested too deeply") from None
     except ValueError as error:
         raise UserError(f"{path}: {error}") from None
+
+
+def explain(error: json.JSONDecodeError, text: str) -> str:
+    """Return where a JSON mistake is, what it is in plain words, and the line or its part."""
+    where = f"line {error.lineno}, column {error.colno}"
+    if not text.strip():
+        return f"{where}: the file is empty"
+    if error.pos >= len(text.rstrip()):
+        return f"{where}: the file ends too early: a closing quote, }} or ] is missing"
+    problem = JSON_PROBLEMS.get(error.msg, error.msg)
+    line = text.split("\n")[error.lineno - 1]
+    around = line[max(0, error.colno - 60) : error.colno + 60].strip()
+    return f"{where}: {problem}, in: {around}"
 
 
 def unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -101,14 +118,19 @@ def unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return dict(pairs)
 
 
+def read_json_file(path: Path, flag: str, remedy: str) -> object:
+    """Return the value in a JSON file that people may have edited; raises `UserError`."""
+    try:
+        return parse_json(decode_text(path.read_bytes(), path), path)
+    except FileNotFoundError:
+        raise FlagError(f"{flag} {path}: no such file; {remedy}") from None
+    except OSError as error:
+        raise FlagError(f"{flag} {path}: {error.strerror}") from None
+
+
 def read_annotations(path: Path) -> dict:
     """Return annotations.json with its "images", each an object with an "image_path"."""
-    try:
-        data = parse_json(decode_text(path.read_bytes(), path), path)
-    except OSError as error:
-        raise FlagError(
-            f"--annotation_file {path}: {error.strerror}; make it with --mode create_template"
-        ) from None
+    data = read_json_file(path, "--annotation_file", "make it with --mode create_template")
     images = data.get("images") if isinstance(data, dict) else None
     if not isinstance(images, list):
         raise UserError(f'{path}: needs {{"images": [...]}} at its top')
@@ -123,10 +145,10 @@ def create_template(args: argparse.Namespace) -> None:
     images = list_images(args.image_folder)
     path = Path(args.annotation_file)
     data = read_annotations(path) if path.exists() else {"images": []}
-    known = {image_key(entry["image_path"]) for entry in data["images"]}
-    added = [image for image in images if image_key(image) not in known]
-    gone = [e["image_path"] for e in data["images"] if not is_on_disk(e["image_path"], path)]
-    kept = len(data["images"])
+    listed = [entry["image_path"] for entry in data["images"]]
+    known = {photo_key(image, path.parent) for image in listed}
+    added = [image for image in images if photo_key(image, Path()) not in known]
+    gone = [image for image in listed if not is_on_disk(image, path.parent)]
     labels = {"container_number": TODO} | dict.fromkeys(PARTS, TODO)
     data["images"] += [{"image_path": image, **labels} for image in added]
     if added or not path.exists():
@@ -135,13 +157,13 @@ def create_template(args: argparse.Namespace) -> None:
             file.write("\n")
     for image in gone:
         say(f"warning: {image}: no longer found on disk; its entry is kept")
-    print(f"{path}: {len(added)} added, {kept} kept, {len(gone)} no longer found on disk")
+    print(f"{path}: {len(added)} added, {len(listed)} kept, {len(gone)} no longer found on disk")
 
 
-def is_on_disk(image_path: str, annotation_file: Path) -> bool:
+def is_on_disk(image_path: str, folder: Path) -> bool:
     """Tell whether an annotated image can be found."""
     try:
-        return bool(find_image(image_path, annotation_file.parent))
+        return bool(find_image(image_path, folder))
     except ImageError:
         return False
 
@@ -170,12 +192,15 @@ def label_of(entry: dict) -> str | None:
             raise UserError(f"{', '.join(parts)} filled, but container_number is {TODO}: fill it")
         number = " ".join(parts.values())
     code = compact(number)
+    whole = code + parts.get("check_digit", "")
+    if re.fullmatch("[A-Z]{4}[0-9]{7}", whole) and not contradicting(whole, parts):
+        code = whole  # the check digit stands in its own field alone
     if wrong := contradicting(code, parts):
         filled = ", ".join(f"{key} {parts[key]}" for key in wrong)
         raise UserError(f"container_number {number} contradicts {filled}")
     if re.fullmatch("[A-Z]{4}[0-9]{7}", code):
         return format_number(code)
-    return " ".join(number.upper().split()) or None
+    return " ".join(re.split(r"[\s-]+", number.strip().upper())) or None
 
 
 def contradicting(code: str, parts: dict[str, str]) -> list[str]:
@@ -216,7 +241,7 @@ def check_labels(entries: list[dict], folder: Path, strict: bool) -> Labels:
     labels = Labels([], [], [])
     seen: dict[str, str] = {}
     for entry in entries:
-        image, key = entry["image_path"], image_key(entry["image_path"])
+        image, key = entry["image_path"], photo_key(entry["image_path"], folder)
         try:
             number = label_of(entry)
             if number is None:
@@ -229,7 +254,7 @@ def check_labels(entries: list[dict], folder: Path, strict: bool) -> Labels:
                 continue
             seen[key] = number
             path = find_image(image, folder)
-            load_image(path)
+            check_image(path)
         except UserError as error:
             labels.errors.append(f"{image}: {error}")
             continue
@@ -247,18 +272,20 @@ def split_examples(examples: list[Example], seed: int) -> tuple[list[Example], l
     """
     groups: dict[str, list[Example]] = {}
     for example in sorted(examples, key=lambda e: str(e.image_path)):
-        groups.setdefault(compact(example.number), []).append(example)
+        groups.setdefault(example.box, []).append(example)
     if len(groups) < 2:
         raise UserError(
             f"all {len(examples)} labelled photos show one container: training needs at least two, "
             "one of them for validation"
         )
     order = sorted(groups, key=lambda n: hashlib.sha256(f"{seed} {n}".encode()).digest())
-    wanted, validation = len(examples) * VALIDATION_SHARE, []
-    for number in order[:-1]:
-        after = len(validation) + len(groups[number])
-        if not validation or after <= wanted or after - wanted < wanted - len(validation):
-            validation += groups.pop(number)
+    wanted, chosen, count = len(examples) * VALIDATION_SHARE, [], 0
+    for number in order:
+        if abs(count + len(groups[number]) - wanted) < abs(count - wanted):
+            chosen.append(number)
+            count += len(groups[number])
+    chosen = chosen or [min(order, key=lambda n: len(groups[n]))]
+    validation = [example for number in chosen for example in groups.pop(number)]
     return [example for number in sorted(groups) for example in groups[number]], validation
 
 
@@ -293,7 +320,7 @@ def prepare(args: argparse.Namespace) -> None:
     for name, examples in (("train.json", train), ("val.json", validation)):
         out = Path(args.output_dir) / name
         write_examples(out, examples)
-        boxes = len({compact(e.number) for e in examples})
+        boxes = len({example.box for example in examples})
         print(f"{out}: {len(examples)} photos of {boxes} containers")
 
 
@@ -309,7 +336,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--annotation_file", default="annotations.json", help="the file you edit")
     add("--output_dir", default="./dataset", help="where train.json and val.json go")
     add("--strict", action="store_true", help="a label that is not ISO 6346 is an error")
-    add("--seed", type=int, default=0, help="of the 80/20 split")
+    add("--seed", type=seed, default=0, help="of the 80/20 split")
     return parser
 
 

@@ -149,6 +149,58 @@ def test_resume_on_a_complete_file_reads_new_and_failed_photos_only(taught, here
     assert [row[2] for row in rows].count("ok") == 3
 
 
+def test_a_second_kill_before_the_first_new_line_loses_nothing(taught, here, monkeypatch, capsys):
+    flags = [*taught, "--batch_size", "1", "--output", "r.csv"]
+    with monkeypatch.context() as patch:
+        stop_before(3, patch)
+        assert batch_process.main(flags) == 130
+    before = Path("r.csv.partial").read_bytes()
+    paint(here / "image/00 sorts first.png", "red")
+    with monkeypatch.context() as patch:
+        stop_before(0, patch)
+        assert batch_process.main([*flags, "--resume"]) == 130
+        assert Path("r.csv.partial").read_bytes() == before
+        assert batch_process.main(flags) == 130  # --resume forgotten, and nothing read
+    assert "--resume goes on from it" in capsys.readouterr().err
+    assert Path("r.csv.partial").read_bytes() == before
+    sizes = stop_before(99, monkeypatch)
+    assert batch_process.main([*flags, "--resume"]) == 0
+    assert len(sizes) == 3
+    assert len(batch_process.read_results(Path("r.csv"))[1]) == 6
+
+
+def test_a_line_torn_inside_a_letter_is_dropped(taught, here):
+    paint(here / "image/한글.png", "red")
+    assert batch_process.main(taught) == 0
+    whole = (here / "results_base.txt").read_bytes()
+    torn = whole[: whole.index("한글".encode()) + 1]
+    (here / "results_base.txt.partial").write_bytes(torn)
+    assert batch_process.main([*taught, "--resume"]) == 0
+    assert (here / "results_base.txt").read_bytes() == whole
+
+
+@pytest.mark.parametrize("output", ["r.txt", "r.csv", "r.jsonl"])
+def test_odd_file_names_are_read_back_as_they_are(output, taught, here, monkeypatch, capsys):
+    names = ["#1.png", "tab\there.png", "line\nend.png", 'a,"b.png', "two  spaces.png"]
+    for name in names:
+        paint(here / name, "red")
+    assert batch_process.main([".", *taught, "--output", output]) == 0
+    sizes = stop_before(99, monkeypatch)
+    assert batch_process.main([".", *taught, "--output", output, "--resume"]) == 0
+    assert not sizes
+    write_annotations(here / "annotations.json", dict.fromkeys(names, NUMBER))
+    assert batch_process.main(["--compare", output, output]) == 0
+    assert "5 of 5 labelled images" in capsys.readouterr().out
+
+
+def test_a_file_that_is_no_result_file_is_not_overwritten(taught, here, capsys):
+    write_annotations(here / "annotations.json", {"image/0.png": NUMBER})
+    before = (here / "annotations.json").read_bytes()
+    assert batch_process.main([*taught, "--output", "annotations.json"]) == 2
+    assert "annotations.json is no result file" in error_line(capsys.readouterr().err)
+    assert (here / "annotations.json").read_bytes() == before
+
+
 def test_resume_refuses_the_lines_of_another_model(taught, tiny_model, capsys):
     assert batch_process.main(taught) == 0
     before = Path("results_base.txt").read_bytes()
@@ -158,7 +210,7 @@ def test_resume_refuses_the_lines_of_another_model(taught, tiny_model, capsys):
 
 
 def test_a_run_killed_for_real_keeps_the_old_file_and_can_go_on(flags, here):
-    (here / "results_base.txt").write_text("the old file\n")
+    (here / "results_base.txt").write_text("# batch_process.py: the old file\n")
     for place in range(40):
         draw_photo(here / f"image/d{place:02}.jpg", "")
     command = [sys.executable, str(ROOT / "batch_process.py"), *flags, "--batch_size", "1"]
@@ -171,7 +223,7 @@ def test_a_run_killed_for_real_keeps_the_old_file_and_can_go_on(flags, here):
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert (here / "results_base.txt").read_text() == "the old file\n"
+    assert (here / "results_base.txt").read_text() == "# batch_process.py: the old file\n"
     done = len(rows_of("results_base.txt.partial"))
     assert done >= 3
     assert batch_process.main([*flags, "--resume"]) == 1  # bad.jpg
@@ -250,6 +302,15 @@ def test_compare_prints_the_measures_and_what_changed(here, capsys):
     assert "image/3.jpg" in worse
 
 
+def test_a_result_file_touched_by_an_editor_is_still_read(here, capsys):
+    write_annotations(here / "annotations.json", {"image/1.jpg": NUMBER, "image/2.jpg": OTHER})
+    path = results("r.txt", {"image/1.jpg": NUMBER, "image/2.jpg": OTHER})
+    text = Path(path).read_text().replace("# the end\n", "").rstrip("\n").replace("\n", "\r\n")
+    Path("edited.txt").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert batch_process.main(["--compare", path, "edited.txt"]) == 0
+    assert "2 of 2 labelled images" in capsys.readouterr().out
+
+
 def test_a_file_compared_with_itself_changes_nothing(here, capsys):
     write_annotations(here / "annotations.json", {"image/1.jpg": NUMBER})
     path = results("r.txt", {"image/1.jpg": NUMBER})
@@ -271,9 +332,11 @@ def test_nothing_to_compare_is_an_error(labels, here, capsys):
     ("flags", "code", "reason"),
     [
         (["--compare", "r.txt"], 2, "two result files, not 1"),
-        (["--compare", "r.txt", "no.txt"], 2, "cannot read no.txt: No such file"),
+        (["--compare", "r.txt", "no.txt"], 1, "cannot read no.txt: No such file"),
+        (["--compare"], 1, "cannot read results_base.txt: No such file"),
+        (["--compare", "r.txt", "odd.jsonl"], 1, "odd.jsonl, line 1: not a line of a result file"),
         (["--compare", "r.txt", "notes.txt"], 1, "notes.txt, line 1: not a line of a result file"),
-        (["--compare", "r.txt", "photo.jpg"], 2, "cannot read photo.jpg: not a text"),
+        (["--compare", "r.txt", "photo.jpg"], 1, "cannot read photo.jpg: not a text"),
         (["--compare", "r.txt", "r.txt", "--annotation_file", "no.json"], 2, "no.json"),
     ],
 )
@@ -281,6 +344,8 @@ def test_a_wrong_file_to_compare_is_one_line(flags, code, reason, here, capsys):
     write_annotations(here / "annotations.json", {"image/1.jpg": NUMBER})
     results("r.txt", {"image/1.jpg": NUMBER})
     (here / "notes.txt").write_text("call the depot\n")
+    odd = {"image": "a", "number": 7, "status": "ok", "reason": "", "confidence": 1, "raw_text": ""}
+    (here / "odd.jsonl").write_text(json.dumps(odd))
     draw_photo(here / "photo.jpg", "")
     try:
         found = batch_process.main(flags)

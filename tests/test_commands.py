@@ -63,6 +63,10 @@ def job(here):
         (here / f"{name}/{config}.json").write_text(json.dumps({"model_type": kind}))
     for name in ("model/pytorch_model.bin", "adapter/adapter_model.bin"):
         (here / name).touch()
+    row = {"image": "zero.jpg", "prefix": "<OCR>", "suffix": "x"}
+    (here / "broken.json").write_text(json.dumps([row]))
+    (here / "list").mkdir()
+    (here / "list/config.json").write_text("[]")
     (here / "broken").mkdir()
     (here / "broken/config.json").write_text("{")
     return here
@@ -72,9 +76,13 @@ MISTAKES = [
     ("prepare_dataset --mode label", 2, "invalid choice: 'label'"),
     ("prepare_dataset --image_folder no", 2, "no: no such folder"),
     ("prepare_dataset --image_folder empty", 1, "no image in empty (it holds nothing)"),
-    ("prepare_dataset --mode prepare", 2, "annotations.json: No such file"),
+    ("prepare_dataset --image_folder zero.jpg", 2, "zero.jpg: is a file, not a folder"),
+    ("prepare_dataset --mode prepare", 2, "annotations.json: no such file; make it with"),
     ("prepare_dataset --mode prepare --annotation_file image", 2, "image: Is a directory"),
-    ("finetune_florence --train no.json", 2, "--train no.json: No such file"),
+    ("finetune_florence --train no.json", 2, "--train no.json: no such file"),
+    ("finetune_florence --seed -1", 2, "'-1' is not a whole number from 0"),
+    ("finetune_florence --dtype fp16 --device cpu", 2, "fp16 cannot train on cpu"),
+    ("finetune_florence --val broken.json", 1, "broken.json, entry 1: zero.jpg: empty file"),
     ("finetune_florence --epochs 0", 2, "'0' is not a whole number above zero"),
     ("finetune_florence --batch_size two", 2, "'two' is not a whole number"),
     ("finetune_florence --lr -1", 2, "-1 is not above zero"),
@@ -84,10 +92,12 @@ MISTAKES = [
     ("finetune_florence --learning_rate 1", 2, "unrecognized arguments: --learning_rate 1"),
     ("batch_process no", 2, "no: no such folder"),
     ("batch_process empty", 1, "no image in empty"),
-    ("batch_process --model ./no", 2, "model ./no: no such folder"),
+    ("batch_process --model ./no", 2, "--model ./no: neither a folder nor an id"),
     ("batch_process --model image", 2, "image: no config.json in it"),
     ("batch_process --model model", 2, "model: no model.safetensors in it (pickle is not read)"),
     ("batch_process --model other", 2, "other is a bart model, not Florence-2"),
+    ("batch_process --model list", 1, "cannot read list/config.json: not a JSON object"),
+    ("batch_process --model zero.jpg", 2, "--model zero.jpg: neither a folder nor an id"),
     ("batch_process --model broken", 1, "cannot read broken/config.json"),
     ("batch_process --model adapter", 2, "adapter holds an adapter: pass it with --lora_path"),
     ("batch_process --lora_path no", 2, "--lora_path no: no such folder"),
@@ -104,7 +114,7 @@ MISTAKES = [
     (
         "container_ocr image/a.jpg --model nobody/no-such-model",
         1,
-        "cannot fetch nobody/no-such-model",
+        "nobody/no-such-model is no folder here",
     ),
 ]
 

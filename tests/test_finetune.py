@@ -290,12 +290,12 @@ def test_a_loss_that_is_not_finite_says_what_to_lower(data, capsys):
     [
         ("[]", "at least one photo"),
         ("{}", "at least one photo"),
-        ("[{]", "Expecting"),
+        ("[{]", "line 1, column 3"),
         ('[{"image": "image/train0.jpg"}]', "entry 1: needs image, prefix and suffix"),
         ('[{"image": "no.jpg", "prefix": "<OCR>", "suffix": "x"}]', "no.jpg: no such file"),
         (
             '[{"image": "image/train0.jpg", "prefix": "<OD>", "suffix": "x"}]',
-            "'<OD>' must be '<OCR>'",
+            "must be '<OCR>'",
         ),
     ],
 )
@@ -307,10 +307,39 @@ def test_a_bad_data_set_is_one_line(content, reason, data, capsys):
     assert reason in line
 
 
-def test_a_photo_that_breaks_after_preparation_is_one_line(data, capsys):
+def test_photos_that_broke_after_preparation_are_all_reported_before_training(data, capsys):
     Path("image/train3.jpg").write_bytes(b"")
+    Path("image/train4.jpg").unlink()
     assert train(data) == 1
-    assert "image/train3.jpg: empty file" in error_line(capsys.readouterr().err)
+    err = capsys.readouterr().err
+    assert "train.json, entry 4: image/train3.jpg: empty file" in err
+    assert "train.json, entry 5: image/train4.jpg: no such file" in err
+    assert "device: " not in err
+
+
+def test_a_mistake_leaves_a_finished_run_as_it_is(data, capsys):
+    assert train(data, "--epochs", "1", "--output", "out") == 0
+    before = {path: path.stat().st_mtime_ns for path in Path("out").rglob("*")}
+    assert train(data, "--dtype", "fp16", "--output", "out") == 2
+    assert train([*data, "--model", "nobody/nothing"], "--output", "out") == 1
+    after = {path: path.stat().st_mtime_ns for path in Path("out").rglob("*")}
+    assert {path.name for path in before} == {path.name for path in after}
+    assert all(before[path] == after[path] for path in before if path.is_file())
+
+
+@pytest.mark.parametrize(
+    "file", ["train_args.json", "checkpoint-1/progress.json", "checkpoint-1/optimizer.bin"]
+)
+def test_a_damaged_checkpoint_is_one_line(file, data, capsys):
+    flags = ("--epochs", "2", "--output", "out")
+    assert train(data, *flags, "--max_steps", "3") == 0
+    path = Path("out", file)
+    path.write_bytes(path.read_bytes()[:20])
+    capsys.readouterr()
+    assert train(data, *flags, "--max_steps", "3", "--resume") == 1
+    assert str(path.parent if path.parent.name != "out" else path) in error_line(
+        capsys.readouterr().err
+    )
 
 
 def test_two_processes_train_the_curve_of_one_with_the_same_global_batch(data, here):

@@ -101,6 +101,14 @@ NOISE = {
     "CALL MENU +49 40 1234567890": [],
     "TARE 2.200 KGS NET 28.280": [],
     "ЖМСК 3054383": [],
+    "CSQU\n22G1\n305438\n4": ["CSQU3054384"],
+    "CSQU 305438 4\nTEL 02-470-7590": ["CSQU3054384"],  # the phone number would check
+    "CSQU 305438\nTEL 02-470-7590": [],
+    "CSQU 305438 4 THEN 470759 0": ["CSQU3054384"],  # its own digits, or none
+    "THANK YOU 010-6439-6450": [],
+    "CALL YOU 1-800-791-5920": [],
+    "PHONE EU 555 123 4567": [],
+    "TARE 0139 KG CU CAP 63 388 2108 CU FT": [],
     "": [],
 }
 

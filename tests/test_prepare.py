@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import prepare_dataset
-from container_ocr import check_digit, compact
+from container_ocr import check_digit
 from prepare_dataset import Example, label_of, split_examples
 
 NUMBER = "CSQU 305438 3"
@@ -121,8 +121,8 @@ def test_a_comma_inside_a_label_is_not_a_trailing_comma(here):
 @pytest.mark.parametrize(
     ("text", "where"),
     [
-        ("", "line 1, column 1"),
-        ("{", "line 1, column 2"),
+        ("", "line 1, column 1: the file is empty"),
+        ("{", "line 1, column 2: the file ends too early"),
         (
             '{"images": [\n  {"image_path": "a.jpg"\n  "container_number": "x"}\n]}',
             "line 3, column 3",
@@ -210,7 +210,8 @@ def test_todo_is_no_label(empty):
 
 def test_what_is_painted_is_kept():
     assert label_of({"container_number": "CSQU 305438 4"}) == "CSQU 305438 4"
-    assert label_of({"container_number": "csqu 30543  3"}) == "CSQU 30543 3"
+    assert label_of({"container_number": "csqu 30543--3"}) == "CSQU 30543 3"
+    assert label_of({"container_number": "csqu305438", "check_digit": "3"}) == NUMBER
     parts = {"owner_code": "CSQU", "serial_number": "30543", "check_digit": "3"}
     assert label_of({"container_number": "CSQU 30543 3", **parts}) == "CSQU 30543 3"
 
@@ -267,6 +268,37 @@ def test_a_label_that_is_not_iso_6346_is_a_warning_and_with_strict_an_error(
     assert number in {row["suffix"] for split in read_split() for row in split}
 
 
+def test_one_photo_under_two_names_is_one_photo(here, capsys):
+    labels = labelled(NUMBER, OTHER)
+    labels[str(here / "image/000.jpg")] = OTHER
+    write_annotations(here / "annotations.json", labels)
+    assert prepare() == 1
+    assert "listed twice, as CSQU 305438 3 and as HLXU 200841 9" in capsys.readouterr().err
+    (here / "sub").mkdir()
+    flags = ["--image_folder", str(here / "image"), "--annotation_file", "annotations.json"]
+    assert prepare_dataset.main(flags) == 0
+    assert "0 added, 3 kept" in capsys.readouterr().out
+
+
+def test_a_name_that_no_system_allows_is_one_problem_among_others(here, capsys):
+    labels = labelled(NUMBER, OTHER) | {"x" * 300 + ".jpg": NUMBER, "image\new.jpg": NUMBER}
+    write_annotations(here / "annotations.json", labels)
+    assert prepare() == 1
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 3
+    assert "image\\new.jpg: no such file (write / between folders" in errors[1]
+
+
+def test_a_linked_annotation_file_stays_a_link(here):
+    (here / "shared").mkdir()
+    write_annotations(here / "shared/annotations.json", {})
+    (here / "annotations.json").symlink_to(here / "shared/annotations.json")
+    draw_photo(here / "image/a.jpg", "")
+    assert create_template() == 0
+    assert (here / "annotations.json").is_symlink()
+    assert "image/a.jpg" in (here / "shared/annotations.json").read_text()
+
+
 def test_todo_entries_are_skipped_with_a_count_and_few_images_are_said(here, capsys):
     labels = labelled(NUMBER, OTHER, "TODO", "TODO")
     write_annotations(here / "annotations.json", labels)
@@ -301,14 +333,28 @@ def examples_of(boxes: int, views: int) -> list[Example]:
 
 @pytest.mark.parametrize(("boxes", "views"), [(2, 1), (3, 1), (10, 1), (50, 3), (100, 2), (7, 5)])
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_the_split_is_near_80_20_and_by_container(boxes, views, seed):
+def test_the_split_is_as_near_to_80_20_as_whole_containers_allow(boxes, views, seed):
     examples = examples_of(boxes, views)
     train, val = split_examples(examples, seed)
     assert Counter(train + val) == Counter(examples)
-    assert not {compact(e.number) for e in train} & {compact(e.number) for e in val}
-    assert abs(len(val) - len(examples) / 5) <= max(
-        views / 2, len(examples) / boxes - len(examples) / 5
-    )
+    assert not {e.box for e in train} & {e.box for e in val}
+    assert train
+    nearest = min(range(views, len(examples), views), key=lambda n: abs(n - len(examples) / 5))
+    assert len(val) == nearest
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_one_container_with_most_of_the_photos_stays_in_training(seed):
+    examples = [*examples_of(1, 9), Example(prepare_dataset.Path("other.jpg"), OTHER)]
+    train, val = split_examples(examples, seed)
+    assert (len(train), [e.number for e in val]) == (9, [OTHER])
+
+
+def test_a_container_with_and_without_its_check_digit_is_one_container():
+    numbers = [NUMBER, "CSQU 305438", "CSQU 305438 4", OTHER, OTHER]
+    examples = [Example(prepare_dataset.Path(f"{i}.jpg"), n) for i, n in enumerate(numbers)]
+    sides = split_examples(examples, 0)
+    assert sorted(len({e.box for e in side}) for side in sides) == [1, 1]
 
 
 def test_the_split_depends_on_the_seed_and_not_on_the_order():
