@@ -4,7 +4,7 @@
     python batch_process.py ./image --lora_path ./florence-container-lora
     python batch_process.py --compare results_base.txt results_finetuned.txt
 
-The first two write one line per photo, sorted by path, as it is read: image, number, status (`ok`,
+The first two write one line per photo, sorted by path: image, number, status (`ok`,
 `review: reason`, `none`, `error: reason`), confidence and raw text, separated by tabs. A name that
 ends in .csv or .jsonl gives that format. Lines that begin with # are about the run. The file is
 complete when it has its name: while photos are read the lines stand in NAME.partial, and `--resume`
@@ -16,6 +16,7 @@ The third prints how often each run agrees with annotations.json and what change
 from __future__ import annotations
 
 import argparse
+import codecs
 import contextlib
 import csv
 import functools
@@ -58,7 +59,7 @@ from prepare_dataset import label_of, read_annotations
 FIELDS = ("image", "number", "status", "reason", "confidence", "raw_text")
 OUTPUTS = ("results_base.txt", "results_finetuned.txt")
 MADE_BY = "# batch_process.py"
-CONTROLS = {"t": "\t", "n": "\n", "r": "\r"}
+CONTROLS = {"t": "\t", "n": "\n", "r": "\r", "\\": "\\"}
 MEASURES = {
     "exact_match": "exact match",
     "character_error_rate": "character error rate",
@@ -76,11 +77,13 @@ Row = dict[str, object]
 
 def describe_run(args: argparse.Namespace) -> str:
     """Return the first line of a result file: what made it, the same for the same model."""
-    made_by = f"{MADE_BY}: model {base_model(args.model, args.lora_path)}"
+    model = base_model(args.model, args.lora_path)
+    made_by = f"{MADE_BY}: model {relative_path(Path(model)) if Path(model).is_dir() else model}"
     if args.lora_path is None:
-        return f"{made_by}, no adapter"
-    weights = (Path(args.lora_path) / "adapter_model.safetensors").read_bytes()
-    return f"{made_by}, adapter {args.lora_path} ({hashlib.sha256(weights).hexdigest()[:12]})"
+        return f"{made_by}, no adapter, dtype {args.dtype}"
+    adapter = Path(args.lora_path)
+    digest = hashlib.sha256((adapter / "adapter_model.safetensors").read_bytes()).hexdigest()[:12]
+    return f"{made_by}, adapter {relative_path(adapter)} ({digest}), dtype {args.dtype}"
 
 
 def format_result(row: Row, suffix: str) -> str:
@@ -106,7 +109,7 @@ def parse_result(line: str, suffix: str) -> Row:
         status, _, reason = status.partition(": ")
         row = dict(zip(FIELDS, (image, number, status, reason, confidence, raw_text)))
     if suffix != ".jsonl":
-        row["image"] = re.sub(r"\\([tnr])", lambda m: CONTROLS[m[1]], row["image"])
+        row["image"] = re.sub(r"\\([tnr\\])", lambda m: CONTROLS[m[1]], row["image"])
     texts = [row["image"], row["number"] or "", row["reason"], row["raw_text"]]
     if row["status"] not in STATUSES or not all(isinstance(text, str) for text in texts):
         raise ValueError("not a result")
@@ -125,7 +128,7 @@ def read_results(path: Path, suffix: str = "") -> tuple[str, list[Row]]:
             continue
         try:
             rows.append(parse_result(line, suffix or path.suffix.lower()))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError, csv.Error):
             raise UserError(f"{path}, line {place}: not a line of a result file") from None
     return (lines[0] if lines else ""), rows
 
@@ -144,8 +147,8 @@ class Journal:
                 empty = file.tell() == 0
             if empty:
                 self.path.unlink()
-            start = self.output.read_bytes()[: len(MADE_BY)] if self.output.exists() else b""
-        if start not in (b"", MADE_BY.encode()):
+            old = self.output.read_bytes()[:99] if self.output.exists() else b""
+        if old and not old.removeprefix(codecs.BOM_UTF8).startswith(MADE_BY.encode()):
             raise FlagError(f"--output {self.output} is no result file; choose another name")
 
     def earlier(self, description: str) -> dict[str, Row]:

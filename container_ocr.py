@@ -14,7 +14,7 @@ From Python:
     reading.number, reading.is_valid, reading.confidence   # 'CSQU 305438 3', True, 0.97
 
 This is the one module that the other three scripts share. A number is never invented or repaired:
-what is returned stands in the model's text, letter by letter.
+each of its characters stands in the model's text, and parts put together make it a `review`.
 """
 
 from __future__ import annotations
@@ -161,12 +161,12 @@ def command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
                 stream.reconfigure(errors="backslashreplace")
         try:
             return main(argv)
-        except UserError as error:
-            say(f"error: {error}")
-            return error.exit_code
-        except OSError as error:  # the disk is full, a drive is gone
-            say(f"error: {error}")
+        except BrokenPipeError:  # the reader of our output, as `| head`, has enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return UserError.exit_code
+        except (UserError, OSError) as error:  # OSError: the disk is full, a drive is gone
+            say(f"error: {error}")
+            return getattr(error, "exit_code", UserError.exit_code)
         except KeyboardInterrupt:
             say("error: interrupted")
             return 130
@@ -193,14 +193,14 @@ def one_line(text: object) -> str:
 
 
 def escape_controls(text: str) -> str:
-    """Return a text in which tabs and line ends, as odd file names hold them, are written out."""
-    return text.translate({ord(char): repr(char)[1:-1] for char in "\t\n\r"})
+    r"""Return a text in which tabs and line ends, as odd file names hold them, are `\t`, `\n`."""
+    return text.translate({ord(char): repr(char)[1:-1] for char in "\\\t\n\r"})
 
 
 def say(message: str) -> None:
     """Print progress, a warning or an error on stderr; of many processes the first speaks."""
-    if os.environ.get("RANK", "0") == "0" or message.startswith("error"):
-        print(escape_controls(message), file=sys.stderr, flush=True)
+    if os.environ.get("RANK", "0") == "0":
+        print(re.sub(r"[\t\n\r]", lambda c: repr(c[0])[1:-1], message), file=sys.stderr, flush=True)
 
 
 def add_model_flags(parser: argparse.ArgumentParser, lora: bool = True) -> None:
@@ -238,8 +238,11 @@ def check_model_flags(args: argparse.Namespace) -> None:
     if Path(model).is_dir():
         read_model_config(Path(model))
     elif Path(model).exists() or not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", model):
-        source = f" (the base of adapter {lora_path})" if lora_path and not args.model else ""
-        raise FlagError(f"--model {model}{source}: neither a folder nor an id like {DEFAULT_MODEL}")
+        source = f", the base of adapter {lora_path}," if lora_path and not args.model else ""
+        raise FlagError(
+            f"--model {model}{source} is neither a folder nor an id like {DEFAULT_MODEL}; pass "
+            "--model FOLDER"
+        )
 
 
 # ---- ISO 6346 --------------------------------------------------------------------------------
@@ -290,7 +293,8 @@ def format_number(number: str) -> str:
 class Candidate:
     """A number in a text: ten characters (check digit missing) or eleven, and where they stand.
 
-    `gap` counts the words of other text inside it; `start` and `end` are indices into the text.
+    `gap` counts the words of other text inside it, and one more if its parts are out of order;
+    `start` and `end` are indices into the text.
     """
 
     number: str
@@ -358,11 +362,9 @@ def candidate_of(match: re.Match[str]) -> Candidate:
     parts = [part for part in ("owner", "serial", "digit") if match[part]]
     starts, ends = [match.start(part) for part in parts], [match.end(part) for part in parts]
     number = compact("".join(match[part] for part in parts))
-    between = re.sub(
-        "~+", " ", match.string[ends[0] : starts[1]]
-    )  # a size-type code may stand here
-    between += match.string[ends[1] : starts[-1]]
-    return Candidate(number, len(between.split()), min(starts), max(ends))
+    before, after = match.string[ends[0] : starts[1]], match.string[ends[1] : starts[-1]]
+    words = before.replace("~", " ").split() + after.split()  # a size-type code may stand before
+    return Candidate(number, len(words) + (starts != sorted(starts)), min(starts), max(ends))
 
 
 def rank_candidates(candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -546,7 +548,8 @@ def to_rgb(image: Image.Image) -> Image.Image:
     """Return any PIL image as RGB: upright by EXIF, alpha over white, 16 bits scaled to 8."""
     from PIL import Image, ImageOps
 
-    image = ImageOps.exif_transpose(image)
+    with contextlib.suppress(Exception):  # EXIF that cannot be parsed: the photo as it lies
+        image = ImageOps.exif_transpose(image)
     if image.mode.startswith(("I", "F")):
         pixels = image.convert("F")
         peak = pixels.getextrema()[1]
@@ -775,10 +778,14 @@ def load_checkpoint(
         else:
             processor = Florence2Processor.from_pretrained(folder)
             config = Florence2Config.from_pretrained(folder)
-        options = {"dtype": getattr(torch, DTYPES[dtype]), "use_safetensors": True}
-        report = {"output_loading_info": True, "ignore_mismatched_sizes": True}
         model, info = Florence2ForConditionalGeneration.from_pretrained(
-            source, config=config, state_dict=state, **options, **report
+            source,
+            config=config,
+            state_dict=state,
+            dtype=getattr(torch, DTYPES[dtype]),
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # reported, and refused below by name
         )
     for problem, names in info.items():
         if names:
@@ -922,7 +929,7 @@ def interpret(transcript: Transcript) -> Reading:
     elif not is_valid(best.number):
         reason = "check digit does not fit"
     elif best.gap:
-        reason = "other text stands between its parts"
+        reason = "its parts stand apart or out of order"
     elif len(boxes) > 1:
         reason = f"several containers: {', '.join(reversed(boxes.values()))}"
     return Reading(
@@ -1051,19 +1058,17 @@ def read_images(
     """
     paths = iter(paths)
     while batch := list(islice(paths, batch_size)):
-        images: dict[str, Image.Image] = {}
-        errors: dict[str, Reading] = {}
+        images, readings = {}, {}
         for path in batch:
             try:
                 images[path] = load_image(path)
             except ImageError as error:
                 say(f"error: {path}: {error}")
-                errors[path] = Reading(status="error", reason=str(error))
-        with out_of_memory(f"lower --batch_size (now {batch_size}) or use --dtype bf16"):
-            found = reader().read_batch(list(images.values())) if images else []
-        readings = dict(zip(images, found))
-        for path in batch:
-            yield path, errors.get(path) or readings[path]
+                readings[path] = Reading(status="error", reason=str(error))
+        if images:
+            with out_of_memory(f"lower --batch_size (now {batch_size}) or use --dtype bf16"):
+                readings |= zip(images, reader().read_batch(list(images.values())))
+        yield from ((path, readings[path]) for path in batch)
 
 
 # ---- the command -----------------------------------------------------------------------------

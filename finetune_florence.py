@@ -17,10 +17,11 @@ import argparse
 import json
 import logging
 import math
+import re
 import shutil
 import sys
+import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -57,7 +58,7 @@ from container_ocr import (
     transcribe,
     writing,
 )
-from prepare_dataset import read_json_file
+from prepare_dataset import Example, read_json_file
 
 if TYPE_CHECKING:
     import torch
@@ -70,23 +71,16 @@ if TYPE_CHECKING:
 LANGUAGE_LAYERS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
 VISION_LAYERS = ("qkv", "proj", "fc1", "fc2")
 LORA_TARGETS = {  # where in the model, and the linear layers there
-    "decoder": {r"model\.language_model\.decoder": LANGUAGE_LAYERS},
-    "language": {r"model\.language_model": LANGUAGE_LAYERS},
-    "all": {r"model\.language_model": LANGUAGE_LAYERS, r"model\.vision_tower": VISION_LAYERS},
+    "decoder": {"language_model.decoder": LANGUAGE_LAYERS},
+    "language": {"language_model": LANGUAGE_LAYERS},
+    "all": {"language_model": LANGUAGE_LAYERS, "vision_tower": VISION_LAYERS},
 }
 # Light and colour only: what turns, shifts or inverts can cut off or change a number.
 READABLE_OPERATIONS = ["AutoContrast", "Equalize", "Brightness", "Color", "Contrast", "Sharpness"]
+LONGEST_ANSWER = 40  # characters
 WARMUP_SHARE = 0.1
 MAX_GRADIENT_NORM = 1.0
 FREE_ON_RESUME = {"resume", "device", "patience", "output"}
-
-
-@dataclass(frozen=True)
-class Example:
-    """A labelled photo: its file and the text that the model shall write."""
-
-    image_path: Path
-    answer: str
 
 
 @dataclass
@@ -139,8 +133,9 @@ def read_example(row: object, folder: Path) -> Example:
     keys = ("image", "prefix", "suffix")
     if not isinstance(row, dict) or not all(isinstance(row.get(key), str) for key in keys):
         raise UserError("needs image, prefix and suffix as text")
-    if row["prefix"] != PROMPT or not row["suffix"].strip():
-        raise UserError(f"prefix must be {PROMPT!r}, and suffix the number, not empty")
+    if row["prefix"] != PROMPT or not 0 < len(row["suffix"].strip()) <= LONGEST_ANSWER:
+        limit = f"the number, 1 to {LONGEST_ANSWER} characters"
+        raise UserError(f"prefix must be {PROMPT!r}, and suffix {limit}")
     try:
         path = find_image(row["image"], folder)
         check_image(path)
@@ -159,7 +154,7 @@ class Collator:
     def __call__(self, examples: list[Example]) -> dict[str, torch.Tensor]:
         """Return the inputs of `prepare_inputs` with labels; raises `UserError` on a bad photo."""
         images = [self.augment(open_photo(example)) for example in examples]
-        return dict(prepare_inputs(self.processor, images, [e.answer for e in examples]))
+        return dict(prepare_inputs(self.processor, images, [e.number for e in examples]))
 
 
 def open_photo(example: Example) -> Image.Image:
@@ -180,35 +175,31 @@ def readable_augmentation() -> Callable[[Image.Image], Image.Image]:
 # ---- the adapter -----------------------------------------------------------------------------
 
 
-def add_lora(model: Florence2ForConditionalGeneration, args: argparse.Namespace) -> PeftModel:
-    """Return the model with a fresh adapter, everything else frozen; print what it adapts.
+def add_lora(
+    model: Florence2ForConditionalGeneration, base: str, args: argparse.Namespace
+) -> PeftModel:
+    """Return the model with a fresh adapter, all else frozen; print how many modules it hits.
 
-    Raises `UserError` where a target hits no module.
+    Raises `UserError` where a target hits none.
     """
     from peft import LoraConfig, get_peft_model
-    from peft.tuners.lora import LoraLayer
 
-    places = LORA_TARGETS[args.lora_targets]
-    patterns = [rf"{where}\..*\.(?:{'|'.join(layers)})" for where, layers in places.items()]
+    places, names = LORA_TARGETS[args.lora_targets], [name for name, _ in model.named_modules()]
+    patterns = {where: re.escape(f"model.{where}.") + r".*\b(?:%s)" for where in places}
+    for where, layers in places.items():
+        hits = {x: sum(bool(re.fullmatch(patterns[where] % x, n)) for n in names) for x in layers}
+        say(f"LoRA on {where}: " + ", ".join(f"{count} {layer}" for layer, count in hits.items()))
+        if missed := [layer for layer, count in hits.items() if not count]:
+            raise UserError(f"LoRA target {missed[0]} matches no module of {where}")
     config = LoraConfig(
         r=args.lora_rank,
         lora_alpha=args.lora_alpha,
         lora_dropout=args.lora_dropout,
-        target_modules="|".join(patterns),
+        target_modules="|".join(patterns[where] % "|".join(places[where]) for where in places),
     )
-    base = base_model(args.model, None)
-    model.name_or_path = (
-        str(Path(base).resolve()) if Path(base).is_dir() else base
-    )  # peft records it
+    model.name_or_path = str(Path(base).resolve()) if Path(base).is_dir() else base  # is recorded
     adapted = get_peft_model(model, config)
-    names = [name for name, m in adapted.named_modules() if isinstance(m, LoraLayer)]
-    hits = Counter(name.rpartition(".")[2] for name in names)
-    wanted = dict.fromkeys(layer for layers in places.values() for layer in layers)
-    for layer in wanted:
-        if not hits[layer]:
-            raise UserError(f"LoRA target {layer} matches no module of this model")
     trainable, total = adapted.get_nb_trainable_parameters()
-    say(f"LoRA {args.lora_targets}: " + ", ".join(f"{hits[layer]} {layer}" for layer in wanted))
     say(f"trainable parameters: {trainable:,} of {total:,} ({100 * trainable / total:.2f} %)")
     return adapted
 
@@ -264,7 +255,7 @@ def evaluate(
             counts = (inputs["labels"] != -100).sum(-1).tolist()
             for example, count, transcript in zip(batch, counts, transcripts):
                 number = interpret(transcript).number
-                results.append((outputs.loss.item() * count, count, number, example.answer))
+                results.append((outputs.loss.item() * count, count, number, example.number))
     return results
 
 
@@ -310,8 +301,9 @@ class Trainer:
         self.args, self.output, self.progress = args, Path(args.output), Progress()
         self.accelerator, dtype = make_accelerator(args)
         set_seed(args.seed)
-        network, self.processor = load_checkpoint(fetch_model(base_model(args.model, None)), dtype)
-        self.model = add_lora(network, args)
+        base = base_model(args.model, None)
+        network, self.processor = load_checkpoint(fetch_model(base), dtype)
+        self.model = add_lora(network, base, args)
         weights = [weight for weight in self.model.parameters() if weight.requires_grad]
         optimizer = torch.optim.AdamW(weights, lr=args.lr)
         collate = Collator(self.processor, args.augment)
@@ -320,6 +312,7 @@ class Trainer:
         )
         prepared = self.accelerator.prepare(self.model, optimizer, loader)
         self.wrapped, self.optimizer, self.loader = prepared
+        self.checkpoints = find_checkpoints(self.output)
         self.val, self.collate_val = val, Collator(self.processor, augment=False)
         steps = math.ceil(len(self.loader) / args.gradient_accumulation) * args.epochs
         self.steps = min(steps, args.max_steps or steps)
@@ -331,10 +324,6 @@ class Trainer:
         self.skip_base_weights()
         if args.resume:
             self.load_checkpoint()
-        if self.accelerator.is_main_process:
-            for folder in [] if args.resume else find_checkpoints(self.output):
-                shutil.rmtree(folder)
-            write_arguments(args)
         progress = self.progress
         while progress.epoch < args.epochs and progress.step < self.steps:
             if progress.rising() >= args.patience:
@@ -402,6 +391,7 @@ class Trainer:
             )
             with replacing(self.output / "train_log.jsonl") as log:
                 log.writelines(json.dumps(record) + "\n" for record in self.progress.history)
+            write_arguments(self.args, self.output)
             if record is self.progress.best:
                 save_adapter(self.model, self.output)
                 self.processor.save_pretrained(self.output)
@@ -415,27 +405,29 @@ class Trainer:
         self.accelerator.register_load_state_pre_hook(lambda models, folder: models.clear())
 
     def save_checkpoint(self) -> None:
-        """Write adapter, optimizer, random states and progress, then drop the older checkpoint."""
-        folder = self.output / f"checkpoint-{self.progress.epoch}"
+        """Write adapter, optimizer, random states and progress, then drop what they replace."""
+        older = self.checkpoints
+        folder = self.output / f"checkpoint-{checkpoint_number(older) + 1}"
         new = folder.with_suffix(".new")
-        older = find_checkpoints(self.output)
         self.accelerator.save_state(str(new))
+        self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
             save_adapter(self.model, new)
+            write_arguments(self.args, new)
             (new / "progress.json").write_text(json.dumps(asdict(self.progress)))
             new.rename(folder)
             for old in older:
                 shutil.rmtree(old)
-        self.accelerator.wait_for_everyone()
+        self.checkpoints = [folder]
 
     def load_checkpoint(self) -> None:
         """Go on from the last checkpoint, if there is one."""
         from peft import load_peft_weights, set_peft_model_state_dict
 
-        folder = next(reversed(find_checkpoints(self.output)), None)
-        if folder is None:
+        if not self.checkpoints:
             say(f"nothing to resume in {self.output}: starting at epoch 1")
             return
+        folder = self.checkpoints[-1]
         try:
             set_peft_model_state_dict(self.model, load_peft_weights(str(folder), device="cpu"))
             self.accelerator.load_state(str(folder))
@@ -448,10 +440,13 @@ class Trainer:
 
 def find_checkpoints(output: Path) -> list[Path]:
     """Return the complete checkpoints in an output folder, oldest first."""
-    numbers = {path: path.name.removeprefix("checkpoint-") for path in output.glob("checkpoint-*")}
-    return sorted(
-        (path for path, n in numbers.items() if n.isdigit()), key=lambda p: int(numbers[p])
-    )
+    folders = [path for path in output.glob("checkpoint-*") if path.name[11:].isdigit()]
+    return sorted(folders, key=lambda folder: checkpoint_number([folder]))
+
+
+def checkpoint_number(folders: list[Path]) -> int:
+    """Return the number of the last checkpoint, 0 if there is none."""
+    return int(folders[-1].name.removeprefix("checkpoint-")) if folders else 0
 
 
 def check_output(args: argparse.Namespace) -> None:
@@ -460,21 +455,19 @@ def check_output(args: argparse.Namespace) -> None:
     `--resume` takes only arguments that give the same curve as those of the run that it continues.
     """
     path = Path(args.output) / "train_args.json"
-    with writing(path):
-        path.parent.joinpath(".writable").touch()
-        path.parent.joinpath(".writable").unlink()
-    if not args.resume or not path.is_file():
-        return
-    before = read_json(path)
-    for name, value in sorted(vars(args).items()):
-        if name not in FREE_ON_RESUME and before.get(name) != value:
-            was = before.get(name)
-            raise FlagError(f"--{name} was {was} in the run to resume, and is {value} now")
+    with writing(path), tempfile.TemporaryFile(dir=path.parent):
+        pass
+    for folder in find_checkpoints(Path(args.output))[-1:] if args.resume else []:
+        before = read_json(folder / path.name)
+        for name in sorted(vars(args).keys() - FREE_ON_RESUME):
+            was, value = before.get(name), vars(args)[name]
+            if was != value:
+                raise FlagError(f"--{name} {value} was {was} in the run to resume; give the same")
 
 
-def write_arguments(args: argparse.Namespace) -> None:
+def write_arguments(args: argparse.Namespace, folder: Path) -> None:
     """Write train_args.json, for people and for `--resume`."""
-    with replacing(Path(args.output) / "train_args.json") as file:
+    with replacing(folder / "train_args.json") as file:
         json.dump(vars(args), file, indent=1)
 
 
@@ -502,7 +495,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = ArgumentParser(__doc__)
     add = parser.add_argument
     add("--train", default="dataset/train.json", help="photos to learn")
-    add("--val", default="dataset/val.json", help="photos to be tested on")
+    add("--val", default="dataset/val.json", help="photos to validate on")
     add("--output", default="./florence-container-lora", help="the adapter's folder")
     add("--epochs", type=positive, default=10, help="passes over the photos")
     add("--batch_size", type=positive, default=2, help="photos per step")
@@ -510,7 +503,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_model_flags(parser, lora=False)
     add("--lora_targets", choices=LORA_TARGETS, default="language", help="where the model adapts")
     add("--lora_rank", type=positive, default=16, help="the adapter's size")
-    add("--lora_alpha", type=positive, default=32, help="its weight, times rank")
+    add("--lora_alpha", type=positive, default=32, help="the adapter counts alpha / rank times")
     add("--lora_dropout", type=fraction, default=0.05, help="share of its inputs left out")
     add("--gradient_accumulation", type=positive, default=1, help="batches per step")
     add("--augment", action="store_true", help="vary light and colour of the training photos")
@@ -527,8 +520,8 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     check_model_flags(args)
     require_trainable(args.dtype, drivers_present()[0] if args.device == "auto" else args.device)
-    check_output(args)
     train, val = read_examples("--train", args.train), read_examples("--val", args.val)
+    check_output(args)
     say(f"{len(train)} training and {len(val)} validation photos")
     remedy = (
         f"lower --batch_size (now {args.batch_size}), raising --gradient_accumulation (now "

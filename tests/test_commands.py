@@ -92,12 +92,12 @@ MISTAKES = [
     ("finetune_florence --learning_rate 1", 2, "unrecognized arguments: --learning_rate 1"),
     ("batch_process no", 2, "no: no such folder"),
     ("batch_process empty", 1, "no image in empty"),
-    ("batch_process --model ./no", 2, "--model ./no: neither a folder nor an id"),
+    ("batch_process --model ./no", 2, "--model ./no is neither a folder nor an id"),
     ("batch_process --model image", 2, "image: no config.json in it"),
     ("batch_process --model model", 2, "model: no model.safetensors in it (pickle is not read)"),
     ("batch_process --model other", 2, "other is a bart model, not Florence-2"),
     ("batch_process --model list", 1, "cannot read list/config.json: not a JSON object"),
-    ("batch_process --model zero.jpg", 2, "--model zero.jpg: neither a folder nor an id"),
+    ("batch_process --model zero.jpg", 2, "--model zero.jpg is neither a folder nor an id"),
     ("batch_process --model broken", 1, "cannot read broken/config.json"),
     ("batch_process --model adapter", 2, "adapter holds an adapter: pass it with --lora_path"),
     ("batch_process --lora_path no", 2, "--lora_path no: no such folder"),
@@ -182,8 +182,18 @@ def test_every_command_of_the_guide_is_understood(name):
         check_command(line)
 
 
-def test_both_guides_have_the_same_commands():
+def test_both_guides_have_the_same_commands_and_show_the_same_output():
     assert commands_of("README.md") == commands_of("README.ko.md")
+    plain = r"^```\n(.*?)^```$"
+    shown = [re.findall(plain, strip_bash(name), flags=re.DOTALL | re.MULTILINE) for name in GUIDES]
+    assert len(shown[0]) == 5
+    assert shown[0] == shown[1]
+
+
+def strip_bash(name: str) -> str:
+    """Return a guide without the blocks that name a language."""
+    blocks = r"^```\w+\n.*?^```$"
+    return re.sub(blocks, "", read_guide(name), flags=re.DOTALL | re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", GUIDES)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -124,7 +125,7 @@ def test_lora_hits_the_modules_of_its_target_and_says_how_many(targets, data, ca
     trainer = make_trainer(data, "--lora_targets", targets)
     said = capsys.readouterr().err
     for layer, count in TARGETS[targets].items():
-        assert f"{count} {layer}" in said
+        assert sum(map(int, re.findall(rf"\b(\d+) {layer}\b", said))) == count
     trained = [n for n, p in trainer.model.named_parameters() if p.requires_grad]
     assert len(trained) == 2 * sum(TARGETS[targets].values())
     assert all(".lora_" in name for name in trained)
@@ -135,7 +136,7 @@ def test_lora_hits_the_modules_of_its_target_and_says_how_many(targets, data, ca
 
 
 def test_a_target_that_matches_no_module_is_an_error(data, monkeypatch, capsys):
-    targets = {"language": {r"model\.language_model": ("q_proj", "o_proj")}}
+    targets = {"language": {"language_model": ("q_proj", "o_proj")}}
     monkeypatch.setattr(finetune_florence, "LORA_TARGETS", targets)
     assert train(data, "--epochs", "1") == 1
     assert "o_proj matches no module" in error_line(capsys.readouterr().err)
@@ -165,8 +166,8 @@ def test_the_same_seed_gives_the_same_curve_and_another_seed_another(data):
     assert log_of("a") != log_of("c")
 
 
-def test_the_first_epoch_is_the_loss_of_a_plain_peft_loop(data, tiny_model):
-    """Accumulate all photos into one step: the mean loss must be that of the untouched model."""
+def test_the_first_step_starts_from_the_loss_of_the_untouched_model(data, tiny_model):
+    """All photos are accumulated into the one step of the epoch, so its loss is theirs."""
     assert train(data, "--epochs", "1", "--gradient_accumulation", "3", "--lora_dropout", "0") == 0
     model, processor = load_model(tiny_model, device="cpu")
     images = [container_ocr.load_image(f"image/train{view}.jpg") for view in range(6)]
@@ -208,7 +209,7 @@ def test_resume_refuses_other_arguments_and_starts_where_there_is_nothing(data, 
     assert train(data, "--epochs", "1", "--resume", "--output", "fresh") == 0
     assert "nothing to resume" in capsys.readouterr().err
     assert train(data, "--epochs", "1", "--resume", "--output", "fresh", "--lora_alpha", "8") == 2
-    assert "--lora_alpha was 32 in the run to resume" in error_line(capsys.readouterr().err)
+    assert "--lora_alpha 8 was 32 in the run to resume" in error_line(capsys.readouterr().err)
 
 
 def test_progress_knows_the_best_epoch_and_how_long_the_loss_has_risen():
@@ -292,6 +293,12 @@ def test_a_loss_that_is_not_finite_says_what_to_lower(data, capsys):
         ("{}", "at least one photo"),
         ("[{]", "line 1, column 3"),
         ('[{"image": "image/train0.jpg"}]', "entry 1: needs image, prefix and suffix"),
+        ('[{"image": "image/train0.jpg", "prefix": "<OCR>", "suffix": " "}]', "1 to 40 characters"),
+        ("[" * 100_000, "nested too deeply"),
+        (
+            json.dumps([{"image": "image/train0.jpg", "prefix": "<OCR>", "suffix": "x" * 99}]),
+            "1 to 40",
+        ),
         ('[{"image": "no.jpg", "prefix": "<OCR>", "suffix": "x"}]', "no.jpg: no such file"),
         (
             '[{"image": "image/train0.jpg", "prefix": "<OD>", "suffix": "x"}]',
@@ -322,13 +329,15 @@ def test_a_mistake_leaves_a_finished_run_as_it_is(data, capsys):
     before = {path: path.stat().st_mtime_ns for path in Path("out").rglob("*")}
     assert train(data, "--dtype", "fp16", "--output", "out") == 2
     assert train([*data, "--model", "nobody/nothing"], "--output", "out") == 1
+    assert train(data, "--lr", "1e30", "--output", "out") == 1  # fails in its second step
     after = {path: path.stat().st_mtime_ns for path in Path("out").rglob("*")}
     assert {path.name for path in before} == {path.name for path in after}
     assert all(before[path] == after[path] for path in before if path.is_file())
 
 
 @pytest.mark.parametrize(
-    "file", ["train_args.json", "checkpoint-1/progress.json", "checkpoint-1/optimizer.bin"]
+    "file",
+    ["checkpoint-1/train_args.json", "checkpoint-1/progress.json", "checkpoint-1/optimizer.bin"],
 )
 def test_a_damaged_checkpoint_is_one_line(file, data, capsys):
     flags = ("--epochs", "2", "--output", "out")
@@ -337,9 +346,7 @@ def test_a_damaged_checkpoint_is_one_line(file, data, capsys):
     path.write_bytes(path.read_bytes()[:20])
     capsys.readouterr()
     assert train(data, *flags, "--max_steps", "3", "--resume") == 1
-    assert str(path.parent if path.parent.name != "out" else path) in error_line(
-        capsys.readouterr().err
-    )
+    assert "out/checkpoint-1" in error_line(capsys.readouterr().err)
 
 
 def test_two_processes_train_the_curve_of_one_with_the_same_global_batch(data, here):

@@ -314,11 +314,14 @@ def test_an_absent_device_names_the_ones_present(tiny_model):
         load_model(tiny_model, device="cuda")
 
 
+@pytest.mark.skipif(
+    torch.cuda.is_available() or torch.backends.mps.is_available(), reason="has a better device"
+)
 def test_the_choice_of_device_and_precision_is_said_with_its_reason(tiny_model, capsys):
     load_model(tiny_model, device="auto")
     said = capsys.readouterr().err
-    assert "device: " in said
-    assert "dtype: " in said
+    assert "device: cpu (neither cuda nor mps here)" in said
+    assert "dtype: fp32 (the safe choice on cpu" in said
     model, _ = load_model(tiny_model, device="cpu", dtype="bf16")
     assert model.dtype == torch.bfloat16
     with pytest.raises(FlagError, match="none of auto, fp32, bf16, fp16"):
@@ -339,8 +342,9 @@ def transcript(text: str, probability: float = 0.9) -> Transcript:
         ("MAERSK CSQU 305438 3 22G1", "CSQU 305438 3", "ok", ""),
         ("CSQU 305438 4", "CSQU 305438 4", "review", "check digit does not fit"),
         ("CSQU 305438 22G1", "CSQU 305438", "review", "check digit not read"),
-        ("CSQU\n305438\n22G1\n3", "CSQU 305438 3", "review", "other text stands between"),
+        ("CSQU\n305438\n22G1\n3", "CSQU 305438 3", "review", "parts stand apart"),
         ("CSQU\n22G1\n305438 3", "CSQU 305438 3", "ok", ""),
+        ("305438 3\nCSQU", "CSQU 305438 3", "review", "out of order"),
         ("HLXU2008419 CSQU3054383", "HLXU 200841 9", "review", "several containers"),
         ("CSQU3054383 CSQU3054383", "CSQU 305438 3", "ok", ""),
         ("MAX GROSS 30480 KGS", None, "none", ""),
