@@ -119,18 +119,18 @@ def parse_result(line: str, suffix: str) -> Row:
 def read_results(path: Path, suffix: str = "") -> tuple[str, list[Row]]:
     """Return the first line of a result file and its rows; raises `UserError`."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read {path}: {getattr(error, 'strerror', 'not a text')}") from None
-    rows = []
-    for place, line in enumerate((line.rstrip("\r") for line in lines), 1):
+    rows, lines = [], [line.rstrip("\r") for line in text.split("\n")]
+    for place, line in enumerate(lines, 1):
         if line.startswith("#") or line in ("", ",".join(FIELDS)):
             continue
         try:
             rows.append(parse_result(line, suffix or path.suffix.lower()))
         except (ValueError, KeyError, TypeError, RecursionError, csv.Error):
             raise UserError(f"{path}, line {place}: not a line of a result file") from None
-    return (lines[0] if lines else ""), rows
+    return lines[0], rows
 
 
 class Journal:
@@ -161,12 +161,14 @@ class Journal:
             data = self.path.read_bytes()
             os.truncate(self.path, data.rfind(b"\n") + 1)
         found: dict[str, Row] = {}
-        for path in (self.output, self.path):
+        for path in (self.path, self.output):
             made_by, rows = read_results(path, self.suffix) if path.exists() else ("", [])
             if rows and made_by != description:
+                if found:
+                    break  # the complete file is an older run's, which this one was to replace
                 raise UserError(f"{path} was made by another run ({made_by[2:]}); omit --resume")
             done = [row for row in rows if path == self.path or row["status"] != "error"]
-            found |= {row["image"]: row for row in done}
+            found = {row["image"]: row for row in done} | found
         say(f"resume: {len(found)} photos were read before")
         return found
 

@@ -170,6 +170,18 @@ def test_a_second_kill_before_the_first_new_line_loses_nothing(taught, here, mon
     assert len(batch_process.read_results(Path("r.csv"))[1]) == 6
 
 
+def test_a_stopped_run_goes_on_where_an_older_runs_file_was_to_be_replaced(
+    taught, tiny_model, monkeypatch
+):
+    assert batch_process.main(["--model", str(tiny_model), "--device", "cpu"]) == 0
+    flags = [*taught, "--batch_size", "1"]
+    with monkeypatch.context() as patch:
+        stop_before(2, patch)
+        assert batch_process.main(flags) == 130
+    assert batch_process.main([*flags, "--resume"]) == 0
+    assert [row[2][:6] for row in rows_of("results_base.txt")].count("review") == 3
+
+
 def test_a_line_torn_inside_a_letter_is_dropped(taught, here):
     paint(here / "image/한글.png", "red")
     assert batch_process.main(taught) == 0
