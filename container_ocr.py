@@ -314,13 +314,11 @@ def number_patterns() -> list[tuple[bool, re.Pattern[str]]]:
     owner = r"(?P<owner>[A-Z] *[A-Z] *[A-Z] *[UJZ])"
     serial = r"(?<![0-9])(?P<serial>[0-9](?: *[0-9]){5})"
     digit = r"(?P<digit>[0-9])"
-    words = r"(?: +[^ ]+){%d} +"
+    words, whole_word = r"(?: +[^ ]+){%d} +", r"(?P<serial>[0-9]{6})"
     ways = [
         (False, rf"{owner} *{serial}(?: *{digit})?(?![0-9])"),
-        (
-            False,
-            rf"{owner}(?: +~+)+ +(?P<serial>[0-9]{{6}})(?: *{digit})?(?![0-9])",
-        ),  # a size-type code between
+        # a size-type code stands between
+        (False, rf"{owner}(?: +~+)+ +{whole_word}(?: *{digit})?(?![0-9])"),
         (True, rf"{owner} *{serial}{digit}(?=[0-9])"),  # the size-type code is glued on
         (True, rf"(?<![A-Z]){serial} *{digit} +{owner}"),  # read out of order
     ]
