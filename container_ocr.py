@@ -193,7 +193,7 @@ def one_line(text: object) -> str:
 
 
 def escape_controls(text: str) -> str:
-    r"""Return a text in which tabs and line ends, as odd file names hold them, are `\t`, `\n`."""
+    r"""Return a file name in which tabs, line ends and backslashes are `\t`, `\n`, `\r`, `\\`."""
     return text.translate({ord(char): repr(char)[1:-1] for char in "\\\t\n\r"})
 
 
@@ -1075,8 +1075,8 @@ def read_images(
 def format_row(row: dict[str, object]) -> str:
     """Return a reading's record as a line: image, number, status, confidence, text by tabs."""
     status = f"{row['status']}: {row['reason']}" if row["reason"] else row["status"]
-    fields = row["image"], row["number"] or "", status, f"{row['confidence']:.3f}", row["raw_text"]
-    return "\t".join(escape_controls(str(field)) for field in fields)
+    image, number = escape_controls(row["image"]), row["number"] or ""
+    return "\t".join((image, number, status, f"{row['confidence']:.3f}", row["raw_text"]))
 
 
 def build_parser() -> argparse.ArgumentParser:
