@@ -64,7 +64,7 @@ DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 # ISO 6346: the place of a character in this string is its value; 11, 22 and 33 are skipped.
 ALPHABET = "0123456789A BCDEFGHIJK LMNOPQRSTU VWXYZ"
-NUMBER = re.compile(r"([A-Z]{3}[UJZ])([0-9]{6})([0-9])")
+NUMBER = re.compile(r"[A-Z]{3}[UJZ][0-9]{7}")
 MAX_GAP = 6  # words of other text tolerated inside a number that checks
 
 # Words of digits that are no part of a number: phone numbers, weights, size-type codes, 30480KGS.
@@ -76,7 +76,8 @@ OTHER_DIGITS = re.compile(
 )
 
 EMBEDDING = "model.language_model.shared.weight"
-TIED_TO_EMBEDDING = (  # copies of it, or the original's constant zero
+NOT_LOADED = (  # copies of it, and the original's constant zero
+    "language_model.final_logits_bias",
     "lm_head.weight",
     "model.language_model.encoder.embed_tokens.weight",
     "model.language_model.decoder.embed_tokens.weight",
@@ -449,6 +450,13 @@ def replacing(path: Path | str) -> Iterator[TextIO]:
     os.replace(new, path)
 
 
+def write_json(path: Path | str, value: object) -> None:
+    """Replace a JSON file that people may read; raises `FlagError` like `replacing`."""
+    with replacing(path) as file:
+        json.dump(value, file, indent=2, ensure_ascii=False)
+        file.write("\n")
+
+
 def relative_path(path: Path) -> str:
     """Return `path` as seen from the working directory, with `/` on every system."""
     try:
@@ -726,7 +734,7 @@ def microsoft_weights(folder: Path, image_token_id: int) -> dict[str, torch.Tens
     state = {}
     for file in weight_files(folder):
         state |= {rename_microsoft(name): tensor for name, tensor in load_file(file).items()}
-    for name in ("language_model.final_logits_bias", *TIED_TO_EMBEDDING):
+    for name in NOT_LOADED:
         state.pop(name, None)
     projection = "model.multi_modal_projector.image_projection.weight"
     state[projection] = rearrange(state[projection], "vision text -> text vision").contiguous()
@@ -920,7 +928,9 @@ def interpret(transcript: Transcript) -> Reading:
     if not found:
         return Reading(raw_text=raw_text)
     best = found[0]
-    boxes = {c.number[:10]: format_number(c.number) for c in reversed(found)}
+    boxes: dict[str, str] = {}
+    for candidate in found:
+        boxes.setdefault(candidate.number[:10], format_number(candidate.number))
     reason = ""
     if len(best.number) < 11:
         reason = "check digit not read"
@@ -929,7 +939,7 @@ def interpret(transcript: Transcript) -> Reading:
     elif best.gap:
         reason = "its parts stand apart or out of order"
     elif len(boxes) > 1:
-        reason = f"several containers: {', '.join(reversed(boxes.values()))}"
+        reason = f"several containers: {', '.join(boxes.values())}"
     return Reading(
         number=format_number(best.number),
         status="review" if reason else "ok",

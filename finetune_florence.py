@@ -56,6 +56,7 @@ from container_ocr import (
     score,
     seed,
     transcribe,
+    write_json,
     writing,
 )
 from prepare_dataset import Example, read_json_file
@@ -233,7 +234,7 @@ def to_model(inputs: dict[str, torch.Tensor], model: PeftModel) -> dict[str, tor
     return moved | {"pixel_values": moved["pixel_values"].to(model.dtype)}
 
 
-def evaluate(
+def losses_and_readings(
     model: PeftModel, collate: Collator, examples: list[Example], size: int
 ) -> list[tuple]:
     """Return (loss, answer tokens, number read, answer) of each example.
@@ -366,7 +367,7 @@ class Trainer:
         from accelerate.utils import gather_object
 
         with self.accelerator.split_between_processes(self.val) as mine:
-            results = evaluate(self.model, self.collate_val, mine, self.args.batch_size)
+            results = losses_and_readings(self.model, self.collate_val, mine, self.args.batch_size)
         losses, counts, read, answers = zip(*gather_object(results))
         self.require_finite("validation", sum(losses))
         return {"eval_loss": sum(losses) / sum(counts), **score(list(zip(read, answers)))}
@@ -391,7 +392,7 @@ class Trainer:
             )
             with replacing(self.output / "train_log.jsonl") as log:
                 log.writelines(json.dumps(record) + "\n" for record in self.progress.history)
-            write_arguments(self.args, self.output)
+            write_json(self.output / "train_args.json", vars(self.args))
             if record is self.progress.best:
                 save_adapter(self.model, self.output)
                 self.processor.save_pretrained(self.output)
@@ -407,14 +408,15 @@ class Trainer:
     def save_checkpoint(self) -> None:
         """Write adapter, optimizer, random states and progress, then drop what they replace."""
         older = self.checkpoints
-        folder = self.output / f"checkpoint-{checkpoint_number(older) + 1}"
+        number = max(map(checkpoint_number, older), default=0) + 1
+        folder = self.output / f"checkpoint-{number}"
         new = folder.with_suffix(".new")
         self.accelerator.save_state(str(new))
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
             save_adapter(self.model, new)
-            write_arguments(self.args, new)
-            (new / "progress.json").write_text(json.dumps(asdict(self.progress)))
+            write_json(new / "train_args.json", vars(self.args))
+            write_json(new / "progress.json", asdict(self.progress))
             new.rename(folder)
             for old in older:
                 shutil.rmtree(old)
@@ -422,16 +424,18 @@ class Trainer:
 
     def load_checkpoint(self) -> None:
         """Go on from the last checkpoint, if there is one."""
-        from peft import load_peft_weights, set_peft_model_state_dict
+        from peft import set_peft_model_state_dict
+        from safetensors.torch import load_file
 
         if not self.checkpoints:
             say(f"nothing to resume in {self.output}: starting at epoch 1")
             return
         folder = self.checkpoints[-1]
         try:
-            set_peft_model_state_dict(self.model, load_peft_weights(str(folder), device="cpu"))
+            weights = load_file(folder / "adapter_model.safetensors")
+            set_peft_model_state_dict(self.model, weights)
             self.accelerator.load_state(str(folder))
-            self.progress = Progress(**json.loads((folder / "progress.json").read_text()))
+            self.progress = Progress(**read_json(folder / "progress.json"))
         except Exception as error:  # whatever a damaged file makes the libraries raise
             reason = one_line(error)[:200]
             raise UserError(f"{folder} is damaged ({reason}): delete it or omit --resume") from None
@@ -440,13 +444,13 @@ class Trainer:
 
 def find_checkpoints(output: Path) -> list[Path]:
     """Return the complete checkpoints in an output folder, oldest first."""
-    folders = [path for path in output.glob("checkpoint-*") if path.name[11:].isdigit()]
-    return sorted(folders, key=lambda folder: checkpoint_number([folder]))
+    folders = output.glob("checkpoint-*")
+    return sorted((f for f in folders if f.name[11:].isdigit()), key=checkpoint_number)
 
 
-def checkpoint_number(folders: list[Path]) -> int:
-    """Return the number of the last checkpoint, 0 if there is none."""
-    return int(folders[-1].name.removeprefix("checkpoint-")) if folders else 0
+def checkpoint_number(folder: Path) -> int:
+    """Return the number in a checkpoint's name."""
+    return int(folder.name.removeprefix("checkpoint-"))
 
 
 def check_output(args: argparse.Namespace) -> None:
@@ -463,12 +467,6 @@ def check_output(args: argparse.Namespace) -> None:
             was, value = before.get(name), vars(args)[name]
             if was != value:
                 raise FlagError(f"--{name} {value} was {was} in the run to resume; give the same")
-
-
-def write_arguments(args: argparse.Namespace, folder: Path) -> None:
-    """Write train_args.json, for people and for `--resume`."""
-    with replacing(folder / "train_args.json") as file:
-        json.dump(vars(args), file, indent=1)
 
 
 # ---- the command -----------------------------------------------------------------------------

@@ -35,10 +35,10 @@ from container_ocr import (
     list_images,
     photo_key,
     relative_path,
-    replacing,
     say,
     seed,
     split_number,
+    write_json,
 )
 
 TODO = "TODO"
@@ -152,9 +152,7 @@ def create_template(args: argparse.Namespace) -> None:
     labels = {"container_number": TODO} | dict.fromkeys(PARTS, TODO)
     data["images"] += [{"image_path": image, **labels} for image in added]
     if added or not path.exists():
-        with replacing(path) as file:
-            json.dump(data, file, indent=2, ensure_ascii=False)
-            file.write("\n")
+        write_json(path, data)
     for image in gone:
         say(f"warning: {image}: no longer found on disk; its entry is kept")
     print(f"{path}: {len(added)} added, {len(listed)} kept, {len(gone)} no longer found on disk")
@@ -295,9 +293,7 @@ def write_examples(path: Path, examples: list[Example]) -> None:
         {"image": relative_path(e.image_path), "prefix": PROMPT, "suffix": e.number}
         for e in examples
     ]
-    with replacing(path) as file:
-        json.dump(rows, file, indent=1, ensure_ascii=False)
-        file.write("\n")
+    write_json(path, rows)
 
 
 def prepare(args: argparse.Namespace) -> None:

@@ -346,6 +346,7 @@ def transcript(text: str, probability: float = 0.9) -> Transcript:
         ("CSQU\n22G1\n305438 3", "CSQU 305438 3", "ok", ""),
         ("305438 3\nCSQU", "CSQU 305438 3", "review", "out of order"),
         ("HLXU2008419 CSQU3054383", "HLXU 200841 9", "review", "several containers"),
+        ("CSQU3054383 HLXU2008419 CSQU3054384", "CSQU 305438 3", "review", "3, HLXU 200841 9"),
         ("CSQU3054383 CSQU3054383", "CSQU 305438 3", "ok", ""),
         ("MAX GROSS 30480 KGS", None, "none", ""),
         ("", None, "none", ""),
