@@ -1,0 +1,555 @@
+"""Render labelled photos of shipping containers: synthetic, seeded, as many as you like.
+
+    python demo/render.py --count 500 --seed 7 --output DIR [--layout mixed]
+
+Writes DIR/image/*.jpg and DIR/annotations.json, labelled by construction in the form that
+prepare_dataset.py and batch_process.py take. The same count, seed and layout give the same
+photos.
+
+A photo is made as the real one is. A wall is painted and written on, rust and dirt come over it,
+ribs, doors and light shade it, and a camera looks at it from a little aside: perspective, blur,
+exposure, noise, JPEG. Every number is valid ISO 6346 with the prefix of a real owner. The place of
+every letter is kept, because the training in train.py learns from it.
+
+Fonts: Aileron (CC0, inside Pillow), Roboto (Apache 2.0), Source Sans Pro and Hanken Grotesk
+(both SIL OFL 1.1).
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import font_hanken_grotesk
+import font_roboto
+import font_source_sans_pro
+import numpy as np
+from einops import rearrange
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from container_ocr import (
+    ArgumentParser,
+    check_digit,
+    command,
+    format_number,
+    positive,
+    relative_path,
+    say,
+    seed,
+    split_number,
+    write_json,
+    writing,
+)
+
+LAYOUTS = ("horizontal", "two-line", "vertical")
+SHAPES = {  # width : height of the photo
+    "horizontal": ((4, 3), (3, 2), (16, 9)),
+    "two-line": ((4, 3), (3, 2), (1, 1)),
+    "vertical": ((3, 4), (2, 3), (3, 4)),
+    "sheet": ((4, 3), (3, 2), (3, 4)),
+}
+FACES = (  # None: Pillow's own Aileron
+    None,
+    font_roboto.Roboto,
+    font_roboto.RobotoMedium,
+    font_roboto.RobotoBold,
+    font_source_sans_pro.SourceSansProSemibold,
+    font_source_sans_pro.SourceSansProBold,
+    font_hanken_grotesk.HankenGroteskMedium,
+    font_hanken_grotesk.HankenGroteskBold,
+)
+OWNERS = """
+    APHU APLU APZU BEAU BMOU CAAU CAIU CAXU CBHU CCLU CMAU CRSU CSLU CSNU CSQU CXDU DFSU DRYU ECMU
+    EGHU EGSU EISU EITU EMCU FBLU FCIU FFAU FSCU GATU GCXU GESU GLDU HAMU HASU HDMU HJCU HLBU HLXU
+    HMMU IPXU JXLU KKFU KKTU KOCU MAEU MAGU MEDU MNBU MOAU MRKU MRSU MSCU MSDU MSKU MSMU NYKU OOCU
+    OOLU PCIU PONU QNNU RFCU SEGU SEKU SKHU SUDU TCKU TCLU TCNU TEMU TGBU TGHU TIIU TLLU TRHU TRIU
+    TRLU TTNU TXGU UACU UETU WHLU WHSU XINU YMLU YMMU ZCSU ZIMU
+"""
+TYPE_CODES = "22G1 42G1 45G1 L5G1 25G1 22R1 45R1 22U1 42U1 22P1 42P1 22T1 20G0 22K2"
+LOGOS = "NORDLINE SEAWAY ORCA BLUEPORT TRANSAL PACIFICA KORAL VELA HANSA POLARIS ASTRAL"
+WARNINGS = ("HIGH CUBE", "CAUTION", "9'6\" HIGH", "SUPER HEAVY", "KEEP DRY", "NO HOOKS", "FRAGILE")
+PAINTS = (  # red, green, blue
+    (0.09, 0.16, 0.33),
+    (0.05, 0.30, 0.45),
+    (0.36, 0.60, 0.74),
+    (0.45, 0.13, 0.10),
+    (0.62, 0.20, 0.12),
+    (0.78, 0.38, 0.10),
+    (0.08, 0.33, 0.22),
+    (0.25, 0.45, 0.30),
+    (0.50, 0.52, 0.53),
+    (0.86, 0.86, 0.83),
+    (0.72, 0.62, 0.18),
+    (0.20, 0.20, 0.22),
+    (0.50, 0.10, 0.28),
+)
+LUMINANCE = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R BT.601
+RUST = np.array((0.33, 0.16, 0.07), np.float32)
+MARGIN = 0.08  # of the wall, each side, lies outside the photo
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One painted character and its box: centre and size as shares of the photo's sides."""
+
+    character: str
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Line:
+    """Characters that are read one after the other, from left to right or downwards."""
+
+    text: str
+    letters: tuple[Letter, ...]  # one for each character of the text that is not a space
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A rendered photo with all that is written on it."""
+
+    image: Image.Image  # RGB
+    jpeg: bytes
+    lines: tuple[Line, ...]  # in reading order
+    number: str = ""  # as painted: CSQU 305438 3
+
+    @property
+    def text(self) -> str:
+        """Return all the text in reading order, one line of the photo a line."""
+        return "\n".join(line.text for line in self.lines)
+
+
+# ---- text ------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4096)
+def load_font(face: str | None, size: int) -> ImageFont.FreeTypeFont:
+    """Return a font; size is the em height in pixels."""
+    return ImageFont.truetype(face, size) if face else ImageFont.load_default(size)
+
+
+@lru_cache(maxsize=4096)
+def advance(face: str | None, character: str) -> float:
+    """Return how wide a character is, in heights of a capital H."""
+    font = load_font(face, 200)
+    top, bottom = font.getbbox("H", anchor="ls")[1::2]
+    return font.getlength(character) / (bottom - top)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Lines of text that stand together on the wall, not yet at a place.
+
+    Lengths are shares of the photo's shorter side; `size` is the height of a capital.
+    """
+
+    lines: tuple[str, ...]
+    face: str | None
+    size: float
+    spacing: float = 0.1  # between characters, as a share of the size
+    vertical: bool = False
+    boxed: bool = False  # a frame round the last character: the check digit
+
+    def place(self, pixels: int) -> tuple[int, int, list[list[tuple]]]:
+        """Return width, height and, for each line, (character, x, y, width, height) in pixels.
+
+        Places are of the characters' centres from the block's upper left corner. `pixels` is the
+        length of the photo's shorter side.
+        """
+        capital = self.size * pixels
+        gap, rows = self.spacing * capital, []
+        if self.vertical:
+            pitch = capital * 1.12 + gap
+            for column, text in enumerate(self.lines):
+                x, y, row = (column + 0.5) * capital * 1.6, capital / 2, []
+                for character in text:
+                    if character == " ":
+                        y += pitch * 0.45
+                        continue
+                    width = advance(self.face, character) * capital
+                    row.append((character, x, y, width, capital))
+                    y += pitch
+                rows.append(row)
+            height = max(row[-1][2] for row in rows) + capital / 2
+            return round(capital * 1.6 * len(rows)), round(height), rows
+        for i, text in enumerate(self.lines):
+            x, row = 0.0, []
+            for character in text:
+                width = advance(self.face, character) * capital
+                if character != " ":
+                    row.append(
+                        (character, x + width / 2, (i * 1.45 + 0.5) * capital, width, capital)
+                    )
+                x += width * (1.6 if character == " " else 1.0) + gap
+            rows.append(row)
+        width = max(row[-1][1] + row[-1][3] / 2 for row in rows)
+        return round(width), round((len(rows) * 1.45 - 0.45) * capital), rows
+
+    def font(self, pixels: int) -> ImageFont.FreeTypeFont:
+        """Return the font in which a capital is as high as the block's size."""
+        top, bottom = load_font(self.face, 100).getbbox("H", anchor="ls")[1::2]
+        return load_font(self.face, max(4, round(self.size * pixels * 100 / (bottom - top))))
+
+    def fit(self, width: float, height: float, shape: tuple[int, int]) -> Block:
+        """Return the block as large as fits into these shares of the wall's sides."""
+        wide, high, _ = replace(self, size=0.1).place(1000)
+        scale = 1000 / min(shape)
+        return replace(
+            self, size=0.1 * min(width * shape[0] * scale / wide, height * shape[1] * scale / high)
+        )
+
+
+def label(number: str) -> dict[str, str]:
+    """Return the keys of annotations.json for a number as painted."""
+    names = ("owner_code", "serial_number", "check_digit")
+    return {"container_number": number} | dict(zip(names, split_number(number), strict=True))
+
+
+def make_number(rng: np.random.Generator) -> str:
+    """Return a valid number with a real owner's prefix, compact."""
+    code = str(rng.choice(OWNERS.split())) + f"{rng.integers(1_000_000):06d}"
+    return code + check_digit(code)
+
+
+def number_block(rng: np.random.Generator, number: str, layout: str, shape: tuple) -> Block:
+    """Return the number as it is painted in this layout, its size drawn."""
+    owner, serial, digit = number[:4], number[4:10], number[10:]
+    lines = (f"{owner} {serial} {digit}",)
+    width, height = rng.uniform(0.58, 0.86), 0.3
+    if layout == "two-line":
+        lines = (owner, f"{serial} {digit}")
+        width, height = rng.uniform(0.42, 0.74), 0.5
+    elif layout == "vertical":
+        width, height = 0.3, rng.uniform(0.78, 0.9)
+    block = Block(
+        lines,
+        FACES[rng.integers(len(FACES))],
+        0.1,
+        spacing=rng.uniform(0.06, 0.3),
+        vertical=layout == "vertical",
+        boxed=rng.random() < 0.6,
+    )
+    return block.fit(width, height, shape)
+
+
+def other_text(rng: np.random.Generator) -> str:
+    """Return what else stands on a container: weights, an owner's logo, a warning."""
+    kind = rng.integers(5)
+    if kind == 0:
+        return f"MAX GROSS {rng.integers(240, 345) * 100} KG"
+    if kind == 1:
+        return f"TARE {rng.integers(200, 480) * 10} KG"
+    if kind == 2:
+        return f"CU.CAP. {rng.integers(300, 870) / 10} M3"
+    return str(rng.choice(LOGOS.split() if kind == 3 else WARNINGS))
+
+
+# ---- the wall ---------------------------------------------------------------------------------
+
+
+def clouds(rng: np.random.Generator, shape: tuple[int, int], grain: int) -> np.ndarray:
+    """Return smooth noise in 0..1, [height, width]; grain: how many blobs fit across."""
+    width, height = shape
+    coarse = rng.random((max(2, grain * height // width), grain), dtype=np.float32)
+    picture = Image.fromarray((coarse * 255).astype(np.uint8)).resize(
+        shape, Image.Resampling.BICUBIC
+    )
+    return np.asarray(picture, np.float32) / 255
+
+
+def ribs(rng: np.random.Generator, length: int, depth: float) -> np.ndarray:
+    """Return the light on corrugated steel along [length]: flat, slope, flat, slope."""
+    period = length * rng.uniform(0.05, 0.14)
+    phase = (np.arange(length, dtype=np.float32) / period + rng.random()) % 1
+    edges = np.interp(phase, (0, 0.35, 0.4, 0.5, 0.55, 0.85, 0.9, 1), (0, 0, -1, -1, 0, 0, 1, 0))
+    return 1 + depth * edges.astype(np.float32)
+
+
+def bars(rng: np.random.Generator, width: int, taken: list[tuple], depth: float) -> np.ndarray:
+    """Return the light on a door with locking bars along [width]: 1 where there is no bar."""
+    light = np.ones(width, np.float32)
+    for _ in range(int(rng.integers(1, 4))):
+        size = max(3, round(width * rng.uniform(0.015, 0.035)))
+        left = int(rng.integers(0, width - size))
+        if any(left < box[2] and box[0] < left + size for box in taken):
+            continue
+        light[left : left + size] = 1 + depth * np.sin(np.linspace(0.3, 4.2, size))
+    return light
+
+
+def draw_text(
+    shape: tuple[int, int], pixels: int, blocks: list[tuple[Block, int, int]]
+) -> tuple[Image.Image, list[list[tuple]]]:
+    """Return the mask of the text (mode L) and each line's characters at their places."""
+    mask = Image.new("L", shape)
+    draw = ImageDraw.Draw(mask)
+    lines = []
+    for block, left, top in blocks:
+        font = block.font(pixels)
+        rows = block.place(pixels)[2]
+        for row in rows:
+            row[:] = [(c, x + left, y + top, w, h) for c, x, y, w, h in row]
+            for character, x, y, _, height in row:
+                draw.text((x, y + height / 2), character, 255, font, anchor="ms")
+        if block.boxed:
+            _, x, y, width, height = rows[-1][-1]
+            side = max(width, height) / 2 + height * 0.2
+            line = max(1, round(height * 0.08))
+            draw.rectangle((x - side, y - side, x + side, y + side), outline=255, width=line)
+        lines += rows
+    return mask, lines
+
+
+def place_blocks(
+    rng: np.random.Generator, shape: tuple[int, int], pixels: int, wanted: list[Block]
+) -> list[tuple[Block, int, int]]:
+    """Return the blocks at places where they do not touch; one that finds none is left out.
+
+    The first block stands anywhere; a second one of the same face stands right below it.
+    """
+    width, height = shape
+    border = MARGIN + 0.04
+    placed, taken = [], []
+    for block in wanted:
+        wide, high, _ = block.place(pixels)
+        room_x = width * (1 - 2 * border) - wide
+        room_y = height * (1 - 2 * border) - high
+        if room_x < 0 or room_y < 0:
+            continue
+        for attempt in range(8):
+            left = width * border + rng.random() * room_x
+            top = height * border + rng.random() * room_y
+            if attempt < 2 and taken and block.face == placed[0][0].face:
+                left = min(taken[0][0], left)
+                top = taken[0][3] + block.size * pixels * 0.3
+            pad = 0.35 * max(b.size for b in (block, *(place[0] for place in placed))) * pixels
+            box = (left - pad, top - pad, left + wide + pad, top + high + pad)
+            inside = top + high <= height * (1 - border)
+            free = all(
+                box[0] >= b[2] or b[0] >= box[2] or box[1] >= b[3] or b[1] >= box[3] for b in taken
+            )
+            if inside and free:
+                taken.append(box)
+                placed.append((block, round(left), round(top)))
+                break
+    return sorted(placed, key=lambda place: (place[2], place[1]))
+
+
+def paint_wall(
+    rng: np.random.Generator, shape: tuple, pixels: int, blocks: list, hardness: float
+) -> tuple[np.ndarray, list[list[tuple]]]:
+    """Return the lit wall, float32 [height, width, 3] in about 0..1, and the text on it."""
+    mask, lines = draw_text(shape, pixels, blocks)
+    opacity = np.asarray(mask, np.float32) / 255
+    paint = np.array(PAINTS[rng.integers(len(PAINTS))], np.float32)
+    paint = np.clip(paint + rng.normal(0, 0.04, 3), 0.02, 0.95).astype(np.float32)
+    paint = paint * hardness + (1 - hardness)  # from white paper to coloured steel
+    bright = float(paint @ LUMINANCE) > rng.uniform(0.42, 0.5)
+    ink = np.full(3, rng.uniform(0.02, 0.1) if bright else rng.uniform(0.85, 0.97), np.float32)
+    opacity *= np.float32(rng.uniform(1 - 0.2 * hardness, 1))
+    if rng.random() < 0.6:  # the text has worn off in places
+        opacity *= 1 - np.float32(hardness * rng.uniform(0, 0.5)) * (clouds(rng, shape, 60) > 0.62)
+    wall = paint + (ink - paint) * opacity[..., None]
+    if rng.random() < 0.4:
+        rust = np.clip((clouds(rng, shape, int(rng.integers(14, 40))) - 0.84) * 8, 0, 1)
+        rust *= np.float32(hardness * rng.uniform(0.3, 0.65))
+        wall += (RUST - wall) * rust[..., None]
+    wall *= light(rng, shape, pixels, blocks, hardness)[..., None]
+    return wall, lines
+
+
+def light(
+    rng: np.random.Generator, shape: tuple, pixels: int, blocks: list, hardness: float
+) -> np.ndarray:
+    """Return how bright the wall is, [height, width]: ribs or a door, a slope, a shadow, dirt."""
+    width, height = shape
+    depth = hardness * rng.uniform(0.04, 0.22)
+    kind = rng.random()
+    shade = np.ones((height, width), np.float32)
+    if kind < 0.5:
+        shade *= ribs(rng, width, depth)
+    elif kind < 0.85:
+        boxes = [(left, 0, left + block.place(pixels)[0], 0) for block, left, _ in blocks]
+        shade *= bars(rng, width, boxes, hardness * rng.uniform(0.2, 0.5))
+        shade *= ribs(rng, height, depth * 0.4)[:, None]
+    x, y = np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)
+    slope = (hardness * rng.uniform(-0.2, 0.2, 2)).astype(np.float32)
+    shade *= 1 + slope[0] * x + slope[1] * y[:, None]
+    if rng.random() < 0.4:
+        edge, tilt = rng.uniform(-0.8, 0.8), rng.uniform(-1, 1)
+        side = np.clip((x + tilt * y[:, None] - edge) * rng.uniform(3, 40), 0, 1)
+        shade *= 1 - np.float32(hardness * rng.uniform(0.2, 0.5)) * side
+    if rng.random() < 0.7:
+        shade *= 1 - np.float32(hardness * rng.uniform(0, 0.4)) * clouds(
+            rng, shape, rng.integers(3, 12)
+        )
+    return shade
+
+
+# ---- the camera -------------------------------------------------------------------------------
+
+
+def homography(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return the 3x3 matrix that maps four points [4, 2] to four others (direct linear transform).
+
+    Hartley and Zisserman, Multiple View Geometry, 2nd ed., section 4.1.
+    """
+    rows = []
+    for (x, y), (u, v) in zip(source, target, strict=True):
+        rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
+    solution = np.linalg.solve(np.array(rows), rearrange(target, "corner xy -> (corner xy)"))
+    return np.append(solution, 1).reshape(3, 3)
+
+
+def take_photo(
+    rng: np.random.Generator, wall: np.ndarray, shape: tuple[int, int], hardness: float
+) -> tuple[Image.Image, np.ndarray]:
+    """Return the photo and the homography from wall to photo, both in pixels."""
+    width, height = shape
+    tall, wide, _ = wall.shape
+    corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], float)
+    shift = rng.uniform(-1, 1, (4, 2)) * 0.04 * hardness
+    seen = (MARGIN + corners * (1 - 2 * MARGIN) + shift) * (wide, tall)
+    to_wall = homography(corners * (width, height), seen)
+    picture = Image.fromarray((np.clip(wall, 0, 1) * 255).astype(np.uint8)).transform(
+        shape, Image.Transform.PERSPECTIVE, to_wall.ravel()[:8], Image.Resampling.BILINEAR
+    )
+    reach = hardness * rng.uniform(-0.002, 0.003) * max(shape)
+    if reach > 0.2:  # less cannot be seen
+        picture = picture.filter(ImageFilter.GaussianBlur(reach))
+    if rng.random() < 0.15 * hardness:
+        shake = np.zeros((3, 3))
+        shake[[1, 1, 1] if rng.random() < 0.5 else [0, 1, 2], [0, 1, 2]] = 1 / 3
+        picture = picture.filter(ImageFilter.Kernel((3, 3), shake.ravel(), 1))
+    balance = 1 + hardness * rng.uniform(-0.12, 0.12, (3, 1))
+    exposed = (
+        np.clip(np.arange(256) / 255 * balance, 0, 1) ** 2 ** (hardness * rng.uniform(-0.7, 0.7))
+    )
+    picture = picture.point(
+        rearrange(np.rint(exposed * 255).astype(int), "rgb value -> (rgb value)")
+    )
+    grain = rng.standard_normal((height, width, 1), dtype=np.float32)
+    grain *= np.float32(255 * hardness * rng.uniform(0, 0.045))
+    noisy = np.clip(np.asarray(picture, np.float32) + grain, 0, 255).astype(np.uint8)
+    return Image.fromarray(noisy), np.linalg.inv(to_wall)
+
+
+def through(matrix: np.ndarray, row: list[tuple], shape: tuple[int, int]) -> tuple[Letter, ...]:
+    """Return the letters of one line as the camera sees them."""
+    letters = []
+    for character, x, y, width, height in row:
+        ends = [
+            (x, y),
+            (x - width / 2, y),
+            (x + width / 2, y),
+            (x, y - height / 2),
+            (x, y + height / 2),
+        ]
+        points = np.array([(*end, 1.0) for end in ends]) @ matrix.T
+        points = points[:, :2] / points[:, 2:] / shape
+        size = np.abs(points[2] - points[1])[0], np.abs(points[4] - points[3])[1]
+        letters.append(Letter(character, *points[0].tolist(), *map(float, size)))
+    return tuple(letters)
+
+
+def photograph(
+    rng: np.random.Generator, shape: tuple, blocks: list[Block], hardness: float, number: str = ""
+) -> Photo:
+    """Return the photo of a wall with these blocks; shape: width, height in pixels.
+
+    hardness: 0 is black print on white paper, 1 is a container yard.
+    """
+    wide, tall = (round(side / (1 - 2 * MARGIN)) for side in shape)
+    placed = place_blocks(rng, (wide, tall), min(shape), blocks)
+    wall, rows = paint_wall(rng, (wide, tall), min(shape), placed, hardness)
+    image, matrix = take_photo(rng, wall, shape, hardness)
+    jpeg = io.BytesIO()
+    image.save(jpeg, "JPEG", quality=int(rng.integers(60, 94)))
+    texts = [text for block, _, _ in placed for text in block.lines]
+    lines = tuple(
+        Line(text, through(matrix, row, shape)) for text, row in zip(texts, rows, strict=True)
+    )
+    return Photo(Image.open(jpeg), jpeg.getvalue(), lines, number)
+
+
+# ---- what is photographed ---------------------------------------------------------------------
+
+
+def frame(rng: np.random.Generator, layout: str, longest: int) -> tuple[int, int]:
+    """Return width and height of a photo in pixels, its longer side given."""
+    width, height = SHAPES[layout][rng.integers(len(SHAPES[layout]))]
+    return tuple(round(longest * side / max(width, height)) for side in (width, height))
+
+
+def render_container(
+    rng: np.random.Generator,
+    layout: str,
+    longest: int = 640,
+    hardness: float = 1.0,
+    number: str | None = None,
+) -> Photo:
+    """Return the photo of a container whose number is painted in this layout."""
+    shape = frame(rng, layout, longest)
+    number = number or make_number(rng)
+    main = number_block(rng, number, layout, shape)
+    blocks = [main]
+    if rng.random() < 0.7:
+        code = Block(
+            (str(rng.choice(TYPE_CODES.split())),), main.face, main.size * rng.uniform(0.85, 1)
+        )
+        blocks.append(code)
+    for _ in range(int(rng.choice(3, p=(0.45, 0.35, 0.2)))):
+        text = Block((other_text(rng),), FACES[rng.integers(len(FACES))], 0.1)
+        blocks.append(
+            text.fit(min(0.9, len(text.lines[0]) * rng.uniform(0.038, 0.06)), 0.12, shape)
+        )
+    return photograph(rng, shape, blocks, hardness, format_number(number))
+
+
+def render_layout(rng: np.random.Generator, layout: str, longest: int = 640) -> Photo:
+    """Return a container in this layout, or for mixed in one that is drawn."""
+    chosen = layout if layout in LAYOUTS else LAYOUTS[rng.integers(len(LAYOUTS))]
+    return render_container(rng, chosen, longest)
+
+
+# ---- command line -----------------------------------------------------------------------------
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this script's flags."""
+    parser = ArgumentParser(__doc__)
+    add = parser.add_argument
+    add("--count", type=positive, default=100, help="how many photos")
+    add("--seed", type=seed, default=0, help="the same seed gives the same photos")
+    add("--output", required=True, help="folder for image/*.jpg and annotations.json")
+    add("--layout", choices=(*LAYOUTS, "mixed"), default="mixed", help="how numbers are painted")
+    return parser
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    """Render the photos and write them with their labels; return the exit code."""
+    args = build_parser().parse_args(argv)
+    folder = Path(args.output)
+    images = []
+    for i in range(args.count):
+        photo = render_layout(np.random.default_rng([args.seed, i]), args.layout)
+        path = folder / "image" / f"{i + 1:06d}.jpg"
+        with writing(path):
+            path.write_bytes(photo.jpeg)
+        images.append({"image_path": relative_path(path), **label(photo.number)})
+    write_json(folder / "annotations.json", {"images": images})
+    say(f"rendered {args.count} photos: {folder / 'image'}, {folder / 'annotations.json'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

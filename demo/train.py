@@ -1,0 +1,486 @@
+"""Train the small Florence-2 in demo/model from random weights, on rendered photos alone.
+
+    python demo/train.py --output demo/model --work demo/work
+
+Takes about an hour and a half on two CPU cores, minutes on a GPU. Writes the model (native class,
+processor, fp16 safetensors) to --output; checkpoint and train_log.jsonl to --work, from which
+`--resume` goes on. The renders are made on the fly from the photo's index: none is seen twice.
+
+A small Florence-2 with transformers' own first weights stays blind for tens of thousands of
+photos. Four things make it read:
+
+- Weights are drawn with 1/sqrt(fan-in), not with 0.02, which is far too small at these widths.
+- The image position embeddings start as sines and cosines of amplitude 1.
+- Two helpers, in training only, use that the renderer knows where each letter stands. `letters`
+  is a linear head that names the character in each cell of the vision tower's last feature map;
+  `gaze` is the cross-entropy between where the decoder's last cross-attention looks, averaged
+  over its heads, and the place of the character that it is to write next.
+- A curriculum: the vision tower first learns letters alone, from sheets full of them; then the
+  whole model reads short lines, then photos. Black on white grows into paint, rust and motion.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from einops import rearrange
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import render
+
+from container_ocr import (
+    ArgumentParser,
+    choose_device,
+    command,
+    compact,
+    find_numbers,
+    positive,
+    prepare_inputs,
+    read_json,
+    say,
+    transcribe,
+    write_json,
+)
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import Florence2ForConditionalGeneration, Florence2Processor
+
+HEIGHT, WIDTH, CELL = 128, 192, 8  # the model's input and one cell of its features, in pixels
+ROWS, COLUMNS = HEIGHT // CELL, WIDTH // CELL
+CHARACTERS = " ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.'\""  # a cell's classes; the space: nothing
+LONGEST_SIDE = 256  # of the renders in training, in pixels
+STREAM, HELD_OUT = 2**32 + 1, 2**32 + 2  # seeds that no flag of render.py can have
+VISION = {
+    "embed_dim": [32, 64, 128, 192],
+    "num_heads": [1, 2, 4, 6],
+    "num_groups": [1, 2, 4, 6],
+    "depths": [1, 1, 1, 1],
+    "patch_stride": [4, 2, 1, 1],
+    "patch_padding": [3, 1, 1, 1],
+    "window_size": 8,
+    "projection_dim": 192,
+    "max_position_embeddings": 32,
+    "drop_path_rate": 0.0,
+}
+TEXT = {
+    "model_type": "bart",
+    "d_model": 192,
+    "max_position_embeddings": 512,
+    "dropout": 0.0,
+    "encoder_layers": 1,
+    "encoder_attention_heads": 6,
+    "encoder_ffn_dim": 768,
+    "decoder_layers": 2,
+    "decoder_attention_heads": 6,
+    "decoder_ffn_dim": 768,
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the curriculum: what is on the photos, and how hard, from its start to its end."""
+
+    name: str
+    photos: float  # share of all
+    hardness: tuple[float, float]
+    longest: tuple[int, int]  # of random lines, in characters
+    containers: float = 0.0  # share of photos of containers; the others show random lines
+    reads: bool = True  # False: the vision tower alone learns letters
+
+
+CURRICULUM = (
+    Stage("letters", 0.25, (0.0, 0.8), (3, 12), reads=False),
+    Stage("lines", 0.07, (0.2, 0.5), (2, 8)),
+    Stage("photos", 0.68, (0.5, 1.0), (8, 14), containers=0.7),
+)
+
+
+def stage_at(share: float) -> tuple[Stage, float]:
+    """Return the stage after this share of all photos, and how much of the stage is done, 0..1."""
+    start = 0.0
+    for stage in CURRICULUM[:-1]:
+        if share < start + stage.photos:
+            return stage, (share - start) / stage.photos
+        start += stage.photos
+    return CURRICULUM[-1], (share - start) / CURRICULUM[-1].photos
+
+
+# ---- photos ----------------------------------------------------------------------------------
+
+
+def random_text(rng: np.random.Generator, longest: int) -> str:
+    """Return characters in groups that mean nothing: whoever reads them has really seen them."""
+    groups, left = [], int(rng.integers(1, longest + 1))
+    while left > 0:
+        size = min(left, int(rng.integers(1, 7)))
+        pool = ("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789", "ABCDEFGHJKLMNPQRSTUVWXYZ0123456789")
+        groups.append("".join(rng.choice(list(pool[rng.integers(3)]), size)))
+        left -= size
+    return " ".join(groups)
+
+
+def random_block(rng: np.random.Generator, longest: int, shape: tuple[int, int]) -> render.Block:
+    """Return one or two random lines that fit on a photo of this shape, from small to large."""
+    vertical = rng.random() < 0.3
+    rows = 1 if vertical or rng.random() < 0.8 else 2
+    block = render.Block(
+        tuple(random_text(rng, longest) for _ in range(rows)),
+        render.FACES[rng.integers(len(render.FACES))],
+        rng.uniform(0.055, 0.13),
+        spacing=rng.uniform(0.06, 0.3),
+        vertical=vertical,
+        boxed=rng.random() < 0.2,
+    )
+    largest = block.fit(0.85, 0.85, shape)
+    return largest if largest.size < block.size else block
+
+
+def render_example(rng: np.random.Generator, stage: Stage, done: float) -> render.Photo:
+    """Return a photo of this stage of the curriculum."""
+    hardness = float(np.interp(done, (0, 1), stage.hardness)) * rng.uniform(0.7, 1)
+    if rng.random() < stage.containers:
+        layout = render.LAYOUTS[rng.integers(len(render.LAYOUTS))]
+        return render.render_container(rng, layout, LONGEST_SIDE, hardness)
+    longest = round(np.interp(done, (0, 1), stage.longest))
+    count = int(rng.integers(1, 3)) if stage.reads else 14
+    shape = render.frame(rng, "sheet", LONGEST_SIDE)
+    blocks = [random_block(rng, longest, shape) for _ in range(count)]
+    return render.photograph(rng, shape, blocks, hardness)
+
+
+def letters_in_cells(photo: render.Photo) -> np.ndarray:
+    """Return the class of the character in each cell of the feature map, int64 [rows, columns]."""
+    cells = np.zeros((ROWS, COLUMNS), np.int64)
+    y, x = (np.arange(ROWS) + 0.5)[:, None], np.arange(COLUMNS) + 0.5
+    nearest = np.full((ROWS, COLUMNS), np.inf)
+    for letter in (letter for line in photo.lines for letter in line.letters):
+        off_x, off_y = np.abs(x - letter.x * COLUMNS), np.abs(y - letter.y * ROWS)
+        inside = (off_x <= max(0.5, letter.width * COLUMNS * 0.4)) & (
+            off_y <= max(0.5, letter.height * ROWS * 0.4)
+        )
+        distance = np.hypot(off_x, off_y)
+        closer = inside & (distance < nearest)
+        cells[closer] = max(0, CHARACTERS.find(letter.character))
+        nearest[closer] = distance[closer]
+    return cells
+
+
+def places_of_text(photo: render.Photo) -> list[tuple[float, float]]:
+    """Return for each character of the photo's text its centre in cells (x, y); nan for spaces."""
+    places = []
+    for line in photo.lines:
+        letters = iter(line.letters)
+        for character in line.text + "\n":
+            letter = next(letters) if character.strip() else None
+            places.append((letter.x * COLUMNS, letter.y * ROWS) if letter else (math.nan,) * 2)
+    return places[:-1]
+
+
+class Batches:
+    """The training data: step → a batch, rendered from the indices of its photos."""
+
+    def __init__(self, processor: Florence2Processor, steps: int, batch_size: int) -> None:
+        """Keep what every batch needs."""
+        self.processor, self.steps, self.batch_size = processor, steps, batch_size
+
+    def __len__(self) -> int:
+        """Return how many batches there are."""
+        return self.steps
+
+    def __getitem__(self, step: int) -> dict[str, torch.Tensor]:
+        """Return model inputs, `cells` [batch, rows, columns], `places` [batch, tokens, 2]."""
+        import torch
+
+        stage, done = stage_at(step / self.steps)
+        indices = range(step * self.batch_size, (step + 1) * self.batch_size)
+        photos = [render_example(np.random.default_rng([STREAM, i]), stage, done) for i in indices]
+        images = [photo.image.convert("RGB") for photo in photos]
+        batch = dict(prepare_inputs(self.processor, images, [photo.text for photo in photos]))
+        batch["cells"] = torch.from_numpy(np.stack([letters_in_cells(photo) for photo in photos]))
+        places = torch.full((*batch["labels"].shape, 2), math.nan)
+        for row, photo in zip(places, photos, strict=True):
+            known = torch.tensor(places_of_text(photo))
+            row[1 : 1 + len(known)] = known  # after <s>; each character is one token
+        return batch | {"places": places}
+
+
+# ---- the model -------------------------------------------------------------------------------
+
+
+def new_model() -> tuple[Florence2ForConditionalGeneration, Florence2Processor]:
+    """Return a small Florence-2 that knows nothing, and its processor."""
+    from tokenizers.pre_tokenizers import ByteLevel
+    from transformers import (
+        BartTokenizer,
+        CLIPImageProcessor,
+        Florence2Config,
+        Florence2ForConditionalGeneration,
+        Florence2Processor,
+    )
+
+    alphabet = ["<s>", "<pad>", "</s>", "<unk>", *sorted(ByteLevel.alphabet()), "<mask>"]
+    tokenizer = BartTokenizer(
+        vocab={token: i for i, token in enumerate(alphabet)},
+        merges=[],
+        extra_special_tokens={"image_token": "<image>"},
+    )
+    size = {"height": HEIGHT, "width": WIDTH}
+    images = CLIPImageProcessor(size=size, crop_size=size, do_center_crop=False)
+    images.image_seq_length = 1 + ROWS * COLUMNS
+    config = Florence2Config(
+        vision_config=VISION,
+        text_config=TEXT | {"vocab_size": len(tokenizer)},
+        image_token_id=tokenizer.image_token_id,
+    )
+    model = Florence2ForConditionalGeneration(config)
+    draw_weights(model)
+    return model, Florence2Processor(images, tokenizer)
+
+
+def draw_weights(model: Florence2ForConditionalGeneration) -> None:
+    """Draw every matrix with standard deviation 1/sqrt(fan-in); image positions become waves."""
+    import torch
+
+    for weight in model.parameters():
+        if weight.dim() > 1:
+            torch.nn.init.normal_(weight, std=weight[0].numel() ** -0.5)
+    positions = model.model.multi_modal_projector.image_position_embed
+    for embedding in (positions.row_embeddings, positions.column_embeddings):
+        count, width = embedding.weight.shape
+        frequency = torch.logspace(0, math.log10(0.05), width // 2)
+        angle = torch.arange(count)[:, None] * frequency
+        embedding.weight.data = rearrange([angle.sin(), angle.cos()], "wave n f -> n (f wave)")
+
+
+def text_loss_and_gaze(model, batch: dict) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return the loss of the text, that of the gaze, and the vision tower's last feature map."""
+    import torch
+
+    keep = {}
+    tower = model.model.vision_tower
+    hook = tower.register_forward_hook(lambda _, __, output: keep.update(output))
+    outputs = model(
+        **{name: batch[name] for name in ("input_ids", "attention_mask", "pixel_values", "labels")},
+        output_attentions=True,
+    )
+    hook.remove()
+    looks = outputs.cross_attentions[-1].float().mean(1)[..., 1 : 1 + ROWS * COLUMNS]
+    seen = ~batch["places"].isnan().any(-1)
+    grid = torch.stack(
+        torch.meshgrid(torch.arange(COLUMNS) + 0.5, torch.arange(ROWS) + 0.5, indexing="xy"), -1
+    ).to(looks.device)
+    apart = batch["places"][seen][:, None] - rearrange(grid, "row column xy -> (row column) xy")
+    target = (-apart.square().sum(-1)).softmax(-1)  # a Gaussian of 0.7 cells
+    gaze = -(target * (looks[seen] + 1e-6).log()).sum(-1).mean()
+    return outputs.loss, gaze, keep["last_hidden_state"]
+
+
+def losses(model, head: torch.nn.Linear, batch: dict, reads: bool) -> dict[str, torch.Tensor]:
+    """Return the loss of the letters in the cells and, where the model reads, text and gaze."""
+    import torch
+
+    result = {}
+    if reads:
+        result["text"], result["gaze"], features = text_loss_and_gaze(model, batch)
+    else:
+        features = model.model.vision_tower(batch["pixel_values"]).last_hidden_state
+    logits = head(rearrange(features, "batch width row column -> batch row column width"))
+    weight = torch.ones(len(CHARACTERS), device=logits.device)
+    weight[0] = 0.1  # most cells are empty
+    logits = rearrange(logits.float(), "batch row column letter -> batch letter row column")
+    result["letters"] = torch.nn.functional.cross_entropy(logits, batch["cells"], weight)
+    filled = batch["cells"] > 0
+    result["letters_right"] = (logits.argmax(1) == batch["cells"])[filled].float().mean()
+    return result
+
+
+def exact_match(model, processor: Florence2Processor, photos: list[render.Photo]) -> float:
+    """Return on how many of the photos the free reading holds the number, letter by letter."""
+    import torch
+
+    right = 0
+    model.eval()
+    with torch.inference_mode():
+        for start in range(0, len(photos), 32):
+            batch = photos[start : start + 32]
+            images = [photo.image.convert("RGB") for photo in batch]
+            inputs = prepare_inputs(processor, images).to(model.device)
+            state = model.get_encoder()(**inputs).last_hidden_state
+            texts = transcribe(model, processor, state, inputs["attention_mask"])
+            for photo, text in zip(batch, texts, strict=True):
+                right += find_numbers(text.text)[:1] == [compact(photo.number)]
+    model.train()
+    return right / len(photos)
+
+
+# ---- training --------------------------------------------------------------------------------
+
+
+class Trainer:
+    """One run: builds or resumes the model, goes through the curriculum, saves."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        """Build model, helper head, optimizer and schedule on the device."""
+        import torch
+        from accelerate import Accelerator
+        from timm.optim import param_groups_weight_decay
+        from timm.scheduler import CosineLRScheduler
+
+        device = choose_device(args.device)
+        self.args, self.work, self.output = args, Path(args.work), Path(args.output)
+        self.accelerator = Accelerator(cpu=device == "cpu", mixed_precision=args.precision)
+        torch.manual_seed(0)
+        model, self.processor = new_model()
+        model.set_attn_implementation("eager")  # it gives the weights; on a CPU it is faster too
+        head = torch.nn.Linear(VISION["embed_dim"][-1], len(CHARACTERS))
+        both = torch.nn.ModuleDict({"model": model, "head": head})
+        groups = param_groups_weight_decay(both, weight_decay=0.05)
+        optimizer = torch.optim.AdamW(groups, lr=args.lr, betas=(0.9, 0.98))
+        self.both, self.optimizer = self.accelerator.prepare(both, optimizer)
+        self.steps = args.photos // args.batch_size
+        warmup = min(200, self.steps // 10)
+        self.schedule = CosineLRScheduler(
+            optimizer, self.steps, lr_min=1e-5, warmup_t=warmup, warmup_prefix=True,
+            t_in_epochs=False,
+        )  # fmt: skip
+        self.step = 0
+        if args.resume:
+            self.load_checkpoint()
+        millions = sum(weight.numel() for weight in model.parameters()) / 1e6
+        say(f"model: {millions:.2f} million weights, {WIDTH}x{HEIGHT}; {self.steps} steps")
+
+    def run(self) -> None:
+        """Train to the end; log, save a checkpoint and the model on the way."""
+        from torch.utils.data import DataLoader
+
+        args = self.args
+        held_out = [
+            render.render_layout(np.random.default_rng([HELD_OUT, i]), "mixed") for i in range(64)
+        ]
+        batches = DataLoader(
+            Batches(self.processor, self.steps, args.batch_size),
+            batch_size=None,
+            sampler=range(self.step, self.steps),
+            num_workers=args.workers,
+            prefetch_factor=4 if args.workers else None,
+        )
+        sums, count, start = {}, 0, time.monotonic()
+        for batch in batches:
+            for name, value in self.train_step(batch).items():
+                sums[name] = sums.get(name, 0.0) + value
+            count += 1
+            if self.step % args.log_every == 0 or self.step == self.steps:
+                photos = count * args.batch_size
+                record = {"photos": self.step * args.batch_size, **self.stage_record()}
+                record |= {name: round(value / count, 4) for name, value in sums.items()}
+                record["photos_per_second"] = round(photos / (time.monotonic() - start), 1)
+                if self.step % args.save_every == 0 or self.step == self.steps:
+                    if "text" in record:
+                        record["exact_match"] = exact_match(
+                            self.both["model"], self.processor, held_out
+                        )
+                    self.save()
+                self.log(record)
+                sums, count, start = {}, 0, time.monotonic()
+
+    def train_step(self, batch: dict[str, torch.Tensor]) -> dict[str, float]:
+        """Take one step; return the parts of the loss."""
+        stage, _ = stage_at(self.step / self.steps)
+        self.schedule.step_update(self.step)
+        self.both.train()
+        batch = {name: value.to(self.accelerator.device) for name, value in batch.items()}
+        with self.accelerator.autocast():
+            parts = losses(self.both["model"], self.both["head"], batch, stage.reads)
+        loss = parts["letters"] * (0.5 if stage.reads else 1.0)
+        if stage.reads:
+            loss = loss + parts["text"] + 0.3 * parts["gaze"]
+        self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_(self.both.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.step += 1
+        return {name: value.item() for name, value in parts.items()}
+
+    def stage_record(self) -> dict:
+        """Return where in the curriculum the training is."""
+        stage, done = stage_at((self.step - 1) / self.steps)
+        return {
+            "stage": stage.name,
+            "hardness": round(float(np.interp(done, (0, 1), stage.hardness)), 2),
+        }
+
+    def log(self, record: dict) -> None:
+        """Print a record and append it to train_log.jsonl."""
+        say("  ".join(f"{name} {value}" for name, value in record.items()))
+        with open(self.work / "train_log.jsonl", "a", encoding="utf-8", newline="\n") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def save(self) -> None:
+        """Write the checkpoint, whole or not at all, and the model as it is now."""
+        new, folder, old = (self.work / f"checkpoint{end}" for end in (".new", "", ".old"))
+        shutil.rmtree(new, ignore_errors=True)
+        self.accelerator.save_state(str(new))
+        write_json(new / "progress.json", {"step": self.step})
+        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+        model = self.both["model"]
+        state = {name: weight.half() for name, weight in model.state_dict().items()}
+        model.save_pretrained(self.output, state_dict=state)
+        self.processor.save_pretrained(self.output)
+
+    def load_checkpoint(self) -> None:
+        """Go on where the last checkpoint was written."""
+        folder = self.work / "checkpoint"
+        if not folder.is_dir():
+            say(f"nothing to resume in {self.work}: starting at the first photo")
+            return
+        self.accelerator.load_state(str(folder))
+        self.step = read_json(folder / "progress.json")["step"]
+        say(f"resumed from {folder}: {self.step * self.args.batch_size} photos are done")
+
+
+# ---- command line ----------------------------------------------------------------------------
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this script's flags."""
+    parser = ArgumentParser(__doc__)
+    add = parser.add_argument
+    add("--output", default="demo/model", help="folder for the model")
+    add("--work", default="demo/work", help="folder for checkpoint and train_log.jsonl")
+    add("--photos", type=positive, default=100_000, help="how many are rendered and learnt from")
+    add("--batch_size", type=positive, default=32, help="photos per step")
+    add("--lr", type=float, default=1e-3, help="highest learning rate")
+    add("--precision", choices=("no", "bf16"), default="bf16", help="autocast")
+    add("--device", default="auto", help="cuda, mps or cpu")
+    add("--workers", type=int, default=1, help="processes that render")
+    add("--log_every", type=positive, default=25, help="steps between lines of the log")
+    add("--save_every", type=positive, default=250, help="steps between checkpoints")
+    add("--resume", action="store_true", help="go on from the checkpoint in --work")
+    return parser
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    """Train the model; return the exit code."""
+    args = build_parser().parse_args(argv)
+    Path(args.work).mkdir(parents=True, exist_ok=True)
+    Trainer(args).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
