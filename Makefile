@@ -1,13 +1,29 @@
-.PHONY: test clean
+.PHONY: demo test clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RUN := demo/run
 
-# What the tests need; made again when a requirements file changes.
-$(VENV)/ready: requirements_finetune.txt tests/requirements.txt
+# The five steps with the small model and the sample photos; $(RUN) holds what they write.
+demo: $(VENV)/installed
+	mkdir -p $(RUN)
+	$(BIN)/python prepare_dataset.py --mode create_template --image_folder ./image --annotation_file $(RUN)/annotations.json
+	cp demo/annotations.json $(RUN)/annotations.json  # in place of an hour of labelling by hand
+	$(BIN)/python prepare_dataset.py --mode prepare --annotation_file $(RUN)/annotations.json --output_dir $(RUN)/dataset
+	$(BIN)/python finetune_florence.py --train $(RUN)/dataset/train.json --val $(RUN)/dataset/val.json --output $(RUN)/lora --model demo/model --lr 1e-3
+	$(BIN)/python batch_process.py ./image --model demo/model --output $(RUN)/results_base.txt
+	$(BIN)/python batch_process.py ./image --lora_path $(RUN)/lora --output $(RUN)/results_finetuned.txt
+	$(BIN)/python batch_process.py --compare $(RUN)/results_base.txt $(RUN)/results_finetuned.txt --annotation_file $(RUN)/annotations.json
+
+# Made again when a requirements file changes: what the scripts need, then what the tests need.
+$(VENV)/installed: requirements_finetune.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+$(VENV)/ready: tests/requirements.txt demo/requirements.txt $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
 test: $(VENV)/ready
@@ -16,4 +32,4 @@ test: $(VENV)/ready
 	$(BIN)/python -m pytest
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(RUN) .pytest_cache .ruff_cache .hypothesis

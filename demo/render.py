@@ -1,6 +1,6 @@
 """Render labelled photos of shipping containers: synthetic, seeded, as many as you like.
 
-    python demo/render.py --count 500 --seed 7 --output DIR [--layout mixed]
+    python demo/render.py --count 500 --seed 7 --output DIR [--layout vertical] [--views 3]
 
 Writes DIR/image/*.jpg and DIR/annotations.json, labelled by construction in the form that
 prepare_dataset.py and batch_process.py take. The same count, seed and layout give the same
@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import io
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -46,6 +47,7 @@ from container_ocr import (
     writing,
 )
 
+SIDES = ("FRONT", "BACK", "LEFT", "RIGHT")
 LAYOUTS = ("horizontal", "two-line", "vertical")
 SHAPES = {  # width : height of the photo
     "horizontal": ((4, 3), (3, 2), (16, 9)),
@@ -90,6 +92,7 @@ PAINTS = (  # red, green, blue
 )
 LUMINANCE = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R BT.601
 RUST = np.array((0.33, 0.16, 0.07), np.float32)
+LONGEST_SIDE = 640  # of a photo, in pixels
 MARGIN = 0.08  # of the wall, each side, lies outside the photo
 
 
@@ -492,7 +495,7 @@ def frame(rng: np.random.Generator, layout: str, longest: int) -> tuple[int, int
 def render_container(
     rng: np.random.Generator,
     layout: str,
-    longest: int = 640,
+    longest: int = LONGEST_SIDE,
     hardness: float = 1.0,
     number: str | None = None,
 ) -> Photo:
@@ -514,10 +517,23 @@ def render_container(
     return photograph(rng, shape, blocks, hardness, format_number(number))
 
 
-def render_layout(rng: np.random.Generator, layout: str, longest: int = 640) -> Photo:
-    """Return a container in this layout, or for mixed in one that is drawn."""
-    chosen = layout if layout in LAYOUTS else LAYOUTS[rng.integers(len(LAYOUTS))]
-    return render_container(rng, chosen, longest)
+def render_series(
+    count: int, seed: int, layout: str = "mixed", views: int = 1
+) -> Iterator[tuple[str, Photo]]:
+    """Yield `count` photos with their file names: CONTAINER_SIDE_VIEW.jpg, as 000207_LEFT_1.jpg.
+
+    Each container is seen in one to `views` photos that follow each other, each painted in the
+    layout, or for mixed in one that is drawn.
+    """
+    name, number, left = 0, "", 0
+    for i in range(count):
+        rng = np.random.default_rng([seed, i])
+        if left == 0:
+            name, number, left = name + 1, make_number(rng), int(rng.integers(1, views + 1))
+            side, view = str(rng.choice(SIDES)), 0
+        chosen = LAYOUTS[rng.integers(len(LAYOUTS))] if layout == "mixed" else layout
+        left, view = left - 1, view + 1
+        yield f"{name:06d}_{side}_{view}.jpg", render_container(rng, chosen, number=number)
 
 
 # ---- command line -----------------------------------------------------------------------------
@@ -531,6 +547,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--seed", type=seed, default=0, help="the same seed gives the same photos")
     add("--output", required=True, help="folder for image/*.jpg and annotations.json")
     add("--layout", choices=(*LAYOUTS, "mixed"), default="mixed", help="how numbers are painted")
+    add("--views", type=positive, default=1, help="at most so many photos of one container")
     return parser
 
 
@@ -540,9 +557,8 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     folder = Path(args.output)
     images = []
-    for i in range(args.count):
-        photo = render_layout(np.random.default_rng([args.seed, i]), args.layout)
-        path = folder / "image" / f"{i + 1:06d}.jpg"
+    for name, photo in render_series(args.count, args.seed, args.layout, args.views):
+        path = folder / "image" / name
         with writing(path):
             path.write_bytes(photo.jpeg)
         images.append({"image_path": relative_path(path), **label(photo.number)})

@@ -39,15 +39,13 @@ import render
 
 from container_ocr import (
     ArgumentParser,
+    ContainerOCR,
     choose_device,
     command,
-    compact,
-    find_numbers,
     positive,
     prepare_inputs,
     read_json,
     say,
-    transcribe,
     write_json,
 )
 
@@ -304,23 +302,14 @@ def losses(model, head: torch.nn.Linear, batch: dict, reads: bool) -> dict[str, 
     return result
 
 
-def exact_match(model, processor: Florence2Processor, photos: list[render.Photo]) -> float:
-    """Return on how many of the photos the free reading holds the number, letter by letter."""
-    import torch
-
-    right = 0
-    model.eval()
-    with torch.inference_mode():
-        for start in range(0, len(photos), 32):
-            batch = photos[start : start + 32]
-            images = [photo.image.convert("RGB") for photo in batch]
-            inputs = prepare_inputs(processor, images).to(model.device)
-            state = model.get_encoder()(**inputs).last_hidden_state
-            texts = transcribe(model, processor, state, inputs["attention_mask"])
-            for photo, text in zip(batch, texts, strict=True):
-                right += find_numbers(text.text)[:1] == [compact(photo.number)]
-    model.train()
-    return right / len(photos)
+def exact_match(folder: Path, device: str, photos: list[render.Photo]) -> float:
+    """Return on how many of the photos the saved model reads the number, every letter right."""
+    reader = ContainerOCR(str(folder), device=device)
+    images = [photo.image.convert("RGB") for photo in photos]
+    batches = [images[start : start + 16] for start in range(0, len(images), 16)]
+    readings = [reading for batch in batches for reading in reader.read_batch(batch)]
+    right = [reading.number == photo.number for reading, photo in zip(readings, photos)]
+    return sum(right) / len(photos)
 
 
 # ---- training --------------------------------------------------------------------------------
@@ -364,9 +353,7 @@ class Trainer:
         from torch.utils.data import DataLoader
 
         args = self.args
-        held_out = [
-            render.render_layout(np.random.default_rng([HELD_OUT, i]), "mixed") for i in range(64)
-        ]
+        held_out = [photo for _, photo in render.render_series(64, HELD_OUT)]
         batches = DataLoader(
             Batches(self.processor, self.steps, args.batch_size),
             batch_size=None,
@@ -385,11 +372,10 @@ class Trainer:
                 record |= {name: round(value / count, 4) for name, value in sums.items()}
                 record["photos_per_second"] = round(photos / (time.monotonic() - start), 1)
                 if self.step % args.save_every == 0 or self.step == self.steps:
-                    if "text" in record:
-                        record["exact_match"] = exact_match(
-                            self.both["model"], self.processor, held_out
-                        )
                     self.save()
+                    if "text" in record:
+                        device = self.accelerator.device.type
+                        record["exact_match"] = exact_match(self.output, device, held_out)
                 self.log(record)
                 sums, count, start = {}, 0, time.monotonic()
 

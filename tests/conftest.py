@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(__file__).parent / "data"
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "demo")]
 os.environ["HF_HUB_OFFLINE"] = "1"  # a test that needs the network shall fail
 
 

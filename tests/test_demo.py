@@ -1,0 +1,170 @@
+"""The demo: renders are what they say, training resumes, and the shipped model reads."""
+
+import json
+
+import numpy as np
+import pytest
+import render
+import torch
+import train
+from conftest import ROOT, run
+from PIL import Image
+from stdnum import iso6346
+
+from container_ocr import ContainerOCR, load_model
+
+MODEL = ROOT / "demo/model"
+
+
+def read_files(folder) -> dict[str, bytes]:
+    """Return every file of a folder by its name."""
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# ---- renders ----------------------------------------------------------------------------------
+
+
+def test_a_seed_gives_the_same_photos_and_another_seed_others(here):
+    for folder, seed in (("a", 5), ("b", 5), ("c", 6)):
+        done = run("demo/render.py", "--count", 3, "--seed", seed, "--output", folder, cwd=here)
+        assert done.returncode == 0, done.stderr
+    a, b, c = (read_files(here / name / "image") for name in "abc")
+    assert a == b
+    assert len(a) == 3
+    assert not set(a.values()) & set(c.values())
+
+
+@pytest.mark.parametrize("layout", render.LAYOUTS)
+def test_a_render_carries_a_valid_number_in_its_layout(layout):
+    for name, photo in render.render_series(8, 1, layout):
+        assert iso6346.is_valid(photo.number.replace(" ", ""))
+        assert photo.number[:4] in render.OWNERS.split()
+        assert photo.number.replace(" ", "") in photo.text.replace(" ", "").replace("\n", "")
+        letters = [c for line in photo.lines for c in line.letters if line.text in photo.number]
+        across = max(c.x for c in letters) - min(c.x for c in letters)
+        down = max(c.y for c in letters) - min(c.y for c in letters)
+        assert (down > across) == (layout == "vertical"), name
+        rows = len([line for line in photo.lines if line.text in photo.number])
+        assert rows == (2 if layout == "two-line" else 1)
+
+
+def test_views_of_one_container_share_its_number_and_the_head_of_the_name():
+    numbers = {}
+    for name, photo in render.render_series(30, 2, views=3):
+        numbers.setdefault(name.split("_")[0], []).append(photo.number)
+    assert max(map(len, numbers.values())) > 1
+    assert all(len(set(seen)) == 1 for seen in numbers.values())
+    assert len({seen[0] for seen in numbers.values()}) == len(numbers)
+
+
+def test_annotations_of_renders_are_labels_that_prepare_takes(here):
+    done = run("demo/render.py", "--count", 4, "--output", "renders", "--views", 2, cwd=here)
+    assert done.returncode == 0, done.stderr
+    flags = ("--mode", "prepare", "--annotation_file", "renders/annotations.json")
+    done = run("prepare_dataset.py", *flags, cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert "4 labelled, 0 still TODO, 0 warnings" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("layout", render.LAYOUTS)
+def test_all_ink_lies_in_the_boxes_of_the_letters(layout):
+    for i in range(4):
+        rng = np.random.default_rng([3, i])
+        photo = render.render_container(rng, layout, hardness=0.3)  # seen from aside, but clean
+        light = np.asarray(photo.image.convert("L"), float)
+        ink = light < np.median(light) * 0.6
+        height, width = ink.shape
+        boxes = np.zeros_like(ink)
+        for letter in (c for line in photo.lines for c in line.letters):
+            half = 0.62 if letter.character.isalnum() else 1.5  # a dot is not where its centre is
+            x = [round((letter.x + side * letter.width * half) * width) for side in (-1, 1)]
+            y = [round((letter.y + side * letter.height * half) * height) for side in (-1, 1)]
+            assert ink[y[0] : y[1], x[0] : x[1]].any(), letter
+            boxes[y[0] : y[1], x[0] : x[1]] = True
+        digit = photo.lines[[line.text[-1] for line in photo.lines].index(photo.number[-1])]
+        frame = digit.letters[-1]  # the check digit may stand in a frame
+        reach = 0.9 * max(frame.width * width, frame.height * height)
+        x, y = frame.x * width, frame.y * height
+        boxes[round(y - reach) : round(y + reach), round(x - reach) : round(x + reach)] = True
+        assert (ink & ~boxes).sum() < 0.03 * ink.sum()
+
+
+def test_a_homography_maps_each_point_to_its_partner():
+    source = np.array([(0, 0), (9, 1), (8, 7), (1, 6)], float)
+    target = np.array([(2, 1), (5, 0), (7, 9), (0, 4)], float)
+    mapped = np.c_[source, np.ones(4)] @ render.homography(source, target).T
+    assert np.allclose(mapped[:, :2] / mapped[:, 2:], target)
+
+
+# ---- training ---------------------------------------------------------------------------------
+
+
+def test_every_photo_of_the_curriculum_has_text_and_a_place_for_each_letter():
+    for share in (0.0, 0.24, 0.26, 0.31, 0.6, 0.999):
+        stage, done = train.stage_at(share)
+        assert 0 <= done <= 1
+        photo = train.render_example(np.random.default_rng(4), stage, done)
+        places = train.places_of_text(photo)
+        assert len(places) == len(photo.text) > 0
+        known = [c for c, (x, _) in zip(photo.text, places, strict=True) if x == x]
+        assert "".join(known) == "".join(photo.text.split())
+        assert set(train.letters_in_cells(photo).ravel()) > {0}
+
+
+def test_training_goes_on_from_its_checkpoint_as_if_it_had_not_stopped(here, monkeypatch):
+    flags = "--photos 16 --batch_size 2 --device cpu --precision no --workers 0 --log_every 1"
+    full = [*flags.split(), "--save_every", "4"]
+    assert train.main([*full, "--output", "whole", "--work", "w1"]) == 0
+
+    class Stopped(Exception):
+        pass
+
+    def stop(trainer, record):
+        if trainer.step == 5:
+            raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train.Trainer, "log", stop)
+        with pytest.raises(Stopped):
+            train.main([*full, "--output", "parts", "--work", "w2"])
+    assert train.main([*full, "--output", "parts", "--work", "w2", "--resume"]) == 0
+    whole, parts = (load_model(here / name, device="cpu")[0] for name in ("whole", "parts"))
+    for name, weight in whole.state_dict().items():
+        assert torch.equal(weight, parts.state_dict()[name]), name
+    log = (here / "w1/train_log.jsonl").read_text().splitlines()
+    stages = [json.loads(line)["stage"] for line in log]
+    assert list(dict.fromkeys(stages)) == [stage.name for stage in train.CURRICULUM]
+
+
+# ---- the shipped model ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def samples() -> dict[str, str]:
+    """Return the sample photos' true numbers."""
+    rows = json.loads((ROOT / "demo/annotations.json").read_text())["images"]
+    return {row["image_path"]: row["container_number"] for row in rows}
+
+
+def test_the_samples_are_labelled_each_and_small(samples):
+    files = {path.relative_to(ROOT).as_posix(): path for path in (ROOT / "image").glob("*.jpg")}
+    assert set(samples) <= set(files)
+    assert 60 <= len(samples) <= 120
+    assert sum(files[name].stat().st_size for name in samples) <= 10 * 2**20
+    for number in samples.values():
+        assert iso6346.is_valid(number.replace(" ", ""))
+
+
+def test_the_shipped_model_is_small_and_in_safetensors():
+    files = read_files(MODEL)
+    assert sum(map(len, files.values())) <= 16 * 2**20
+    assert not [name for name in files if name.endswith((".bin", ".pt", ".pkl", ".py"))]
+
+
+def test_a_batch_reads_as_one_by_one(samples):
+    reader = ContainerOCR(MODEL, device="cpu")
+    paths = [ROOT / name for name in list(samples)[:6]]
+    images = [Image.open(path).convert("RGB") for path in paths]
+    assert [r.raw_text for r in reader.read_batch(images)] == [
+        reader.read(path).raw_text for path in paths
+    ]
