@@ -130,6 +130,25 @@ class Photo:
         return "\n".join(line.text for line in self.lines)
 
 
+@dataclass(frozen=True)
+class Container:
+    """What all photos of one container share."""
+
+    number: str  # compact
+    paint: np.ndarray  # red, green, blue
+
+
+@dataclass(frozen=True)
+class Wall:
+    """The part of a container that is painted and lit before the camera looks at it."""
+
+    shape: tuple[int, int]  # width, height in pixels: more than the camera sees
+    unit: int  # pixels of the photo's shorter side
+    hardness: float
+    paint: np.ndarray
+    blocks: list[tuple[Block, int, int]]  # with left and top in pixels
+
+
 # ---- text ------------------------------------------------------------------------------------
 
 
@@ -161,13 +180,13 @@ class Block:
     vertical: bool = False
     boxed: bool = False  # a frame round the last character: the check digit
 
-    def place(self, pixels: int) -> tuple[int, int, list[list[tuple]]]:
+    def place(self, unit: int) -> tuple[int, int, list[list[tuple]]]:
         """Return width, height and, for each line, (character, x, y, width, height) in pixels.
 
-        Places are of the characters' centres from the block's upper left corner. `pixels` is the
+        Places are of the characters' centres from the block's upper left corner. `unit` is the
         length of the photo's shorter side.
         """
-        capital = self.size * pixels
+        capital = self.size * unit
         gap, rows = self.spacing * capital, []
         if self.vertical:
             pitch = capital * 1.12 + gap
@@ -196,10 +215,10 @@ class Block:
         width = max(row[-1][1] + row[-1][3] / 2 for row in rows)
         return round(width), round((len(rows) * 1.45 - 0.45) * capital), rows
 
-    def font(self, pixels: int) -> ImageFont.FreeTypeFont:
+    def font(self, unit: int) -> ImageFont.FreeTypeFont:
         """Return the font in which a capital is as high as the block's size."""
         top, bottom = load_font(self.face, 100).getbbox("H", anchor="ls")[1::2]
-        return load_font(self.face, max(4, round(self.size * pixels * 100 / (bottom - top))))
+        return load_font(self.face, max(4, round(self.size * unit * 100 / (bottom - top))))
 
     def fit(self, width: float, height: float, shape: tuple[int, int]) -> Block:
         """Return the block as large as fits into these shares of the wall's sides."""
@@ -214,12 +233,6 @@ def label(number: str) -> dict[str, str]:
     """Return the keys of annotations.json for a number as painted."""
     names = ("owner_code", "serial_number", "check_digit")
     return {"container_number": number} | dict(zip(names, split_number(number), strict=True))
-
-
-def make_number(rng: np.random.Generator) -> str:
-    """Return a valid number with a real owner's prefix, compact."""
-    code = str(rng.choice(OWNERS.split())) + f"{rng.integers(1_000_000):06d}"
-    return code + check_digit(code)
 
 
 def number_block(rng: np.random.Generator, number: str, layout: str, shape: tuple) -> Block:
@@ -258,6 +271,12 @@ def other_text(rng: np.random.Generator) -> str:
 # ---- the wall ---------------------------------------------------------------------------------
 
 
+def draw_paint(rng: np.random.Generator) -> np.ndarray:
+    """Return a container's colour: red, green, blue in 0..1."""
+    paint = np.array(PAINTS[rng.integers(len(PAINTS))]) + rng.normal(0, 0.04, 3)
+    return np.clip(paint, 0.02, 0.95).astype(np.float32)
+
+
 def clouds(rng: np.random.Generator, shape: tuple[int, int], grain: int) -> np.ndarray:
     """Return smooth noise in 0..1, [height, width]; grain: how many blobs fit across."""
     width, height = shape
@@ -288,16 +307,14 @@ def bars(rng: np.random.Generator, width: int, taken: list[tuple], depth: float)
     return light
 
 
-def draw_text(
-    shape: tuple[int, int], pixels: int, blocks: list[tuple[Block, int, int]]
-) -> tuple[Image.Image, list[list[tuple]]]:
+def draw_text(wall: Wall) -> tuple[Image.Image, list[list[tuple]]]:
     """Return the mask of the text (mode L) and each line's characters at their places."""
-    mask = Image.new("L", shape)
+    mask = Image.new("L", wall.shape)
     draw = ImageDraw.Draw(mask)
     lines = []
-    for block, left, top in blocks:
-        font = block.font(pixels)
-        rows = block.place(pixels)[2]
+    for block, left, top in wall.blocks:
+        font = block.font(wall.unit)
+        rows = block.place(wall.unit)[2]
         for row in rows:
             row[:] = [(c, x + left, y + top, w, h) for c, x, y, w, h in row]
             for character, x, y, _, height in row:
@@ -312,7 +329,7 @@ def draw_text(
 
 
 def place_blocks(
-    rng: np.random.Generator, shape: tuple[int, int], pixels: int, wanted: list[Block]
+    rng: np.random.Generator, shape: tuple[int, int], unit: int, wanted: list[Block]
 ) -> list[tuple[Block, int, int]]:
     """Return the blocks at places where they do not touch; one that finds none is left out.
 
@@ -322,7 +339,7 @@ def place_blocks(
     border = MARGIN + 0.04
     placed, taken = [], []
     for block in wanted:
-        wide, high, _ = block.place(pixels)
+        wide, high, _ = block.place(unit)
         room_x = width * (1 - 2 * border) - wide
         room_y = height * (1 - 2 * border) - high
         if room_x < 0 or room_y < 0:
@@ -332,8 +349,8 @@ def place_blocks(
             top = height * border + rng.random() * room_y
             if attempt < 2 and taken and block.face == placed[0][0].face:
                 left = min(taken[0][0], left)
-                top = taken[0][3] + block.size * pixels * 0.3
-            pad = 0.35 * max(b.size for b in (block, *(place[0] for place in placed))) * pixels
+                top = taken[0][3] + block.size * unit * 0.3
+            pad = 0.35 * max(b.size for b in (block, *(place[0] for place in placed))) * unit
             box = (left - pad, top - pad, left + wide + pad, top + high + pad)
             inside = top + high <= height * (1 - border)
             free = all(
@@ -346,41 +363,36 @@ def place_blocks(
     return sorted(placed, key=lambda place: (place[2], place[1]))
 
 
-def paint_wall(
-    rng: np.random.Generator, shape: tuple, pixels: int, blocks: list, hardness: float
-) -> tuple[np.ndarray, list[list[tuple]]]:
+def paint_wall(rng: np.random.Generator, wall: Wall) -> tuple[np.ndarray, list[list[tuple]]]:
     """Return the lit wall, float32 [height, width, 3] in about 0..1, and the text on it."""
-    mask, lines = draw_text(shape, pixels, blocks)
+    hardness, shape = wall.hardness, wall.shape
+    mask, lines = draw_text(wall)
     opacity = np.asarray(mask, np.float32) / 255
-    paint = np.array(PAINTS[rng.integers(len(PAINTS))], np.float32)
-    paint = np.clip(paint + rng.normal(0, 0.04, 3), 0.02, 0.95).astype(np.float32)
-    paint = paint * hardness + (1 - hardness)  # from white paper to coloured steel
+    paint = wall.paint * hardness + (1 - hardness)  # from white paper to coloured steel
     bright = float(paint @ LUMINANCE) > rng.uniform(0.42, 0.5)
     ink = np.full(3, rng.uniform(0.02, 0.1) if bright else rng.uniform(0.85, 0.97), np.float32)
     opacity *= np.float32(rng.uniform(1 - 0.2 * hardness, 1))
     if rng.random() < 0.6:  # the text has worn off in places
         opacity *= 1 - np.float32(hardness * rng.uniform(0, 0.5)) * (clouds(rng, shape, 60) > 0.62)
-    wall = paint + (ink - paint) * opacity[..., None]
+    colour = paint + (ink - paint) * opacity[..., None]
     if rng.random() < 0.4:
         rust = np.clip((clouds(rng, shape, int(rng.integers(14, 40))) - 0.84) * 8, 0, 1)
         rust *= np.float32(hardness * rng.uniform(0.3, 0.65))
-        wall += (RUST - wall) * rust[..., None]
-    wall *= light(rng, shape, pixels, blocks, hardness)[..., None]
-    return wall, lines
+        colour += (RUST - colour) * rust[..., None]
+    colour *= light(rng, wall)[..., None]
+    return colour, lines
 
 
-def light(
-    rng: np.random.Generator, shape: tuple, pixels: int, blocks: list, hardness: float
-) -> np.ndarray:
+def light(rng: np.random.Generator, wall: Wall) -> np.ndarray:
     """Return how bright the wall is, [height, width]: ribs or a door, a slope, a shadow, dirt."""
-    width, height = shape
+    hardness, (width, height) = wall.hardness, wall.shape
     depth = hardness * rng.uniform(0.04, 0.22)
     kind = rng.random()
     shade = np.ones((height, width), np.float32)
     if kind < 0.5:
         shade *= ribs(rng, width, depth)
     elif kind < 0.85:
-        boxes = [(left, 0, left + block.place(pixels)[0], 0) for block, left, _ in blocks]
+        boxes = [(left, 0, left + b.place(wall.unit)[0], 0) for b, left, _ in wall.blocks]
         shade *= bars(rng, width, boxes, hardness * rng.uniform(0.2, 0.5))
         shade *= ribs(rng, height, depth * 0.4)[:, None]
     x, y = np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)
@@ -391,9 +403,8 @@ def light(
         side = np.clip((x + tilt * y[:, None] - edge) * rng.uniform(3, 40), 0, 1)
         shade *= 1 - np.float32(hardness * rng.uniform(0.2, 0.5)) * side
     if rng.random() < 0.7:
-        shade *= 1 - np.float32(hardness * rng.uniform(0, 0.4)) * clouds(
-            rng, shape, rng.integers(3, 12)
-        )
+        grain = int(rng.integers(3, 12))
+        shade *= 1 - np.float32(hardness * rng.uniform(0, 0.4)) * clouds(rng, wall.shape, grain)
     return shade
 
 
@@ -413,16 +424,16 @@ def homography(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def take_photo(
-    rng: np.random.Generator, wall: np.ndarray, shape: tuple[int, int], hardness: float
+    rng: np.random.Generator, colour: np.ndarray, shape: tuple[int, int], hardness: float
 ) -> tuple[Image.Image, np.ndarray]:
     """Return the photo and the homography from wall to photo, both in pixels."""
     width, height = shape
-    tall, wide, _ = wall.shape
+    tall, wide, _ = colour.shape
     corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], float)
     shift = rng.uniform(-1, 1, (4, 2)) * 0.04 * hardness
     seen = (MARGIN + corners * (1 - 2 * MARGIN) + shift) * (wide, tall)
     to_wall = homography(corners * (width, height), seen)
-    picture = Image.fromarray((np.clip(wall, 0, 1) * 255).astype(np.uint8)).transform(
+    picture = Image.fromarray((np.clip(colour, 0, 1) * 255).astype(np.uint8)).transform(
         shape, Image.Transform.PERSPECTIVE, to_wall.ravel()[:8], Image.Resampling.BILINEAR
     )
     reach = hardness * rng.uniform(-0.002, 0.003) * max(shape)
@@ -464,23 +475,29 @@ def through(matrix: np.ndarray, row: list[tuple], shape: tuple[int, int]) -> tup
 
 
 def photograph(
-    rng: np.random.Generator, shape: tuple, blocks: list[Block], hardness: float, number: str = ""
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    blocks: list[Block],
+    hardness: float,
+    container: Container | None = None,
 ) -> Photo:
     """Return the photo of a wall with these blocks; shape: width, height in pixels.
 
     hardness: 0 is black print on white paper, 1 is a container yard.
     """
-    wide, tall = (round(side / (1 - 2 * MARGIN)) for side in shape)
-    placed = place_blocks(rng, (wide, tall), min(shape), blocks)
-    wall, rows = paint_wall(rng, (wide, tall), min(shape), placed, hardness)
-    image, matrix = take_photo(rng, wall, shape, hardness)
+    size = tuple(round(side / (1 - 2 * MARGIN)) for side in shape)
+    paint = container.paint if container else draw_paint(rng)
+    placed = place_blocks(rng, size, min(shape), blocks)
+    colour, rows = paint_wall(rng, Wall(size, min(shape), hardness, paint, placed))
+    image, matrix = take_photo(rng, colour, shape, hardness)
     jpeg = io.BytesIO()
     image.save(jpeg, "JPEG", quality=int(rng.integers(60, 94)))
     texts = [text for block, _, _ in placed for text in block.lines]
     lines = tuple(
         Line(text, through(matrix, row, shape)) for text, row in zip(texts, rows, strict=True)
     )
-    return Photo(Image.open(jpeg), jpeg.getvalue(), lines, number)
+    number = format_number(container.number) if container else ""
+    return Photo(Image.open(jpeg).convert("RGB"), jpeg.getvalue(), lines, number)
 
 
 # ---- what is photographed ---------------------------------------------------------------------
@@ -492,29 +509,34 @@ def frame(rng: np.random.Generator, layout: str, longest: int) -> tuple[int, int
     return tuple(round(longest * side / max(width, height)) for side in (width, height))
 
 
+def new_container(rng: np.random.Generator) -> Container:
+    """Return a container with a valid number, a real owner's prefix and a coat of paint."""
+    code = str(rng.choice(OWNERS.split())) + f"{rng.integers(1_000_000):06d}"
+    return Container(code + check_digit(code), draw_paint(rng))
+
+
 def render_container(
     rng: np.random.Generator,
+    container: Container,
     layout: str,
     longest: int = LONGEST_SIDE,
     hardness: float = 1.0,
-    number: str | None = None,
 ) -> Photo:
-    """Return the photo of a container whose number is painted in this layout."""
+    """Return the photo of a container whose number is painted in this layout.
+
+    longest: pixels of the photo's longer side.
+    """
     shape = frame(rng, layout, longest)
-    number = number or make_number(rng)
-    main = number_block(rng, number, layout, shape)
+    main = number_block(rng, container.number, layout, shape)
     blocks = [main]
     if rng.random() < 0.7:
-        code = Block(
-            (str(rng.choice(TYPE_CODES.split())),), main.face, main.size * rng.uniform(0.85, 1)
-        )
-        blocks.append(code)
+        code = (str(rng.choice(TYPE_CODES.split())),)
+        blocks.append(Block(code, main.face, main.size * rng.uniform(0.85, 1)))
     for _ in range(int(rng.choice(3, p=(0.45, 0.35, 0.2)))):
         text = Block((other_text(rng),), FACES[rng.integers(len(FACES))], 0.1)
-        blocks.append(
-            text.fit(min(0.9, len(text.lines[0]) * rng.uniform(0.038, 0.06)), 0.12, shape)
-        )
-    return photograph(rng, shape, blocks, hardness, format_number(number))
+        width = len(text.lines[0]) * rng.uniform(0.038, 0.06)
+        blocks.append(text.fit(min(0.9, width), 0.12, shape))
+    return photograph(rng, shape, blocks, hardness, container)
 
 
 def render_series(
@@ -525,15 +547,15 @@ def render_series(
     Each container is seen in one to `views` photos that follow each other, each painted in the
     layout, or for mixed in one that is drawn.
     """
-    name, number, left = 0, "", 0
+    name, left = 0, 0
     for i in range(count):
         rng = np.random.default_rng([seed, i])
         if left == 0:
-            name, number, left = name + 1, make_number(rng), int(rng.integers(1, views + 1))
-            side, view = str(rng.choice(SIDES)), 0
+            name, view, left = name + 1, 0, int(rng.integers(1, views + 1))
+            container, side = new_container(rng), str(rng.choice(SIDES))
         chosen = LAYOUTS[rng.integers(len(LAYOUTS))] if layout == "mixed" else layout
         left, view = left - 1, view + 1
-        yield f"{name:06d}_{side}_{view}.jpg", render_container(rng, chosen, number=number)
+        yield f"{name:06d}_{side}_{view}.jpg", render_container(rng, container, chosen)
 
 
 # ---- command line -----------------------------------------------------------------------------

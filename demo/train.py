@@ -148,7 +148,8 @@ def render_example(rng: np.random.Generator, stage: Stage, done: float) -> rende
     hardness = float(np.interp(done, (0, 1), stage.hardness)) * rng.uniform(0.7, 1)
     if rng.random() < stage.containers:
         layout = render.LAYOUTS[rng.integers(len(render.LAYOUTS))]
-        return render.render_container(rng, layout, LONGEST_SIDE, hardness)
+        container = render.new_container(rng)
+        return render.render_container(rng, container, layout, LONGEST_SIDE, hardness)
     longest = round(np.interp(done, (0, 1), stage.longest))
     count = int(rng.integers(1, 3)) if stage.reads else 14
     shape = render.frame(rng, "sheet", LONGEST_SIDE)
@@ -202,7 +203,7 @@ class Batches:
         stage, done = stage_at(step / self.steps)
         indices = range(step * self.batch_size, (step + 1) * self.batch_size)
         photos = [render_example(np.random.default_rng([STREAM, i]), stage, done) for i in indices]
-        images = [photo.image.convert("RGB") for photo in photos]
+        images = [photo.image for photo in photos]
         batch = dict(prepare_inputs(self.processor, images, [photo.text for photo in photos]))
         batch["cells"] = torch.from_numpy(np.stack([letters_in_cells(photo) for photo in photos]))
         places = torch.full((*batch["labels"].shape, 2), math.nan)
@@ -305,7 +306,7 @@ def losses(model, head: torch.nn.Linear, batch: dict, reads: bool) -> dict[str, 
 def exact_match(folder: Path, device: str, photos: list[render.Photo]) -> float:
     """Return on how many of the photos the saved model reads the number, every letter right."""
     reader = ContainerOCR(str(folder), device=device)
-    images = [photo.image.convert("RGB") for photo in photos]
+    images = [photo.image for photo in photos]
     batches = [images[start : start + 16] for start in range(0, len(images), 16)]
     readings = [reading for batch in batches for reading in reader.read_batch(batch)]
     right = [reading.number == photo.number for reading, photo in zip(readings, photos)]

@@ -70,7 +70,8 @@ def test_annotations_of_renders_are_labels_that_prepare_takes(here):
 def test_all_ink_lies_in_the_boxes_of_the_letters(layout):
     for i in range(4):
         rng = np.random.default_rng([3, i])
-        photo = render.render_container(rng, layout, hardness=0.3)  # seen from aside, but clean
+        container = render.new_container(rng)
+        photo = render.render_container(rng, container, layout, hardness=0.3)  # aside, but clean
         light = np.asarray(photo.image.convert("L"), float)
         ink = light < np.median(light) * 0.6
         height, width = ink.shape
