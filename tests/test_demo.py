@@ -78,12 +78,13 @@ def test_all_ink_lies_in_the_boxes_of_the_letters(layout):
         boxes = np.zeros_like(ink)
         for letter in (c for line in photo.lines for c in line.letters):
             half = 0.62 if letter.character.isalnum() else 1.5  # a dot is not where its centre is
-            x = [round((letter.x + side * letter.width * half) * width) for side in (-1, 1)]
-            y = [round((letter.y + side * letter.height * half) * height) for side in (-1, 1)]
+            reach = letter.width * half * width, letter.height * half * height
+            centre = np.array((letter.x * width, letter.y * height))
+            x, y = np.rint([centre - reach, centre + reach]).astype(int).clip(0).T
             assert ink[y[0] : y[1], x[0] : x[1]].any(), letter
             boxes[y[0] : y[1], x[0] : x[1]] = True
-        digit = photo.lines[[line.text[-1] for line in photo.lines].index(photo.number[-1])]
-        frame = digit.letters[-1]  # the check digit may stand in a frame
+        numbered = [line for line in photo.lines if line.text in photo.number]
+        frame = numbered[-1].letters[-1]  # the check digit may stand in a frame
         reach = 0.9 * max(frame.width * width, frame.height * height)
         x, y = frame.x * width, frame.y * height
         boxes[round(y - reach) : round(y + reach), round(x - reach) : round(x + reach)] = True
