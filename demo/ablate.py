@@ -1,6 +1,6 @@
 """Measure what each flag of finetune_florence.py is worth, on rendered photos.
 
-    python demo/ablate.py --output demo/ablation --seeds 3
+    python demo/ablate.py --output demo/ablation --seeds 3 --jobs 2
 
 Changes one flag at a time: LoRA targets, rank, learning rate, augmentation, number of labelled
 photos. Each run goes through the scripts as a user would type them: prepare, fine-tune, read the
@@ -12,60 +12,69 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from container_ocr import ArgumentParser, UserError, command, positive, read_json, say, write_json
 
 ROOT = Path(__file__).parents[1]
-LABELLED = 100  # photos, where their number is not what changes
 LEARN, TEST = 101, 102  # seeds of the renders to learn from and to read
-VARIED = {  # flag: its values; LABELLED stands for the number of photos
-    "--lora_targets": ("decoder", "language", "all"),
-    "--lora_rank": (4, 16, 64),
-    "--lr": (1e-5, 1e-4, 3e-4, 1e-3),
-    "--augment": (False, True),
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One fine-tuning run: the flags of finetune_florence.py, and how many photos are labelled."""
+
+    lora_targets: str = "language"
+    lora_rank: int = 16
+    lr: float = 1e-3
+    augment: bool = False
+    photos: int = 100
+    seed: int = 0
+
+
+VARIED = {
+    "lora_targets": ("decoder", "language", "all"),
+    "lora_rank": (4, 16, 64),
+    "lr": (1e-5, 1e-4, 3e-4, 1e-3),
+    "augment": (False, True),
     "photos": (25, 50, 100, 200),
 }
 
 
 def type_command(*words: object) -> str:
     """Run one of the project's scripts; return what it printed. Raises `UserError`."""
-    run = subprocess.run(
-        [sys.executable, *map(str, words)], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, *map(str, words)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode:
-        raise UserError(f"{' '.join(map(str, words))}: {run.stderr.strip()}")
+        raise UserError(f"{' '.join(command[1:])}: {run.stderr.strip()}")
     return run.stdout
 
 
-def render_photos(folder: Path, count: int, seed: int, views: int) -> Path:
-    """Render photos unless they are there; return their annotation file."""
-    annotations = folder / "annotations.json"
-    if not annotations.exists():
-        script = ROOT / "demo/render.py"
+def render_photos(folder: Path, count: int, seed: int, views: int) -> None:
+    """Render labelled photos unless they are there."""
+    if not (folder / "annotations.json").exists():
         flags = ("--count", count, "--seed", seed, "--views", views, "--output", folder)
-        type_command(script, *flags)
-    return annotations
+        type_command(ROOT / "demo/render.py", *flags)
 
 
-def prepare(folder: Path, photos: int) -> Path:
-    """Return a data-set folder made of the first so many labelled photos."""
-    dataset = folder / f"dataset-{photos}"
-    if not (dataset / "val.json").exists():
-        labels = read_json(folder / "learn/annotations.json")
-        file = folder / f"annotations-{photos}.json"
-        write_json(file, {"images": labels["images"][:photos]})
-        flags = ("--mode", "prepare", "--annotation_file", file, "--output_dir", dataset)
-        type_command(ROOT / "prepare_dataset.py", *flags)
-    return dataset
+def prepare(folder: Path, photos: int) -> None:
+    """Make a data set of the first so many labelled photos."""
+    labels = read_json(folder / "learn/annotations.json")["images"][:photos]
+    file = folder / f"annotations-{photos}.json"
+    write_json(file, {"images": labels})
+    flags = ("--mode", "prepare", "--annotation_file", file, "--output_dir", folder / str(photos))
+    type_command(ROOT / "prepare_dataset.py", *flags)
 
 
-def read_photos(folder: Path, *flags: object) -> float:
+def read_photos(folder: Path, output: Path, *flags: object) -> float:
     """Return the exact match on the test photos, read with these flags."""
-    output = folder / "results.jsonl"
     script = ROOT / "batch_process.py"
     type_command(script, folder / "test/image", *flags, "--batch_size", 16, "--output", output)
     labels = read_json(folder / "test/annotations.json")["images"]
@@ -75,36 +84,46 @@ def read_photos(folder: Path, *flags: object) -> float:
     return sum(row["number"] == truth[Path(row["image"]).name] for row in rows) / len(truth)
 
 
-def measure(folder: Path, args: argparse.Namespace, changed: dict) -> float:
-    """Return the exact match after tuning with the usual flags and these."""
-    settings = {"--lr": args.lr, "--epochs": args.epochs} | changed
-    dataset = prepare(folder, settings.pop("photos", LABELLED))
-    augment = ["--augment"] if settings.pop("--augment", False) else []
-    flags = [word for flag, value in settings.items() for word in (flag, value)]
-    adapter = folder / "adapter"
-    files = ("--train", dataset / "train.json", "--val", dataset / "val.json")
-    model = ("--model", args.model)
-    script = ROOT / "finetune_florence.py"
-    type_command(script, *files, *model, "--output", adapter, *flags, *augment)
-    return read_photos(folder, "--lora_path", adapter)
+def measure(folder: Path, args: argparse.Namespace, setting: Setting | None) -> float:
+    """Return the exact match after tuning, or that of the base model for no setting."""
+    if setting is None:
+        return read_photos(folder, folder / "base.jsonl", "--model", args.model)
+    given = asdict(setting)
+    adapter = folder / "-".join(map(str, given.values()))
+    dataset = folder / str(given.pop("photos"))
+    augment = ["--augment"] * given.pop("augment")
+    flags = [word for name, value in given.items() for word in (f"--{name}", value)]
+    files = ("--train", dataset / "train.json", "--val", dataset / "val.json", "--output", adapter)
+    base = ("--model", args.model, "--epochs", args.epochs)
+    type_command(ROOT / "finetune_florence.py", *files, *base, *flags, *augment)
+    rate = read_photos(folder, adapter.with_name(adapter.name + ".jsonl"), "--lora_path", adapter)
+    shutil.rmtree(adapter)
+    return rate
 
 
-def read_log(path: Path) -> dict[tuple, float]:
-    """Return what has been measured: (flag, value, seed) → exact match."""
+def read_log(path: Path) -> dict[Setting | None, float]:
+    """Return the exact match of each setting that has been measured; None is the base model."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    rows = map(json.loads, lines)
-    return {(row["flag"], str(row["value"]), row["seed"]): row["exact_match"] for row in rows}
+    rows = [json.loads(line) for line in lines]
+    return {row["setting"] and Setting(**row["setting"]): row["exact_match"] for row in rows}
 
 
-def print_table(measured: dict[tuple, float]) -> None:
+def print_table(measured: dict[Setting | None, float], usual: Setting) -> None:
     """Print one Markdown row for each value of each flag."""
     print("| flag | value | exact match | lowest | highest | seeds |\n|---|---|---|---|---|---|")
-    for flag, value in dict.fromkeys(key[:2] for key in measured):
-        found = [rate for key, rate in measured.items() if key[:2] == (flag, value)]
-        mean, low, high = (
-            f"{100 * x:.1f} %" for x in (sum(found) / len(found), min(found), max(found))
-        )
-        print(f"| {flag} | {value} | {mean} | {low} | {high} | {len(found)} |")
+    print(f"| base model, not tuned | | {100 * measured[None]:.1f} % | | | |")
+    for name, values in VARIED.items():
+        for value in values:
+            wanted = asdict(replace(usual, **{name: value}))
+            rates = [
+                rate
+                for setting, rate in measured.items()
+                if setting and asdict(setting) | {"seed": 0} == wanted
+            ]
+            shown = (sum(rates) / len(rates), min(rates), max(rates))
+            cells = " | ".join(f"{100 * rate:.1f} %" for rate in shown)
+            flag = "labelled photos" if name == "photos" else f"`--{name}`"
+            print(f"| {flag} | {value} | {cells} | {len(rates)} |")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -115,8 +134,11 @@ def build_parser() -> argparse.ArgumentParser:
     add("--output", default="demo/ablation", help="folder for renders, adapters and ablation.jsonl")
     add("--seeds", type=positive, default=3, help="runs of each setting")
     add("--test", type=positive, default=300, help="fresh renders that each run reads")
-    add("--lr", type=float, default=1e-3, help="learning rate where it is not what changes")
+    add("--lr", type=float, default=Setting.lr, help="learning rate where it is not what changes")
     add("--epochs", type=positive, default=10, help="passes over the photos")
+    add(
+        "--jobs", type=positive, default=1, help="runs at the same time, each on its share of cores"
+    )
     return parser
 
 
@@ -124,25 +146,27 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Measure every setting and print the table; return the exit code."""
     args = build_parser().parse_args(argv)
+    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // args.jobs))
     folder, log = Path(args.output), Path(args.output) / "ablation.jsonl"
     render_photos(folder / "learn", max(VARIED["photos"]), LEARN, views=3)
     render_photos(folder / "test", args.test, TEST, views=1)
-    wanted = [("base", "", 0)]
+    for photos in VARIED["photos"]:
+        prepare(folder, photos)
+    usual = Setting(lr=args.lr)
+    wanted = [None]
     for seed in range(args.seeds):
-        wanted += [(flag, value, seed) for flag, values in VARIED.items() for value in values]
-    for flag, value, seed in wanted:
-        measured = read_log(log)
-        if (flag, str(value), seed) in measured:
-            continue
-        if flag == "base":
-            rate = read_photos(folder, "--model", args.model)
-        else:
-            rate = measure(folder, args, {flag: value, "--seed": seed})
-        row = {"flag": flag, "value": value, "seed": seed, "exact_match": round(rate, 4)}
-        say(f"{flag} {value} seed {seed}: {100 * rate:.1f} %")
-        with open(log, "a", encoding="utf-8", newline="\n") as file:
-            file.write(json.dumps(row) + "\n")
-    print_table(read_log(log))
+        for name, values in VARIED.items():
+            wanted += [replace(usual, seed=seed, **{name: value}) for value in values]
+    measured = read_log(log)
+    missing = [setting for setting in dict.fromkeys(wanted) if setting not in measured]
+    with ThreadPoolExecutor(args.jobs) as pool:
+        rates = pool.map(lambda setting: measure(folder, args, setting), missing)
+        for setting, rate in zip(missing, rates, strict=True):
+            row = {"setting": setting and asdict(setting), "exact_match": round(rate, 4)}
+            say(json.dumps(row))
+            with open(log, "a", encoding="utf-8", newline="\n") as file:
+                file.write(json.dumps(row) + "\n")
+    print_table(read_log(log), usual)
     return 0
 
 

@@ -1,6 +1,10 @@
 """The demo: renders are what they say, training resumes, and the shipped model reads."""
 
 import json
+import re
+import shlex
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -8,10 +12,9 @@ import render
 import torch
 import train
 from conftest import ROOT, run
-from PIL import Image
 from stdnum import iso6346
 
-from container_ocr import ContainerOCR, load_model
+from container_ocr import ContainerOCR, load_image, load_model
 
 MODEL = ROOT / "demo/model"
 
@@ -165,8 +168,33 @@ def test_the_shipped_model_is_small_and_in_safetensors():
 
 def test_a_batch_reads_as_one_by_one(samples):
     reader = ContainerOCR(MODEL, device="cpu")
-    paths = [ROOT / name for name in list(samples)[:6]]
-    images = [Image.open(path).convert("RGB") for path in paths]
-    assert [r.raw_text for r in reader.read_batch(images)] == [
-        reader.read(path).raw_text for path in paths
-    ]
+    images = [load_image(ROOT / name) for name in list(samples)[:6]]
+    alone = [reader.read(image) for image in images]
+    together = reader.read_batch(images)
+    assert [r.raw_text for r in together] == [r.raw_text for r in alone]
+    assert [r.confidence for r in together] == pytest.approx(
+        [r.confidence for r in alone], abs=1e-4
+    )
+
+
+def test_the_shipped_model_reads_a_sample_exactly(samples):
+    name = "image/000001_RIGHT_1.jpg"
+    done = run("container_ocr.py", name, "--model", "demo/model", "--device", "cpu", cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\t")[1] == samples[name]
+
+
+def test_make_demo_ends_with_a_table_in_which_the_tuned_model_is_ahead(tmp_path):
+    words = ["make", "--dry-run", "--always-make", "demo", f"RUN={tmp_path}", "BIN=the"]
+    recipe = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    steps = [line.replace("the/python", sys.executable, 1) for line in recipe.splitlines()]
+    steps = [step for step in steps if step.startswith((sys.executable, "cp ", "mkdir "))]
+    assert len([step for step in steps if ".py " in step]) == 6
+    for step in steps:
+        words = shlex.split(step, comments=True)
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    rates = re.search(r"^exact match +([\d.]+) % +([\d.]+) % +100$", done.stdout, re.MULTILINE)
+    base, tuned = map(float, rates.groups())
+    assert base > 50
+    assert tuned > base + 5
