@@ -57,6 +57,7 @@ HEIGHT, WIDTH, CELL = 128, 192, 8  # the model's input and one cell of its featu
 ROWS, COLUMNS = HEIGHT // CELL, WIDTH // CELL
 CHARACTERS = " ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.'\""  # a cell's classes; the space: nothing
 LONGEST_SIDE = 256  # of the renders in training, in pixels
+HELD_OUT_PHOTOS = 64
 STREAM, HELD_OUT = 2**32 + 1, 2**32 + 2  # seeds that no flag of render.py can have
 VISION = {
     "embed_dim": [32, 64, 128, 192],
@@ -354,7 +355,7 @@ class Trainer:
         from torch.utils.data import DataLoader
 
         args = self.args
-        held_out = [photo for _, photo in render.render_series(64, HELD_OUT)]
+        held_out = [photo for _, photo in render.render_series(HELD_OUT_PHOTOS, HELD_OUT)]
         batches = DataLoader(
             Batches(self.processor, self.steps, args.batch_size),
             batch_size=None,
