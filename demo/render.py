@@ -368,7 +368,8 @@ def paint_wall(rng: np.random.Generator, wall: Wall) -> tuple[np.ndarray, list[l
     hardness, shape = wall.hardness, wall.shape
     mask, lines = draw_text(wall)
     opacity = np.asarray(mask, np.float32) / 255
-    paint = wall.paint * hardness + (1 - hardness)  # from white paper to coloured steel
+    paper = float(rng.random() < 0.5)  # white or black; from there to coloured steel
+    paint = wall.paint * hardness + paper * (1 - hardness)
     bright = float(paint @ LUMINANCE) > rng.uniform(0.42, 0.5)
     ink = np.full(3, rng.uniform(0.02, 0.1) if bright else rng.uniform(0.85, 0.97), np.float32)
     opacity *= np.float32(rng.uniform(1 - 0.2 * hardness, 1))
@@ -483,7 +484,7 @@ def photograph(
 ) -> Photo:
     """Return the photo of a wall with these blocks; shape: width, height in pixels.
 
-    hardness: 0 is black print on white paper, 1 is a container yard.
+    hardness: 0 is black print on white paper or white on black, 1 is a container yard.
     """
     size = tuple(round(side / (1 - 2 * MARGIN)) for side in shape)
     paint = container.paint if container else draw_paint(rng)

@@ -100,7 +100,9 @@ class Stage:
 CURRICULUM = (
     Stage("letters", 0.25, (0.0, 0.8), (3, 12), reads=False),
     Stage("lines", 0.07, (0.2, 0.5), (2, 8)),
-    Stage("photos", 0.68, (0.5, 1.0), (8, 14), containers=0.7),
+    Stage("photos", 0.13, (0.5, 0.7), (8, 10), containers=0.7),
+    Stage("paint", 0.12, (0.7, 1.0), (10, 14), containers=0.7),
+    Stage("yard", 0.43, (1.0, 1.0), (14, 14), containers=0.7),
 )
 
 
@@ -146,7 +148,7 @@ def random_block(rng: np.random.Generator, longest: int, shape: tuple[int, int])
 
 def render_example(rng: np.random.Generator, stage: Stage, done: float) -> render.Photo:
     """Return a photo of this stage of the curriculum."""
-    hardness = float(np.interp(done, (0, 1), stage.hardness)) * rng.uniform(0.7, 1)
+    hardness = float(np.interp(done, (0, 1), stage.hardness)) * rng.uniform(0.85, 1)
     if rng.random() < stage.containers:
         layout = render.LAYOUTS[rng.integers(len(render.LAYOUTS))]
         container = render.new_container(rng)
@@ -449,7 +451,7 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--output", default="demo/model", help="folder for the model")
     add("--work", default="demo/work", help="folder for checkpoint and train_log.jsonl")
-    add("--photos", type=positive, default=100_000, help="how many are rendered and learnt from")
+    add("--photos", type=positive, default=105_000, help="how many are rendered and learnt from")
     add("--batch_size", type=positive, default=32, help="photos per step")
     add("--lr", type=float, default=1e-3, help="highest learning rate")
     add("--precision", choices=("no", "bf16"), default="bf16", help="autocast")

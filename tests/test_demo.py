@@ -76,7 +76,7 @@ def test_all_ink_lies_in_the_boxes_of_the_letters(layout):
         container = render.new_container(rng)
         photo = render.render_container(rng, container, layout, hardness=0.3)  # aside, but clean
         light = np.asarray(photo.image.convert("L"), float)
-        ink = light < np.median(light) * 0.6
+        ink = np.abs(light - np.median(light)) > 80
         height, width = ink.shape
         boxes = np.zeros_like(ink)
         for letter in (c for line in photo.lines for c in line.letters):
