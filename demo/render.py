@@ -98,7 +98,10 @@ MARGIN = 0.08  # of the wall, each side, lies outside the photo
 
 @dataclass(frozen=True)
 class Letter:
-    """One painted character and its box: centre and size as shares of the photo's sides."""
+    """One painted character: its centre and size, on a photo as shares of the photo's sides.
+
+    On the wall they are in pixels.
+    """
 
     character: str
     x: float
@@ -146,7 +149,7 @@ class Wall:
     unit: int  # pixels of the photo's shorter side
     hardness: float
     paint: np.ndarray
-    blocks: list[tuple[Block, int, int]]  # with left and top in pixels
+    blocks: list[Placed]
 
 
 # ---- text ------------------------------------------------------------------------------------
@@ -180,40 +183,33 @@ class Block:
     vertical: bool = False
     boxed: bool = False  # a frame round the last character: the check digit
 
-    def place(self, unit: int) -> tuple[int, int, list[list[tuple]]]:
-        """Return width, height and, for each line, (character, x, y, width, height) in pixels.
+    def letters(self, unit: int) -> list[list[Letter]]:
+        """Return each line's letters, in pixels from the block's upper left corner.
 
-        Places are of the characters' centres from the block's upper left corner. `unit` is the
-        length of the photo's shorter side.
+        `unit` is the length of the photo's shorter side in pixels.
         """
-        capital = self.size * unit
-        gap, rows = self.spacing * capital, []
-        if self.vertical:
-            pitch = capital * 1.12 + gap
-            for column, text in enumerate(self.lines):
-                x, y, row = (column + 0.5) * capital * 1.6, capital / 2, []
-                for character in text:
-                    if character == " ":
-                        y += pitch * 0.45
-                        continue
-                    width = advance(self.face, character) * capital
-                    row.append((character, x, y, width, capital))
-                    y += pitch
-                rows.append(row)
-            height = max(row[-1][2] for row in rows) + capital / 2
-            return round(capital * 1.6 * len(rows)), round(height), rows
-        for i, text in enumerate(self.lines):
-            x, row = 0.0, []
-            for character in text:
-                width = advance(self.face, character) * capital
-                if character != " ":
-                    row.append(
-                        (character, x + width / 2, (i * 1.45 + 0.5) * capital, width, capital)
-                    )
-                x += width * (1.6 if character == " " else 1.0) + gap
-            rows.append(row)
-        width = max(row[-1][1] + row[-1][3] / 2 for row in rows)
-        return round(width), round((len(rows) * 1.45 - 0.45) * capital), rows
+        return [list(self.row(i, self.size * unit)) for i in range(len(self.lines))]
+
+    def row(self, index: int, capital: float) -> Iterator[Letter]:
+        """Yield the letters of one line; a space only takes room."""
+        at = 0.0  # how far along the line, in capitals
+        for character in self.lines[index]:
+            width = advance(self.face, character)
+            if self.vertical:
+                x, y, room, space = index * 1.6 + 0.6, at + 0.5, 1.12, 0.45
+            else:
+                x, y, room, space = at + width / 2, index * 1.45 + 0.5, width, width * 1.6
+            if character == " ":
+                room = space
+            else:
+                yield Letter(character, x * capital, y * capital, width * capital, capital)
+            at += room + self.spacing
+
+    def extent(self, unit: int) -> tuple[float, float]:
+        """Return width and height in pixels."""
+        letters = [letter for row in self.letters(unit) for letter in row]
+        right = max(letter.x + letter.width / 2 for letter in letters)
+        return right, max(letter.y + letter.height / 2 for letter in letters)
 
     def font(self, unit: int) -> ImageFont.FreeTypeFont:
         """Return the font in which a capital is as high as the block's size."""
@@ -221,12 +217,26 @@ class Block:
         return load_font(self.face, max(4, round(self.size * unit * 100 / (bottom - top))))
 
     def fit(self, width: float, height: float, shape: tuple[int, int]) -> Block:
-        """Return the block as large as fits into these shares of the wall's sides."""
-        wide, high, _ = replace(self, size=0.1).place(1000)
-        scale = 1000 / min(shape)
-        return replace(
-            self, size=0.1 * min(width * shape[0] * scale / wide, height * shape[1] * scale / high)
-        )
+        """Return the block as large as fits into these shares of the photo's sides."""
+        wide, high = replace(self, size=1.0).extent(min(shape))
+        return replace(self, size=min(width * shape[0] / wide, height * shape[1] / high))
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A block at its place on the wall, in pixels."""
+
+    block: Block
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def clear_of(self, other: Placed, distance: float) -> bool:
+        """Return whether there is so much room between the two."""
+        across = max(self.left, other.left) - min(self.right, other.right)
+        down = max(self.top, other.top) - min(self.bottom, other.bottom)
+        return max(across, down) >= distance
 
 
 def label(number: str) -> dict[str, str]:
@@ -295,75 +305,73 @@ def ribs(rng: np.random.Generator, length: int, depth: float) -> np.ndarray:
     return 1 + depth * edges.astype(np.float32)
 
 
-def bars(rng: np.random.Generator, width: int, taken: list[tuple], depth: float) -> np.ndarray:
+def bars(rng: np.random.Generator, wall: Wall, depth: float) -> np.ndarray:
     """Return the light on a door with locking bars along [width]: 1 where there is no bar."""
+    width = wall.shape[0]
     light = np.ones(width, np.float32)
     for _ in range(int(rng.integers(1, 4))):
         size = max(3, round(width * rng.uniform(0.015, 0.035)))
         left = int(rng.integers(0, width - size))
-        if any(left < box[2] and box[0] < left + size for box in taken):
-            continue
-        light[left : left + size] = 1 + depth * np.sin(np.linspace(0.3, 4.2, size))
+        if all(left >= b.right or b.left >= left + size for b in wall.blocks):
+            light[left : left + size] = 1 + depth * np.sin(np.linspace(0.3, 4.2, size))
     return light
 
 
-def draw_text(wall: Wall) -> tuple[Image.Image, list[list[tuple]]]:
-    """Return the mask of the text (mode L) and each line's characters at their places."""
+def draw_text(wall: Wall) -> tuple[Image.Image, list[Line]]:
+    """Return the mask of the text (mode L), and the lines with their letters in pixels."""
     mask = Image.new("L", wall.shape)
     draw = ImageDraw.Draw(mask)
     lines = []
-    for block, left, top in wall.blocks:
-        font = block.font(wall.unit)
-        rows = block.place(wall.unit)[2]
-        for row in rows:
-            row[:] = [(c, x + left, y + top, w, h) for c, x, y, w, h in row]
-            for character, x, y, _, height in row:
-                draw.text((x, y + height / 2), character, 255, font, anchor="ms")
+    for placed in wall.blocks:
+        block, font = placed.block, placed.block.font(wall.unit)
+        for text, row in zip(block.lines, block.letters(wall.unit), strict=True):
+            letters = [replace(c, x=c.x + placed.left, y=c.y + placed.top) for c in row]
+            for letter in letters:
+                foot = (letter.x, letter.y + letter.height / 2)
+                draw.text(foot, letter.character, 255, font, anchor="ms")
+            lines.append(Line(text, tuple(letters)))
         if block.boxed:
-            _, x, y, width, height = rows[-1][-1]
-            side = max(width, height) / 2 + height * 0.2
-            line = max(1, round(height * 0.08))
-            draw.rectangle((x - side, y - side, x + side, y + side), outline=255, width=line)
-        lines += rows
+            last = letters[-1]
+            side = max(last.width, last.height) / 2 + last.height * 0.2
+            frame = (last.x - side, last.y - side, last.x + side, last.y + side)
+            draw.rectangle(frame, outline=255, width=max(1, round(last.height * 0.08)))
     return mask, lines
 
 
 def place_blocks(
     rng: np.random.Generator, shape: tuple[int, int], unit: int, wanted: list[Block]
-) -> list[tuple[Block, int, int]]:
-    """Return the blocks at places where they do not touch; one that finds none is left out.
+) -> list[Placed]:
+    """Return the blocks at places where they do not touch, from top to bottom.
 
-    The first block stands anywhere; a second one of the same face stands right below it.
+    The first stands anywhere, another of its face right below it, if there is room; one that finds
+    none is left out.
     """
     width, height = shape
     border = MARGIN + 0.04
-    placed, taken = [], []
+    placed: list[Placed] = []
     for block in wanted:
-        wide, high, _ = block.place(unit)
-        room_x = width * (1 - 2 * border) - wide
-        room_y = height * (1 - 2 * border) - high
-        if room_x < 0 or room_y < 0:
+        wide, high = block.extent(unit)
+        room = width * (1 - 2 * border) - wide, height * (1 - 2 * border) - high
+        if min(room) < 0:
             continue
+        distance = 0.7 * max(b.size for b in (block, *(other.block for other in placed))) * unit
         for attempt in range(8):
-            left = width * border + rng.random() * room_x
-            top = height * border + rng.random() * room_y
-            if attempt < 2 and taken and block.face == placed[0][0].face:
-                left = min(taken[0][0], left)
-                top = taken[0][3] + block.size * unit * 0.3
-            pad = 0.35 * max(b.size for b in (block, *(place[0] for place in placed))) * unit
-            box = (left - pad, top - pad, left + wide + pad, top + high + pad)
-            inside = top + high <= height * (1 - border)
-            free = all(
-                box[0] >= b[2] or b[0] >= box[2] or box[1] >= b[3] or b[1] >= box[3] for b in taken
+            left, top = (
+                width * border + rng.random() * room[0],
+                height * border + rng.random() * room[1],
             )
-            if inside and free:
-                taken.append(box)
-                placed.append((block, round(left), round(top)))
+            if attempt < 2 and placed and block.face == placed[0].block.face:
+                left = min(placed[0].left, left)
+                top = placed[0].bottom + distance * rng.uniform(1, 1.5)
+            here = Placed(block, left, top, left + wide, top + high)
+            inside = here.bottom <= height * (1 - border)
+            if inside and all(here.clear_of(other, distance) for other in placed):
+                placed.append(here)
                 break
-    return sorted(placed, key=lambda place: (place[2], place[1]))
+    return sorted(placed, key=lambda here: (here.top, here.left))
 
 
-def paint_wall(rng: np.random.Generator, wall: Wall) -> tuple[np.ndarray, list[list[tuple]]]:
+def paint_wall(rng: np.random.Generator, wall: Wall) -> tuple[np.ndarray, list[Line]]:
     """Return the lit wall, float32 [height, width, 3] in about 0..1, and the text on it."""
     hardness, shape = wall.hardness, wall.shape
     mask, lines = draw_text(wall)
@@ -393,8 +401,7 @@ def light(rng: np.random.Generator, wall: Wall) -> np.ndarray:
     if kind < 0.5:
         shade *= ribs(rng, width, depth)
     elif kind < 0.85:
-        boxes = [(left, 0, left + b.place(wall.unit)[0], 0) for b, left, _ in wall.blocks]
-        shade *= bars(rng, width, boxes, hardness * rng.uniform(0.2, 0.5))
+        shade *= bars(rng, wall, hardness * rng.uniform(0.2, 0.5))
         shade *= ribs(rng, height, depth * 0.4)[:, None]
     x, y = np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)
     slope = (hardness * rng.uniform(-0.2, 0.2, 2)).astype(np.float32)
@@ -457,22 +464,18 @@ def take_photo(
     return Image.fromarray(noisy), np.linalg.inv(to_wall)
 
 
-def through(matrix: np.ndarray, row: list[tuple], shape: tuple[int, int]) -> tuple[Letter, ...]:
-    """Return the letters of one line as the camera sees them."""
+def through(matrix: np.ndarray, line: Line, shape: tuple[int, int]) -> Line:
+    """Return a line of the wall as the camera sees it: in shares of the photo's sides."""
     letters = []
-    for character, x, y, width, height in row:
-        ends = [
-            (x, y),
-            (x - width / 2, y),
-            (x + width / 2, y),
-            (x, y - height / 2),
-            (x, y + height / 2),
-        ]
-        points = np.array([(*end, 1.0) for end in ends]) @ matrix.T
+    for c in line.letters:
+        centre = [(c.x, c.y, 1)]
+        across = [(c.x - c.width / 2, c.y, 1), (c.x + c.width / 2, c.y, 1)]
+        down = [(c.x, c.y - c.height / 2, 1), (c.x, c.y + c.height / 2, 1)]
+        points = np.array(centre + across + down) @ matrix.T
         points = points[:, :2] / points[:, 2:] / shape
-        size = np.abs(points[2] - points[1])[0], np.abs(points[4] - points[3])[1]
-        letters.append(Letter(character, *points[0].tolist(), *map(float, size)))
-    return tuple(letters)
+        size = abs(points[2, 0] - points[1, 0]), abs(points[4, 1] - points[3, 1])
+        letters.append(Letter(c.character, *map(float, (*points[0], *size))))
+    return Line(line.text, tuple(letters))
 
 
 def photograph(
@@ -489,14 +492,11 @@ def photograph(
     size = tuple(round(side / (1 - 2 * MARGIN)) for side in shape)
     paint = container.paint if container else draw_paint(rng)
     placed = place_blocks(rng, size, min(shape), blocks)
-    colour, rows = paint_wall(rng, Wall(size, min(shape), hardness, paint, placed))
+    colour, lines = paint_wall(rng, Wall(size, min(shape), hardness, paint, placed))
     image, matrix = take_photo(rng, colour, shape, hardness)
     jpeg = io.BytesIO()
     image.save(jpeg, "JPEG", quality=int(rng.integers(60, 94)))
-    texts = [text for block, _, _ in placed for text in block.lines]
-    lines = tuple(
-        Line(text, through(matrix, row, shape)) for text, row in zip(texts, rows, strict=True)
-    )
+    lines = tuple(through(matrix, line, shape) for line in lines)
     number = format_number(container.number) if container else ""
     return Photo(Image.open(jpeg).convert("RGB"), jpeg.getvalue(), lines, number)
 
