@@ -16,7 +16,8 @@ photos. Four things make it read:
   `gaze` is the cross-entropy between where the decoder's last cross-attention looks, averaged
   over its heads, and the place of the character that it is to write next.
 - A curriculum: the vision tower first learns letters alone, from sheets full of them; then the
-  whole model reads short lines, then photos. Black on white grows into paint, rust and motion.
+  whole model reads short lines, then photos. Print on paper, black on white or white on black,
+  grows into paint, rust and motion.
 """
 
 from __future__ import annotations
