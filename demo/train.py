@@ -23,6 +23,7 @@ photos. Four things make it read:
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import math
 import shutil
@@ -427,9 +428,7 @@ class Trainer:
             folder.rename(old)
         new.rename(folder)
         shutil.rmtree(old, ignore_errors=True)
-        model = self.both["model"]
-        state = {name: weight.half() for name, weight in model.state_dict().items()}
-        model.save_pretrained(self.output, state_dict=state)
+        copy.deepcopy(self.both["model"]).half().save_pretrained(self.output)
         self.processor.save_pretrained(self.output)
 
     def load_checkpoint(self) -> None:
