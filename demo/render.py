@@ -254,12 +254,12 @@ def number_block(rng: np.random.Generator, number: str, layout: str, shape: tupl
         lines = (owner, f"{serial} {digit}")
         width, height = rng.uniform(0.42, 0.74), 0.5
     elif layout == "vertical":
-        width, height = 0.3, rng.uniform(0.78, 0.9)
+        width, height = 0.3, rng.uniform(0.82, 0.9)
     block = Block(
         lines,
         FACES[rng.integers(len(FACES))],
         0.1,
-        spacing=rng.uniform(0.06, 0.3),
+        spacing=rng.uniform(0.06, 0.3) * (0.4 if layout == "vertical" else 1),
         vertical=layout == "vertical",
         boxed=rng.random() < 0.6,
     )
@@ -382,7 +382,7 @@ def paint_wall(rng: np.random.Generator, wall: Wall) -> tuple[np.ndarray, list[L
     ink = np.full(3, rng.uniform(0.02, 0.1) if bright else rng.uniform(0.85, 0.97), np.float32)
     opacity *= np.float32(rng.uniform(1 - 0.2 * hardness, 1))
     if rng.random() < 0.6:  # the text has worn off in places
-        opacity *= 1 - np.float32(hardness * rng.uniform(0, 0.5)) * (clouds(rng, shape, 60) > 0.62)
+        opacity *= 1 - np.float32(hardness * rng.uniform(0, 0.4)) * (clouds(rng, shape, 60) > 0.62)
     colour = paint + (ink - paint) * opacity[..., None]
     if rng.random() < 0.4:
         rust = np.clip((clouds(rng, shape, int(rng.integers(14, 40))) - 0.84) * 8, 0, 1)
@@ -409,7 +409,7 @@ def light(rng: np.random.Generator, wall: Wall) -> np.ndarray:
     if rng.random() < 0.4:
         edge, tilt = rng.uniform(-0.8, 0.8), rng.uniform(-1, 1)
         side = np.clip((x + tilt * y[:, None] - edge) * rng.uniform(3, 40), 0, 1)
-        shade *= 1 - np.float32(hardness * rng.uniform(0.2, 0.5)) * side
+        shade *= 1 - np.float32(hardness * rng.uniform(0.15, 0.4)) * side
     if rng.random() < 0.7:
         grain = int(rng.integers(3, 12))
         shade *= 1 - np.float32(hardness * rng.uniform(0, 0.4)) * clouds(rng, wall.shape, grain)
@@ -453,7 +453,7 @@ def take_photo(
         picture = picture.filter(ImageFilter.Kernel((3, 3), shake.ravel(), 1))
     balance = 1 + hardness * rng.uniform(-0.12, 0.12, (3, 1))
     exposed = (
-        np.clip(np.arange(256) / 255 * balance, 0, 1) ** 2 ** (hardness * rng.uniform(-0.7, 0.7))
+        np.clip(np.arange(256) / 255 * balance, 0, 1) ** 2 ** (hardness * rng.uniform(-0.6, 0.5))
     )
     picture = picture.point(
         rearrange(np.rint(exposed * 255).astype(int), "rgb value -> (rgb value)")
