@@ -18,6 +18,9 @@ photos. Four things make it read:
 - A curriculum: the vision tower first learns letters alone, from sheets full of them; then the
   whole model reads short lines, then photos. Print on paper, black on white or white on black,
   grows into paint, rust and motion.
+
+The model becomes a general reader: on the containers that it sees, the place of the number is taken
+by random characters, so it never learns what a container number is. That is left to fine-tuning.
 """
 
 from __future__ import annotations
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
 HEIGHT, WIDTH, CELL = 128, 192, 8  # the model's input and one cell of its features, in pixels
 ROWS, COLUMNS = HEIGHT // CELL, WIDTH // CELL
 CHARACTERS = " ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.'\""  # a cell's classes; the space: nothing
+POOLS = (CHARACTERS[1:27], CHARACTERS[27:37], CHARACTERS[1:37])
 LONGEST_SIDE = 256  # of the renders in training, in pixels
 HELD_OUT_PHOTOS = 64
 STREAM, HELD_OUT = 2**32 + 1, 2**32 + 2  # seeds that no flag of render.py can have
@@ -121,13 +125,18 @@ def stage_at(share: float) -> tuple[Stage, float]:
 # ---- photos ----------------------------------------------------------------------------------
 
 
+def random_group(rng: np.random.Generator, size: int) -> str:
+    """Return so many letters, digits or both: whoever reads them has really seen them."""
+    pool = POOLS[rng.integers(len(POOLS))]
+    return "".join(rng.choice(list(pool), size))
+
+
 def random_text(rng: np.random.Generator, longest: int) -> str:
-    """Return characters in groups that mean nothing: whoever reads them has really seen them."""
+    """Return groups that mean nothing, in all one to so many characters."""
     groups, left = [], int(rng.integers(1, longest + 1))
     while left > 0:
         size = min(left, int(rng.integers(1, 7)))
-        pool = ("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789", "ABCDEFGHJKLMNPQRSTUVWXYZ0123456789")
-        groups.append("".join(rng.choice(list(pool[rng.integers(3)]), size)))
+        groups.append(random_group(rng, size))
         left -= size
     return " ".join(groups)
 
@@ -153,7 +162,8 @@ def render_example(rng: np.random.Generator, stage: Stage, done: float) -> rende
     hardness = float(np.interp(done, (0, 1), stage.hardness)) * rng.uniform(0.85, 1)
     if rng.random() < stage.containers:
         layout = render.LAYOUTS[rng.integers(len(render.LAYOUTS))]
-        container = render.new_container(rng)
+        number = "".join(random_group(rng, size) for size in (4, 6, 1))
+        container = render.Container(number, render.draw_paint(rng))
         return render.render_container(rng, container, layout, LONGEST_SIDE, hardness)
     longest = round(np.interp(done, (0, 1), stage.longest))
     count = int(rng.integers(1, 3)) if stage.reads else 14
@@ -451,7 +461,7 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--output", default="demo/model", help="folder for the model")
     add("--work", default="demo/work", help="folder for checkpoint and train_log.jsonl")
-    add("--photos", type=positive, default=105_000, help="how many are rendered and learnt from")
+    add("--photos", type=positive, default=110_000, help="how many are rendered and learnt from")
     add("--batch_size", type=positive, default=32, help="photos per step")
     add("--lr", type=float, default=1e-3, help="highest learning rate")
     add("--precision", choices=("no", "bf16"), default="bf16", help="autocast")
