@@ -276,7 +276,9 @@ def draw_weights(model: Florence2ForConditionalGeneration) -> None:
         embedding.weight.data = rearrange([angle.sin(), angle.cos()], "wave n f -> n (f wave)")
 
 
-def text_loss_and_gaze(model, batch: dict) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def text_loss_and_gaze(
+    model: Florence2ForConditionalGeneration, batch: dict[str, torch.Tensor]
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return the loss of the text, that of the gaze, and the vision tower's last feature map."""
     import torch
 
@@ -299,7 +301,12 @@ def text_loss_and_gaze(model, batch: dict) -> tuple[torch.Tensor, torch.Tensor, 
     return outputs.loss, gaze, keep["last_hidden_state"]
 
 
-def losses(model, head: torch.nn.Linear, batch: dict, reads: bool) -> dict[str, torch.Tensor]:
+def losses(
+    model: Florence2ForConditionalGeneration,
+    head: torch.nn.Linear,
+    batch: dict[str, torch.Tensor],
+    reads: bool,
+) -> dict[str, torch.Tensor]:
     """Return the loss of the letters in the cells and, where the model reads, text and gaze."""
     import torch
 
@@ -375,23 +382,23 @@ class Trainer:
             batch_size=None,
             sampler=range(self.step, self.steps),
             num_workers=args.workers,
-            prefetch_factor=4 if args.workers else None,
+            prefetch_factor=4,
         )
         sums, count, start = {}, 0, time.monotonic()
         for batch in batches:
             for name, value in self.train_step(batch).items():
                 sums[name] = sums.get(name, 0.0) + value
             count += 1
-            if self.step % args.log_every == 0 or self.step == self.steps:
-                photos = count * args.batch_size
-                record = {"photos": self.step * args.batch_size, **self.stage_record()}
+            last = self.step == self.steps
+            if self.step % args.log_every == 0 or last:
+                record = {"photos": self.step * args.batch_size, **self.place()}
                 record |= {name: round(value / count, 4) for name, value in sums.items()}
-                record["photos_per_second"] = round(photos / (time.monotonic() - start), 1)
-                if self.step % args.save_every == 0 or self.step == self.steps:
+                rate = count * args.batch_size / (time.monotonic() - start)
+                record["photos_per_second"] = round(rate, 1)
+                if self.step % args.save_every == 0 or last:
                     self.save()
                     if "text" in record:
-                        device = self.accelerator.device.type
-                        record["exact_match"] = exact_match(self.output, device, held_out)
+                        record["exact_match"] = exact_match(self.output, args.device, held_out)
                 self.log(record)
                 sums, count, start = {}, 0, time.monotonic()
 
@@ -413,7 +420,7 @@ class Trainer:
         self.step += 1
         return {name: value.item() for name, value in parts.items()}
 
-    def stage_record(self) -> dict:
+    def place(self) -> dict:
         """Return where in the curriculum the training is."""
         stage, done = stage_at((self.step - 1) / self.steps)
         return {
@@ -443,8 +450,9 @@ class Trainer:
 
     def load_checkpoint(self) -> None:
         """Go on where the last checkpoint was written."""
-        folder = self.work / "checkpoint"
-        if not folder.is_dir():
+        folders = [self.work / name for name in ("checkpoint", "checkpoint.old")]
+        folder = next(filter(Path.is_dir, folders), None)
+        if folder is None:
             say(f"nothing to resume in {self.work}: starting at the first photo")
             return
         self.accelerator.load_state(str(folder))
@@ -466,7 +474,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--lr", type=float, default=1e-3, help="highest learning rate")
     add("--precision", choices=("no", "bf16"), default="bf16", help="autocast")
     add("--device", default="auto", help="cuda, mps or cpu")
-    add("--workers", type=int, default=1, help="processes that render")
+    add("--workers", type=positive, default=1, help="processes that render")
     add("--log_every", type=positive, default=25, help="steps between lines of the log")
     add("--save_every", type=positive, default=250, help="steps between checkpoints")
     add("--resume", action="store_true", help="go on from the checkpoint in --work")

@@ -117,7 +117,7 @@ def test_every_photo_of_the_curriculum_has_text_and_a_place_for_each_letter():
 
 
 def test_training_goes_on_from_its_checkpoint_as_if_it_had_not_stopped(here, monkeypatch):
-    flags = "--photos 16 --batch_size 2 --device cpu --precision no --workers 0 --log_every 1"
+    flags = "--photos 16 --batch_size 2 --device cpu --precision no --log_every 1"
     full = [*flags.split(), "--save_every", "4"]
     monkeypatch.setattr(train, "HELD_OUT_PHOTOS", 2)
     assert train.main([*full, "--output", "whole", "--work", "w1"]) == 0
