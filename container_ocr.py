@@ -954,13 +954,14 @@ def prepare_inputs(
     processor: Florence2Processor,
     images: Sequence[Image.Image],
     labels: Sequence[str] | None = None,
+    prompt: str = PROMPT,
 ) -> BatchFeature:
     """Return the model's inputs for RGB images of any size: the one way for training and reading.
 
     `pixel_values` is (batch, 3, side, side), squashed to a square; with `labels` the answers'
     tokens come too, (batch, longest answer), their padding -100 so that no loss counts it.
     """
-    inputs = processor(text=[PROMPT] * len(images), images=list(images), return_tensors="pt")
+    inputs = processor(text=[prompt] * len(images), images=list(images), return_tensors="pt")
     if labels is not None:
         answers = processor.tokenizer(list(labels), padding=True, return_tensors="pt")
         padding = answers["attention_mask"] == 0

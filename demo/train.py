@@ -32,7 +32,8 @@ import math
 import shutil
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import render
 
 from container_ocr import (
+    PROMPT,
     ArgumentParser,
     ContainerOCR,
     choose_device,
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import Florence2ForConditionalGeneration, Florence2Processor
 
+CODE = "<CAPTION>"  # the prompt to which the model answers with the code on the container alone
 HEIGHT, WIDTH, CELL = 128, 192, 8  # the model's input and one cell of its features, in pixels
 ROWS, COLUMNS = HEIGHT // CELL, WIDTH // CELL
 CHARACTERS = " ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.'\""  # a cell's classes; the space: nothing
@@ -100,15 +103,16 @@ class Stage:
     hardness: tuple[float, float]
     longest: tuple[int, int]  # of random lines, in characters
     containers: float = 0.0  # share of photos of containers; the others show random lines
-    reads: bool = True  # False: the vision tower alone learns letters
+    prompts: tuple[str, ...] = (PROMPT,)  # in turn; none: the vision tower alone learns letters
 
 
 CURRICULUM = (
-    Stage("letters", 0.25, (0.0, 0.8), (3, 12), reads=False),
+    Stage("letters", 0.25, (0.0, 0.8), (3, 12), prompts=()),
     Stage("lines", 0.07, (0.2, 0.5), (2, 8)),
     Stage("photos", 0.13, (0.5, 0.7), (8, 10), containers=0.7),
     Stage("paint", 0.12, (0.7, 1.0), (10, 14), containers=0.7),
-    Stage("yard", 0.43, (1.0, 1.0), (14, 14), containers=0.7),
+    Stage("yard", 0.18, (1.0, 1.0), (14, 14), containers=0.7),
+    Stage("codes", 0.25, (1.0, 1.0), (14, 14), containers=0.8, prompts=(PROMPT, CODE)),
 )
 
 
@@ -162,11 +166,11 @@ def render_example(rng: np.random.Generator, stage: Stage, done: float) -> rende
     hardness = float(np.interp(done, (0, 1), stage.hardness)) * rng.uniform(0.85, 1)
     if rng.random() < stage.containers:
         layout = render.LAYOUTS[rng.integers(len(render.LAYOUTS))]
-        number = "".join(random_group(rng, size) for size in (4, 6, 1))
-        container = render.Container(number, render.draw_paint(rng))
+        code = "".join(rng.choice(list(POOLS[2]), 11))
+        container = render.Container(code, render.draw_paint(rng))
         return render.render_container(rng, container, layout, LONGEST_SIDE, hardness)
     longest = round(np.interp(done, (0, 1), stage.longest))
-    count = int(rng.integers(1, 3)) if stage.reads else 14
+    count = int(rng.integers(1, 3)) if stage.prompts else 14
     shape = render.frame(rng, "sheet", LONGEST_SIDE)
     blocks = [random_block(rng, longest, shape) for _ in range(count)]
     return render.photograph(rng, shape, blocks, hardness)
@@ -189,15 +193,20 @@ def letters_in_cells(photo: render.Photo) -> np.ndarray:
     return cells
 
 
-def places_of_text(photo: render.Photo) -> list[tuple[float, float]]:
-    """Return for each character of the photo's text its centre in cells (x, y); nan for spaces."""
+def places_of_text(lines: Sequence[render.Line]) -> list[tuple[float, float]]:
+    """Return for each character of lines that are joined its centre in cells; nan for spaces."""
     places = []
-    for line in photo.lines:
+    for line in lines:
         letters = iter(line.letters)
         for character in line.text + "\n":
             letter = next(letters) if character.strip() else None
             places.append((letter.x * COLUMNS, letter.y * ROWS) if letter else (math.nan,) * 2)
     return places[:-1]
+
+
+def number_lines(photo: render.Photo) -> list[render.Line]:
+    """Return the lines of the photo in which the number stands."""
+    return [line for line in photo.lines if line.text in photo.number]
 
 
 class Batches:
@@ -217,14 +226,18 @@ class Batches:
 
         stage, done = stage_at(step / self.steps)
         indices = range(step * self.batch_size, (step + 1) * self.batch_size)
+        prompt = stage.prompts[step % len(stage.prompts)] if stage.prompts else PROMPT
+        if prompt == CODE:
+            stage = replace(stage, containers=1.0)
         photos = [render_example(np.random.default_rng([STREAM, i]), stage, done) for i in indices]
+        lines = [number_lines(photo) if prompt == CODE else photo.lines for photo in photos]
+        texts = [photo.number if prompt == CODE else photo.text for photo in photos]
         images = [photo.image for photo in photos]
-        batch = dict(prepare_inputs(self.processor, images, [photo.text for photo in photos]))
+        batch = dict(prepare_inputs(self.processor, images, texts, prompt))
         batch["cells"] = torch.from_numpy(np.stack([letters_in_cells(photo) for photo in photos]))
         places = torch.full((*batch["labels"].shape, 2), math.nan)
-        for row, photo in zip(places, photos, strict=True):
-            known = torch.tensor(places_of_text(photo))
-            row[1 : 1 + len(known)] = known  # after <s>; each character is one token
+        for row, known in zip(places, map(places_of_text, lines), strict=True):
+            row[1 : 1 + len(known)] = torch.tensor(known)  # after <s>; a character is a token
         return batch | {"places": places}
 
 
@@ -409,9 +422,9 @@ class Trainer:
         self.both.train()
         batch = {name: value.to(self.accelerator.device) for name, value in batch.items()}
         with self.accelerator.autocast():
-            parts = losses(self.both["model"], self.both["head"], batch, stage.reads)
-        loss = parts["letters"] * (0.5 if stage.reads else 1.0)
-        if stage.reads:
+            parts = losses(self.both["model"], self.both["head"], batch, bool(stage.prompts))
+        loss = parts["letters"] * (0.5 if stage.prompts else 1.0)
+        if stage.prompts:
             loss = loss + parts["text"] + 0.3 * parts["gaze"]
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(self.both.parameters(), 1.0)
@@ -469,7 +482,7 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--output", default="demo/model", help="folder for the model")
     add("--work", default="demo/work", help="folder for checkpoint and train_log.jsonl")
-    add("--photos", type=positive, default=110_000, help="how many are rendered and learnt from")
+    add("--photos", type=positive, default=115_000, help="how many are rendered and learnt from")
     add("--batch_size", type=positive, default=32, help="photos per step")
     add("--lr", type=float, default=1e-3, help="highest learning rate")
     add("--precision", choices=("no", "bf16"), default="bf16", help="autocast")

@@ -109,7 +109,7 @@ def test_every_photo_of_the_curriculum_has_text_and_a_place_for_each_letter():
         stage, done = train.stage_at(share)
         assert 0 <= done <= 1
         photo = train.render_example(np.random.default_rng(4), stage, done)
-        places = train.places_of_text(photo)
+        places = train.places_of_text(photo.lines)
         assert len(places) == len(photo.text) > 0
         known = [c for c, (x, _) in zip(photo.text, places, strict=True) if x == x]
         assert "".join(known) == "".join(photo.text.split())
