@@ -33,7 +33,7 @@ class Setting:
 
     lora_targets: str = "language"
     lora_rank: int = 16
-    lr: float = 1e-3
+    lr: float = 3e-4
     augment: bool = False
     photos: int = 100
     seed: int = 0

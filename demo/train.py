@@ -19,8 +19,10 @@ photos. Four things make it read:
   whole model reads short lines, then photos. Print on paper, black on white or white on black,
   grows into paint, rust and motion.
 
-The model becomes a general reader: on the containers that it sees, the place of the number is taken
-by random characters, so it never learns what a container number is. That is left to fine-tuning.
+The model becomes a general reader: on the containers that it sees, random characters stand where
+the number would be, so it never learns what a container number is. That is left to fine-tuning. For
+this it learns a second task in the end, as the large model knows many: asked with <CAPTION>, it
+writes that code alone. Fine-tuning then has to connect what is there, not to invent it.
 """
 
 from __future__ import annotations
