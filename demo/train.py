@@ -246,16 +246,10 @@ class Batches:
 # ---- the model -------------------------------------------------------------------------------
 
 
-def new_model() -> tuple[Florence2ForConditionalGeneration, Florence2Processor]:
-    """Return a small Florence-2 that knows nothing, and its processor."""
+def new_processor(height: int, width: int, image_tokens: int) -> Florence2Processor:
+    """Return a processor for images of this size, in pixels, whose every token is one byte."""
     from tokenizers.pre_tokenizers import ByteLevel
-    from transformers import (
-        BartTokenizer,
-        CLIPImageProcessor,
-        Florence2Config,
-        Florence2ForConditionalGeneration,
-        Florence2Processor,
-    )
+    from transformers import BartTokenizer, CLIPImageProcessor, Florence2Processor
 
     alphabet = ["<s>", "<pad>", "</s>", "<unk>", *sorted(ByteLevel.alphabet()), "<mask>"]
     tokenizer = BartTokenizer(
@@ -263,17 +257,25 @@ def new_model() -> tuple[Florence2ForConditionalGeneration, Florence2Processor]:
         merges=[],
         extra_special_tokens={"image_token": "<image>"},
     )
-    size = {"height": HEIGHT, "width": WIDTH}
+    size = {"height": height, "width": width}
     images = CLIPImageProcessor(size=size, crop_size=size, do_center_crop=False)
-    images.image_seq_length = 1 + ROWS * COLUMNS
+    images.image_seq_length = image_tokens
+    return Florence2Processor(images, tokenizer)
+
+
+def new_model() -> tuple[Florence2ForConditionalGeneration, Florence2Processor]:
+    """Return a small Florence-2 that knows nothing, and its processor."""
+    from transformers import Florence2Config, Florence2ForConditionalGeneration
+
+    processor = new_processor(HEIGHT, WIDTH, 1 + ROWS * COLUMNS)
     config = Florence2Config(
         vision_config=VISION,
-        text_config=TEXT | {"vocab_size": len(tokenizer)},
-        image_token_id=tokenizer.image_token_id,
+        text_config=TEXT | {"vocab_size": len(processor.tokenizer)},
+        image_token_id=processor.tokenizer.image_token_id,
     )
     model = Florence2ForConditionalGeneration(config)
     draw_weights(model)
-    return model, Florence2Processor(images, tokenizer)
+    return model, processor
 
 
 def draw_weights(model: Florence2ForConditionalGeneration) -> None:

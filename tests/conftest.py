@@ -72,32 +72,18 @@ def here(tmp_path, monkeypatch):
 def tiny_model(tmp_path_factory) -> Path:
     """Save a Florence-2 of 60,000 random weights: native class, byte-level tokenizer, 64x64."""
     import torch
-    from tokenizers.pre_tokenizers import ByteLevel
-    from transformers import (
-        BartTokenizer,
-        CLIPImageProcessor,
-        Florence2Config,
-        Florence2ForConditionalGeneration,
-        Florence2Processor,
-    )
+    from train import new_processor
+    from transformers import Florence2Config, Florence2ForConditionalGeneration
 
-    characters = ["<s>", "<pad>", "</s>", "<unk>", *sorted(ByteLevel.alphabet()), "<mask>"]
-    tokenizer = BartTokenizer(
-        vocab={character: i for i, character in enumerate(characters)},
-        merges=[],
-        extra_special_tokens={"image_token": "<image>"},
-    )
-    square = {"height": 64, "width": 64}
-    images = CLIPImageProcessor(size=square, crop_size=square, do_center_crop=False)
-    images.image_seq_length = 5
+    processor = new_processor(64, 64, image_tokens=5)
     vision = {"embed_dim": [16] * 4, "num_heads": [2] * 4, "num_groups": [2] * 4, "depths": [1] * 4}
-    text = {"model_type": "bart", "vocab_size": len(tokenizer), "d_model": 16}
+    text = {"model_type": "bart", "vocab_size": len(processor.tokenizer), "d_model": 16}
     for side in ("encoder", "decoder"):
         text |= {f"{side}_layers": 1, f"{side}_attention_heads": 2, f"{side}_ffn_dim": 32}
     config = Florence2Config(
         vision_config={**vision, "window_size": 4, "projection_dim": 16},
         text_config={**text, "max_position_embeddings": 64},
-        image_token_id=tokenizer.image_token_id,
+        image_token_id=processor.tokenizer.image_token_id,
     )
     torch.manual_seed(0)
     model = Florence2ForConditionalGeneration(config)
@@ -107,7 +93,7 @@ def tiny_model(tmp_path_factory) -> Path:
             torch.nn.init.normal_(weight, std=std)
     folder = tmp_path_factory.mktemp("models") / "tiny"
     model.save_pretrained(folder)
-    Florence2Processor(images, tokenizer).save_pretrained(folder)
+    processor.save_pretrained(folder)
     return folder
 
 
