@@ -46,6 +46,7 @@ from container_ocr import (
     write_json,
     writing,
 )
+from prepare_dataset import PARTS
 
 SIDES = ("FRONT", "BACK", "LEFT", "RIGHT")
 LAYOUTS = ("horizontal", "two-line", "vertical")
@@ -165,8 +166,13 @@ def load_font(face: str | None, size: int) -> ImageFont.FreeTypeFont:
 def advance(face: str | None, character: str) -> float:
     """Return how wide a character is, in heights of a capital H."""
     font = load_font(face, 200)
+    return font.getlength(character) / capital_height(font)
+
+
+def capital_height(font: ImageFont.FreeTypeFont) -> float:
+    """Return how high a capital H is, in pixels."""
     top, bottom = font.getbbox("H", anchor="ls")[1::2]
-    return font.getlength(character) / (bottom - top)
+    return bottom - top
 
 
 @dataclass(frozen=True)
@@ -213,8 +219,8 @@ class Block:
 
     def font(self, unit: int) -> ImageFont.FreeTypeFont:
         """Return the font in which a capital is as high as the block's size."""
-        top, bottom = load_font(self.face, 100).getbbox("H", anchor="ls")[1::2]
-        return load_font(self.face, max(4, round(self.size * unit * 100 / (bottom - top))))
+        capital = capital_height(load_font(self.face, 100))
+        return load_font(self.face, max(4, round(self.size * unit * 100 / capital)))
 
     def fit(self, width: float, height: float, shape: tuple[int, int]) -> Block:
         """Return the block as large as fits into these shares of the photo's sides."""
@@ -241,17 +247,15 @@ class Placed:
 
 def label(number: str) -> dict[str, str]:
     """Return the keys of annotations.json for a number as painted."""
-    names = ("owner_code", "serial_number", "check_digit")
-    return {"container_number": number} | dict(zip(names, split_number(number), strict=True))
+    return {"container_number": number} | dict(zip(PARTS, split_number(number), strict=True))
 
 
 def number_block(rng: np.random.Generator, number: str, layout: str, shape: tuple) -> Block:
     """Return the number as it is painted in this layout, its size drawn."""
-    owner, serial, digit = number[:4], number[4:10], number[10:]
-    lines = (f"{owner} {serial} {digit}",)
+    lines = (format_number(number),)
     width, height = rng.uniform(0.58, 0.86), 0.3
     if layout == "two-line":
-        lines = (owner, f"{serial} {digit}")
+        lines = tuple(lines[0].split(" ", 1))
         width, height = rng.uniform(0.42, 0.74), 0.5
     elif layout == "vertical":
         width, height = 0.3, rng.uniform(0.82, 0.9)
@@ -356,10 +360,8 @@ def place_blocks(
             continue
         distance = 0.7 * max(b.size for b in (block, *(other.block for other in placed))) * unit
         for attempt in range(8):
-            left, top = (
-                width * border + rng.random() * room[0],
-                height * border + rng.random() * room[1],
-            )
+            left = width * border + rng.random() * room[0]
+            top = height * border + rng.random() * room[1]
             if attempt < 2 and placed and block.face == placed[0].block.face:
                 left = min(placed[0].left, left)
                 top = placed[0].bottom + distance * rng.uniform(1, 1.5)

@@ -107,6 +107,10 @@ class Stage:
     containers: float = 0.0  # share of photos of containers; the others show random lines
     prompts: tuple[str, ...] = (PROMPT,)  # in turn; none: the vision tower alone learns letters
 
+    def hardness_at(self, done: float) -> float:
+        """Return how hard the photos are after this share of the stage."""
+        return float(np.interp(done, (0, 1), self.hardness))
+
 
 CURRICULUM = (
     Stage("letters", 0.25, (0.0, 0.8), (3, 12), prompts=()),
@@ -165,7 +169,7 @@ def random_block(rng: np.random.Generator, longest: int, shape: tuple[int, int])
 
 def render_example(rng: np.random.Generator, stage: Stage, done: float) -> render.Photo:
     """Return a photo of this stage of the curriculum."""
-    hardness = float(np.interp(done, (0, 1), stage.hardness)) * rng.uniform(0.85, 1)
+    hardness = stage.hardness_at(done) * rng.uniform(0.85, 1)
     if rng.random() < stage.containers:
         layout = render.LAYOUTS[rng.integers(len(render.LAYOUTS))]
         code = "".join(rng.choice(list(POOLS[2]), 11))
@@ -440,10 +444,7 @@ class Trainer:
     def place(self) -> dict:
         """Return where in the curriculum the training is."""
         stage, done = stage_at((self.step - 1) / self.steps)
-        return {
-            "stage": stage.name,
-            "hardness": round(float(np.interp(done, (0, 1), stage.hardness)), 2),
-        }
+        return {"stage": stage.name, "hardness": round(stage.hardness_at(done), 2)}
 
     def log(self, record: dict) -> None:
         """Print a record and append it to train_log.jsonl."""
