@@ -21,7 +21,18 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from container_ocr import ArgumentParser, UserError, command, positive, read_json, say, write_json
+from batch_process import read_results, read_truth
+from container_ocr import (
+    ArgumentParser,
+    UserError,
+    command,
+    photo_key,
+    positive,
+    read_json,
+    say,
+    score,
+    write_json,
+)
 
 ROOT = Path(__file__).parents[1]
 LEARN, TEST = 101, 102  # seeds of the renders to learn from and to read
@@ -48,13 +59,12 @@ VARIED = {
 }
 
 
-def type_command(*words: object) -> str:
-    """Run one of the project's scripts; return what it printed. Raises `UserError`."""
+def type_command(*words: object) -> None:
+    """Run one of the project's scripts; raises `UserError` if it fails."""
     command = [sys.executable, *map(str, words)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode:
         raise UserError(f"{' '.join(command[1:])}: {run.stderr.strip()}")
-    return run.stdout
 
 
 def render_photos(folder: Path, count: int, seed: int, views: int) -> None:
@@ -77,11 +87,10 @@ def read_photos(folder: Path, output: Path, *flags: object) -> float:
     """Return the exact match on the test photos, read with these flags."""
     script = ROOT / "batch_process.py"
     type_command(script, folder / "test/image", *flags, "--batch_size", 16, "--output", output)
-    labels = read_json(folder / "test/annotations.json")["images"]
-    truth = {Path(row["image_path"]).name: row["container_number"] for row in labels}
-    lines = output.read_text(encoding="utf-8").splitlines()
-    rows = [json.loads(line) for line in lines if not line.startswith("#")]
-    return sum(row["number"] == truth[Path(row["image"]).name] for row in rows) / len(truth)
+    truth = read_truth(folder / "test/annotations.json")
+    rows = read_results(output)[1]
+    pairs = [(row["number"], truth[photo_key(row["image"], Path())]) for row in rows]
+    return score(pairs)["exact_match"]
 
 
 def measure(folder: Path, args: argparse.Namespace, setting: Setting | None) -> float:
