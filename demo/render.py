@@ -133,6 +133,11 @@ class Photo:
         """Return all the text in reading order, one line of the photo a line."""
         return "\n".join(line.text for line in self.lines)
 
+    @property
+    def number_lines(self) -> tuple[Line, ...]:
+        """Return the lines in which the number stands."""
+        return tuple(line for line in self.lines if line.text in self.number)
+
 
 @dataclass(frozen=True)
 class Container:

@@ -2,7 +2,7 @@
 
     python demo/train.py --output demo/model --work demo/work
 
-Takes about an hour and a half on two CPU cores, minutes on a GPU. Writes the model (native class,
+Takes about three hours on two CPU cores, minutes on a GPU. Writes the model (native class,
 processor, fp16 safetensors) to --output; checkpoint and train_log.jsonl to --work, from which
 `--resume` goes on. The renders are made on the fly from the photo's index: none is seen twice.
 
@@ -17,7 +17,8 @@ photos. Four things make it read:
   over its heads, and the place of the character that it is to write next.
 - A curriculum: the vision tower first learns letters alone, from sheets full of them; then the
   whole model reads short lines, then photos. Print on paper, black on white or white on black,
-  grows into paint, rust and motion.
+  grows into paint, rust and motion. In the end, every second step is a sheet of letters again:
+  telling 6 from 8 is the hardest part, and a step without text costs half.
 
 The model becomes a general reader: on the containers that it sees, random characters stand where
 the number would be, so it never learns what a container number is. That is left to fine-tuning. For
@@ -34,9 +35,11 @@ import math
 import shutil
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,7 +77,7 @@ VISION = {
     "embed_dim": [32, 64, 128, 192],
     "num_heads": [1, 2, 4, 6],
     "num_groups": [1, 2, 4, 6],
-    "depths": [1, 1, 1, 1],
+    "depths": [1, 2, 3, 1],
     "patch_stride": [4, 2, 1, 1],
     "patch_padding": [3, 1, 1, 1],
     "window_size": 8,
@@ -105,7 +108,11 @@ class Stage:
     hardness: tuple[float, float]
     longest: tuple[int, int]  # of random lines, in characters
     containers: float = 0.0  # share of photos of containers; the others show random lines
-    prompts: tuple[str, ...] = (PROMPT,)  # in turn; none: the vision tower alone learns letters
+    prompts: tuple[str | None, ...] = (PROMPT,)  # in turn; None: the vision tower alone, letters
+
+    def prompt_at(self, step: int) -> str | None:
+        """Return what the model is asked in this step; None: nothing, it names letters."""
+        return self.prompts[step % len(self.prompts)]
 
     def hardness_at(self, done: float) -> float:
         """Return how hard the photos are after this share of the stage."""
@@ -113,12 +120,12 @@ class Stage:
 
 
 CURRICULUM = (
-    Stage("letters", 0.25, (0.0, 0.8), (3, 12), prompts=()),
+    Stage("letters", 0.25, (0.0, 0.8), (3, 12), prompts=(None,)),
     Stage("lines", 0.07, (0.2, 0.5), (2, 8)),
     Stage("photos", 0.13, (0.5, 0.7), (8, 10), containers=0.7),
     Stage("paint", 0.12, (0.7, 1.0), (10, 14), containers=0.7),
     Stage("yard", 0.18, (1.0, 1.0), (14, 14), containers=0.7),
-    Stage("codes", 0.25, (1.0, 1.0), (14, 14), containers=0.8, prompts=(PROMPT, CODE)),
+    Stage("codes", 0.25, (1.0, 1.0), (14, 14), containers=0.8, prompts=(PROMPT, None, CODE, None)),
 )
 
 
@@ -167,16 +174,19 @@ def random_block(rng: np.random.Generator, longest: int, shape: tuple[int, int])
     return largest if largest.size < block.size else block
 
 
-def render_example(rng: np.random.Generator, stage: Stage, done: float) -> render.Photo:
-    """Return a photo of this stage of the curriculum."""
+def render_example(
+    rng: np.random.Generator, stage: Stage, done: float, prompt: str | None = PROMPT
+) -> render.Photo:
+    """Return a photo of this stage of the curriculum on which this prompt has an answer."""
     hardness = stage.hardness_at(done) * rng.uniform(0.85, 1)
-    if rng.random() < stage.containers:
+    containers = {CODE: 1.0, None: 0.0}.get(prompt, stage.containers)
+    if rng.random() < containers:
         layout = render.LAYOUTS[rng.integers(len(render.LAYOUTS))]
         code = "".join(rng.choice(list(POOLS[2]), 11))
         container = render.Container(code, render.draw_paint(rng))
         return render.render_container(rng, container, layout, LONGEST_SIDE, hardness)
     longest = round(np.interp(done, (0, 1), stage.longest))
-    count = int(rng.integers(1, 3)) if stage.prompts else 14
+    count = int(rng.integers(1, 3)) if prompt else 14
     shape = render.frame(rng, "sheet", LONGEST_SIDE)
     blocks = [random_block(rng, longest, shape) for _ in range(count)]
     return render.photograph(rng, shape, blocks, hardness)
@@ -210,11 +220,6 @@ def places_of_text(lines: Sequence[render.Line]) -> list[tuple[float, float]]:
     return places[:-1]
 
 
-def number_lines(photo: render.Photo) -> list[render.Line]:
-    """Return the lines of the photo in which the number stands."""
-    return [line for line in photo.lines if line.text in photo.number]
-
-
 class Batches:
     """The training data: step → a batch, rendered from the indices of its photos."""
 
@@ -232,14 +237,13 @@ class Batches:
 
         stage, done = stage_at(step / self.steps)
         indices = range(step * self.batch_size, (step + 1) * self.batch_size)
-        prompt = stage.prompts[step % len(stage.prompts)] if stage.prompts else PROMPT
-        if prompt == CODE:
-            stage = replace(stage, containers=1.0)
-        photos = [render_example(np.random.default_rng([STREAM, i]), stage, done) for i in indices]
-        lines = [number_lines(photo) if prompt == CODE else photo.lines for photo in photos]
+        prompt = stage.prompt_at(step)
+        generators = (np.random.default_rng([STREAM, i]) for i in indices)
+        photos = [render_example(rng, stage, done, prompt) for rng in generators]
+        lines = [photo.number_lines if prompt == CODE else photo.lines for photo in photos]
         texts = [photo.number if prompt == CODE else photo.text for photo in photos]
         images = [photo.image for photo in photos]
-        batch = dict(prepare_inputs(self.processor, images, texts, prompt))
+        batch = dict(prepare_inputs(self.processor, images, texts, prompt or PROMPT))
         batch["cells"] = torch.from_numpy(np.stack([letters_in_cells(photo) for photo in photos]))
         places = torch.full((*batch["labels"].shape, 2), math.nan)
         for row, known in zip(places, map(places_of_text, lines), strict=True):
@@ -405,34 +409,34 @@ class Trainer:
             num_workers=args.workers,
             prefetch_factor=4,
         )
-        sums, count, start = {}, 0, time.monotonic()
+        parts, start = defaultdict(list), time.monotonic()
         for batch in batches:
             for name, value in self.train_step(batch).items():
-                sums[name] = sums.get(name, 0.0) + value
-            count += 1
+                parts[name].append(value)
             last = self.step == self.steps
             if self.step % args.log_every == 0 or last:
                 record = {"photos": self.step * args.batch_size, **self.place()}
-                record |= {name: round(value / count, 4) for name, value in sums.items()}
-                rate = count * args.batch_size / (time.monotonic() - start)
-                record["photos_per_second"] = round(rate, 1)
+                record |= {name: round(fmean(values), 4) for name, values in parts.items()}
+                photos = len(parts["letters"]) * args.batch_size
+                record["photos_per_second"] = round(photos / (time.monotonic() - start), 1)
                 if self.step % args.save_every == 0 or last:
                     self.save()
                     if "text" in record:
                         record["exact_match"] = exact_match(self.output, args.device, held_out)
                 self.log(record)
-                sums, count, start = {}, 0, time.monotonic()
+                parts, start = defaultdict(list), time.monotonic()
 
     def train_step(self, batch: dict[str, torch.Tensor]) -> dict[str, float]:
         """Take one step; return the parts of the loss."""
         stage, _ = stage_at(self.step / self.steps)
+        reads = stage.prompt_at(self.step) is not None
         self.schedule.step_update(self.step)
         self.both.train()
         batch = {name: value.to(self.accelerator.device) for name, value in batch.items()}
         with self.accelerator.autocast():
-            parts = losses(self.both["model"], self.both["head"], batch, bool(stage.prompts))
-        loss = parts["letters"] * (0.5 if stage.prompts else 1.0)
-        if stage.prompts:
+            parts = losses(self.both["model"], self.both["head"], batch, reads)
+        loss = parts["letters"] * (0.5 if reads else 1.0)
+        if reads:
             loss = loss + parts["text"] + 0.3 * parts["gaze"]
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(self.both.parameters(), 1.0)

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 DATA = Path(__file__).parent / "data"
 sys.path[:0] = [str(ROOT), str(ROOT / "demo")]
 os.environ["HF_HUB_OFFLINE"] = "1"  # a test that needs the network shall fail
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests run side by side, one on each core
 
 
 def run(*argv, cwd=None, **options):
