@@ -120,12 +120,12 @@ class Stage:
 
 
 CURRICULUM = (
-    Stage("letters", 0.25, (0.0, 0.8), (3, 12), prompts=(None,)),
-    Stage("lines", 0.07, (0.2, 0.5), (2, 8)),
-    Stage("photos", 0.13, (0.5, 0.7), (8, 10), containers=0.7),
-    Stage("paint", 0.12, (0.7, 1.0), (10, 14), containers=0.7),
-    Stage("yard", 0.18, (1.0, 1.0), (14, 14), containers=0.7),
-    Stage("codes", 0.25, (1.0, 1.0), (14, 14), containers=0.8, prompts=(PROMPT, None, CODE, None)),
+    Stage("letters", 0.17, (0.0, 0.8), (3, 12), prompts=(None,)),
+    Stage("lines", 0.05, (0.2, 0.5), (2, 8)),
+    Stage("photos", 0.09, (0.5, 0.7), (8, 10), containers=0.7),
+    Stage("paint", 0.08, (0.7, 1.0), (10, 14), containers=0.7),
+    Stage("yard", 0.12, (1.0, 1.0), (14, 14), containers=0.7),
+    Stage("codes", 0.49, (1.0, 1.0), (14, 14), containers=0.8, prompts=(PROMPT, None, CODE, None)),
 )
 
 
@@ -491,7 +491,7 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--output", default="demo/model", help="folder for the model")
     add("--work", default="demo/work", help="folder for checkpoint and train_log.jsonl")
-    add("--photos", type=positive, default=115_000, help="how many are rendered and learnt from")
+    add("--photos", type=positive, default=175_000, help="how many are rendered and learnt from")
     add("--batch_size", type=positive, default=32, help="photos per step")
     add("--lr", type=float, default=1e-3, help="highest learning rate")
     add("--precision", choices=("no", "bf16"), default="bf16", help="autocast")
