@@ -3,6 +3,7 @@
     python batch_process.py ./image --output results_base.txt
     python batch_process.py ./image --lora_path ./florence-container-lora
     python batch_process.py --compare results_base.txt results_finetuned.txt
+    python batch_process.py ./image --group_by
 
 The first two write one line per photo, sorted by path: image, number, status (`ok`,
 `review: reason`, `none`, `error: reason`), confidence and raw text, separated by tabs. A name that
@@ -10,7 +11,9 @@ ends in .csv or .jsonl gives that format. Lines that begin with # are about the 
 complete when it has its name: while photos are read the lines stand in NAME.partial, and `--resume`
 goes on from there; with `--resume` on a complete file, only new and failed photos are read.
 
-The third prints how often each run agrees with annotations.json and what changed.
+The third prints how often each run agrees with annotations.json and what changed. The last writes
+NAME_grouped as well, a line for each container: photos like 000207_LEFT_1.jpg and 000207_BACK_1.jpg
+show the same one, and what is read from them is fused.
 """
 
 from __future__ import annotations
@@ -19,10 +22,10 @@ import argparse
 import codecs
 import contextlib
 import csv
-import functools
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import sys
@@ -33,10 +36,10 @@ from pathlib import Path
 from container_ocr import (
     TEXT,
     ArgumentParser,
-    ContainerOCR,
     FlagError,
     UserError,
     add_model_flags,
+    add_reading_flags,
     base_model,
     check_model_flags,
     command,
@@ -44,10 +47,13 @@ from container_ocr import (
     edit_distance,
     escape_controls,
     format_row,
+    is_valid,
     list_images,
     photo_key,
     positive,
     read_images,
+    read_owner_codes,
+    reader_of,
     relative_path,
     replacing,
     say,
@@ -68,6 +74,9 @@ MEASURES = {
     "check_digit": "check digit",
     "check_digit_rate": "check-digit rate",
 }
+GROUP_BY = r"^(.+)_[A-Za-z]+_[0-9]+[.]"  # 000207_LEFT_1.jpg, 000207_RIGHT_2.jpg: 000207
+UNSEEN = 0.01  # of the probability that a view leaves to other numbers, what each of them gets
+TINY = 1e-9
 STATUSES = ("ok", "review", "none", "error")
 Row = dict[str, object]
 
@@ -78,12 +87,28 @@ Row = dict[str, object]
 def describe_run(args: argparse.Namespace) -> str:
     """Return the first line of a result file: what made it, the same for the same model."""
     model = base_model(args.model, args.lora_path)
-    made_by = f"{MADE_BY}: model {relative_path(Path(model)) if Path(model).is_dir() else model}"
-    if args.lora_path is None:
-        return f"{made_by}, no adapter, dtype {args.dtype}"
-    adapter = Path(args.lora_path)
-    digest = hashlib.sha256((adapter / "adapter_model.safetensors").read_bytes()).hexdigest()[:12]
-    return f"{made_by}, adapter {relative_path(adapter)} ({digest}), dtype {args.dtype}"
+    adapter, owners = "no adapter", "any owner"
+    if args.lora_path is not None:
+        weights = Path(args.lora_path) / "adapter_model.safetensors"
+        adapter = f"adapter {relative_path(Path(args.lora_path))} ({digest(weights.read_bytes())})"
+    if args.owner_codes is not None:
+        codes = " ".join(sorted(read_owner_codes(args.owner_codes)))
+        owners = f"owner codes {args.owner_codes} ({digest(codes.encode())})"
+    return ", ".join(
+        (
+            f"{MADE_BY}: model {relative_path(Path(model)) if Path(model).is_dir() else model}",
+            adapter,
+            f"dtype {args.dtype}",
+            f"review below {args.review_below:g}",
+            f"{'with' if args.second_look else 'no'} second look",
+            owners,
+        )
+    )
+
+
+def digest(data: bytes) -> str:
+    """Return a short name for what is in a file."""
+    return hashlib.sha256(data).hexdigest()[:12]
 
 
 def format_result(row: Row, suffix: str) -> str:
@@ -185,19 +210,119 @@ class Journal:
                 yield row
 
     def finish(self, description: str, rows: list[Row]) -> str:
-        """Write the result file, sorted and with a count at its end; return the count."""
-        count = Counter(row["status"] for row in rows)
-        summary = ", ".join(f"{count[status]} {status}" for status in STATUSES)
-        summary = f"{len(rows)} images: {summary}"
-        columns = "\t".join(field for field in FIELDS if field != "reason")
-        header = ",".join(FIELDS) if self.suffix == ".csv" else f"# {columns}"
-        with replacing(self.output) as file:
-            print(description, header, sep="\n", file=file)
-            for row in rows:
-                print(format_result(row, self.suffix), file=file)
-            print(f"# {summary}", file=file)
+        """Write the result file, and drop the lines of the run; return the count."""
+        summary = write_results(self.output, description, rows, "images")
         self.path.unlink(missing_ok=True)
         return summary
+
+
+def write_results(output: Path, description: str, rows: list[Row], noun: str) -> str:
+    """Write a result file with a count at its end; return the count."""
+    suffix, count = output.suffix.lower(), Counter(row["status"] for row in rows)
+    summary = ", ".join(f"{count[status]} {status}" for status in STATUSES)
+    summary = f"{len(rows)} {noun}: {summary}"
+    columns = "\t".join(field for field in FIELDS if field != "reason")
+    with replacing(output) as file:
+        print(
+            description,
+            ",".join(FIELDS) if suffix == ".csv" else f"# {columns}",
+            sep="\n",
+            file=file,
+        )
+        for row in rows:
+            print(format_result(row, suffix), file=file)
+        print(f"# {summary}", file=file)
+    return summary
+
+
+# ---- several views of one container ------------------------------------------------------------
+
+
+def group_of(image: str, pattern: re.Pattern[str]) -> str:
+    """Return the name that the views of one container share; a photo without one stands alone."""
+    folder, _, name = image.rpartition("/")
+    found = pattern.search(name)
+    if found is None:
+        return image
+    key = found[1] if pattern.groups else found[0]
+    return f"{folder}/{key}" if folder else key
+
+
+def probabilities(row: Row) -> dict[str, float]:
+    """Return the valid numbers that a view may show, each with the model's probability of it."""
+    numbers = dict(row.get("alternatives", ()))
+    if is_valid(row["number"]):
+        numbers[row["number"]] = max(row["confidence"], numbers.get(row["number"], 0.0))
+    return numbers
+
+
+def fuse(name: str, views: list[Row], review_below: float) -> Row:
+    """Return one row for the views of one container: their log-probabilities are added.
+
+    Of what a view leaves to numbers that it does not name, each gets the share UNSEEN. The
+    confidence is the number's share of the sum over all numbers, the unseen ones too.
+    """
+    known = [probabilities(row) for row in views]
+    rests = [UNSEEN * max(TINY, 1 - sum(view.values())) for view in known]
+    fused = {
+        number: math.exp(sum(math.log(v.get(number, rest)) for v, rest in zip(known, rests)))
+        for number in sorted({number for view in known for number in view})
+    }
+    if fused:
+        number = max(fused, key=fused.get)
+        confidence = fused[number] / (sum(fused.values()) + math.prod(rests) / UNSEEN)
+        reason = f"confidence below {review_below:g}" if confidence < review_below else ""
+        doubts = [row["reason"] for row in views if row["number"] == number]
+        if not reason and any(doubts) and all(doubts):
+            reason = doubts[0]
+    else:  # no view has a number that checks
+        best = max(views, key=lambda row: (row["number"] is not None, row["confidence"]))
+        number, confidence, reason = best["number"], best["confidence"], best["reason"]
+    return {
+        "image": name,
+        "number": number,
+        "status": ("review" if reason else "ok") if number else "none",
+        "reason": reason,
+        "confidence": round(confidence, 3),
+        "raw_text": "; ".join(
+            f"{Path(row['image']).name} {row['number'] or '-'} {row['confidence']:.3f}"
+            for row in views
+        ),
+    }
+
+
+def fuse_group(name: str, views: list[Row], review_below: float) -> list[Row]:
+    """Return a row for each container that a group of views is sure of; mostly it is one.
+
+    Views that are each `ok` with another number are not forced into one: all are for review.
+    """
+    read = [row for row in views if row["status"] != "error"]
+    sure = sorted({row["number"] for row in read if row["status"] == "ok"})
+    if not read:
+        return [views[0] | {"image": name}]
+    if len(sure) < 2:
+        return [fuse(name, read, review_below)]
+    rows = []
+    for number in sure:
+        own = [row for row in read if row["status"] != "ok" or row["number"] == number]
+        others = ", ".join(other for other in sure if other != number)
+        reason = f"other views of {name} show {others}"
+        rows.append(fuse(name, own, review_below) | {"status": "review", "reason": reason})
+    return rows
+
+
+def write_groups(output: Path, description: str, rows: list[Row], args: argparse.Namespace) -> None:
+    """Write NAME_grouped beside the result file: a line for each container, from all its views."""
+    pattern = re.compile(args.group_by)
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(group_of(row["image"], pattern), []).append(row)
+    fused = [
+        row for name in sorted(groups) for row in fuse_group(name, groups[name], args.review_below)
+    ]
+    path = output.with_name(f"{output.stem}_grouped{output.suffix}")
+    summary = write_results(path, f"{description}, grouped by {args.group_by}", fused, "containers")
+    print(f"{path}: {summary}")
 
 
 def read_folder(args: argparse.Namespace) -> int:
@@ -211,14 +336,16 @@ def read_folder(args: argparse.Namespace) -> int:
     todo = [image for image in images if image not in rows]
     for row in journal.write(description, read_rows(todo, args), args.resume):
         rows[row["image"]] = row
-    print(f"{args.output}: {journal.finish(description, [rows[image] for image in images])}")
+    done = [rows[image] for image in images]
+    print(f"{args.output}: {journal.finish(description, done)}")
+    if args.group_by is not None:
+        write_groups(journal.output, description, done, args)
     return sum(rows[image]["status"] == "error" for image in images)
 
 
 def read_rows(images: list[str], args: argparse.Namespace) -> Iterator[Row]:
     """Yield the row of each image, in order, and show the progress."""
-    options = args.model, args.lora_path, args.device, args.dtype
-    reader = functools.cache(lambda: ContainerOCR(*options))
+    reader = reader_of(args)
     for done, (image, reading) in enumerate(read_images(images, args.batch_size, reader), 1):
         say(f"[{done}/{len(images)}] {image}: {reading.number or '-'} {reading.status}")
         yield reading.row(image)
@@ -294,6 +421,15 @@ def print_changes(
 # ---- the command -----------------------------------------------------------------------------
 
 
+def regex(text: str) -> str:
+    """Parse a flag's value that must be a regular expression."""
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no regular expression: {error}") from None
+    return text
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this script's flags."""
     parser = ArgumentParser(__doc__)
@@ -301,7 +437,10 @@ def build_parser() -> argparse.ArgumentParser:
     add("image_folder", nargs="?", default="./image", help="folder of photos")
     add("--output", help=f"result file (default: {OUTPUTS[0]}, with --lora_path {OUTPUTS[1]})")
     add_model_flags(parser)
+    add_reading_flags(parser)
     add("--batch_size", type=positive, default=4, help="photos read at once")
+    grouped = "photos whose names share this part show one container: fuse their readings"
+    add("--group_by", type=regex, nargs="?", const=GROUP_BY, metavar="REGEX", help=grouped)
     add("--resume", action="store_true", help="go on where a stopped run left off")
     compared = f"two result files (default: {' '.join(OUTPUTS)})"
     add("--compare", nargs="*", metavar="FILE", help=compared)

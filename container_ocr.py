@@ -13,8 +13,12 @@ From Python:
     reading = FinetunedContainerOCR("./florence-container-lora").read("photo.jpg")
     reading.number, reading.is_valid, reading.confidence   # 'CSQU 305438 3', True, 0.97
 
-This is the one module that the other three scripts share. A number is never invented or repaired:
-each of its characters stands in the model's text, and parts put together make it a `review`.
+Each photo is read twice from one pass of the vision tower: freely, and inside ISO 6346, where the
+model can write nothing but valid numbers. A number in the free text that checks is the number;
+otherwise the likeliest valid one is offered as a `review` that says what the text has instead, so
+nothing is invented or repaired in silence. What is not `ok` is cut out and read again, larger.
+
+This is the one module that the other three scripts share.
 """
 
 from __future__ import annotations
@@ -34,7 +38,7 @@ import tempfile
 import unicodedata
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -47,15 +51,22 @@ if TYPE_CHECKING:  # heavy: imported where a model or an image is really needed
     from PIL import Image
     from transformers import (
         BatchFeature,
+        DynamicCache,
         Florence2Config,
         Florence2ForConditionalGeneration,
         Florence2Processor,
+        PreTrainedTokenizerBase,
     )
 
 DEFAULT_MODEL = "florence-community/Florence-2-large"
 PROMPT = "<OCR>"  # must stand alone: the processor turns it into "What is the text in the image?"
-BEAMS = 3  # no dearer than greedy: the vision tower is most of the work
+BEAMS = 5  # hardly dearer than greedy: the vision tower is most of the work
 MAX_NEW_TOKENS = 128  # nearly all the text on a busy container door; a tuned model stops at a dozen
+REVIEW_BELOW = 0.5  # confidence: by demo/calibration.md, 99 % of what is above it is right
+UNLIKELY = 0.005  # of the probability of what is written: less makes a valid number no option
+CLOSE = 0.5  # a rival that is so likely, as a share of the number's probability, is a doubt
+LOOKS = 2  # at most so many, each nearer than the one before, while the reading is in doubt
+SEVERAL = "several containers"
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 # How text is written: a file name that is no Unicode becomes an escape, which JSON reads back.
 TEXT = {"encoding": "utf-8", "newline": "\n", "errors": "backslashreplace"}
@@ -65,6 +76,8 @@ DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 # ISO 6346: the place of a character in this string is its value; 11, 22 and 33 are skipped.
 ALPHABET = "0123456789A BCDEFGHIJK LMNOPQRSTU VWXYZ"
 NUMBER = re.compile(r"[A-Z]{3}[UJZ][0-9]{7}")
+PAINTED = "AAAU 000000 0"  # what stands at each place of a number as it is painted
+KINDS = {"A": ALPHABET[10:].replace(" ", ""), "U": "UJZ", "0": ALPHABET[:10], " ": " "}
 MAX_GAP = 6  # words of other text tolerated inside a number that checks
 
 # Words of digits that are no part of a number: phone numbers, weights, size-type codes, 30480KGS.
@@ -213,6 +226,61 @@ def add_model_flags(parser: argparse.ArgumentParser, lora: bool = True) -> None:
     add("--model", metavar="ID_OR_DIR", help=f"hub id or folder of a Florence-2 ({default})")
     add("--device", default="auto", choices=DEVICES, help="auto takes the first that is there")
     add("--dtype", default="auto", choices=["auto", *DTYPES], help="auto goes by the device")
+
+
+def add_reading_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say when a reading is doubtful, and what is done then."""
+    add = parser.add_argument
+    unsure = "a number with less confidence is for review"
+    add("--review_below", type=share, default=REVIEW_BELOW, help=unsure)
+    again = "cut out what is not ok and read it again, larger (default: yes)"
+    add("--second_look", action=argparse.BooleanOptionalAction, default=True, help=again)
+    add("--owner_codes", metavar="FILE", help="known owner codes, one per line; others: review")
+
+
+def share(text: str) -> float:
+    """Parse a flag's value from 0 to 1."""
+    with contextlib.suppress(ValueError):
+        if 0 <= float(text) <= 1:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+
+
+def read_owner_codes(path: str | None) -> frozenset[str]:
+    """Return the owner codes in a file, one per line, # for comments; raises `FlagError`."""
+    if path is None:
+        return frozenset()
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a text"
+        raise FlagError(f"cannot read --owner_codes {path}: {reason}") from None
+    codes = {compact(line.split("#")[0]): place for place, line in enumerate(lines, 1)}
+    codes.pop("", None)
+    for code, place in codes.items():
+        if not re.fullmatch("[A-Z]{3}[UJZ]", code):
+            raise FlagError(
+                f"--owner_codes {path}, line {place}: {code} is no owner code like CSQU"
+            )
+    if not codes:
+        raise FlagError(f"--owner_codes {path} holds no owner code")
+    return frozenset(codes)
+
+
+def reader_of(args: argparse.Namespace) -> Callable[[], ContainerOCR]:
+    """Return a function that loads, once, the reader that the flags ask for."""
+    owner_codes = read_owner_codes(args.owner_codes)
+    return functools.cache(
+        lambda: ContainerOCR(
+            args.model,
+            args.lora_path,
+            args.device,
+            args.dtype,
+            args.review_below,
+            args.second_look,
+            owner_codes,
+        )
+    )
 
 
 def positive(text: str) -> int:
@@ -768,7 +836,14 @@ def load_checkpoint(
     shape is an error, where transformers would draw it at random.
     """
     import torch
-    from transformers import Florence2Config, Florence2ForConditionalGeneration, Florence2Processor
+    from transformers import (
+        AttentionInterface,
+        AttentionMaskInterface,
+        Florence2Config,
+        Florence2ForConditionalGeneration,
+        Florence2Processor,
+    )
+    from transformers.masking_utils import sdpa_mask
     from transformers.utils import logging
 
     logging.set_verbosity_error()
@@ -796,6 +871,9 @@ def load_checkpoint(
     for problem, names in info.items():
         if names:
             raise ModelError(f"cannot load {folder}: {problem.replace('_', ' ')}: {min(names)}")
+    AttentionInterface.register("share_photos", share_photos)
+    AttentionMaskInterface.register("share_photos", sdpa_mask)
+    model.model.language_model.set_attn_implementation("share_photos")
     return model, processor
 
 
@@ -865,11 +943,16 @@ def load_model(
 
 @dataclass(frozen=True)
 class Transcript:
-    """What the model wrote: the text, and each token's end in it and log-probability."""
+    """What the model wrote: the text, and each token's end in it and log-probability.
+
+    `alternatives` are the valid numbers with which it could have begun instead, each with the
+    model's probability of that, the likeliest first.
+    """
 
     text: str
     ends: tuple[int, ...]
     log_probs: tuple[float, ...]
+    alternatives: tuple[tuple[str, float], ...] = ()
 
     def probability(self, start: int, end: int) -> float:
         """Return the model's probability, 0 to 1, of the tokens that wrote text[start:end]."""
@@ -883,8 +966,9 @@ class Reading:
     """What was read from one photo.
 
     `number` is as painted (`CSQU 305438 3`) or None; `confidence` is the model's own probability,
-    0 to 1, of the characters of that number; `status` is ok, review, none or error, with `reason`;
-    `numbers` holds all that were found, compact, best first.
+    0 to 1, of that number among all that it could have written; `status` is ok, review, none or
+    error, with `reason`. `numbers` holds all that stand in the text, compact, best first;
+    `alternatives` up to five valid numbers, as painted, each with its probability.
     """
 
     number: str | None = None
@@ -893,6 +977,12 @@ class Reading:
     confidence: float = 0.0
     raw_text: str = ""
     numbers: tuple[str, ...] = ()
+    alternatives: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def is_ok(self) -> bool:
+        """Tell whether there is a number and no doubt."""
+        return self.status == "ok"
 
     @property
     def is_valid(self) -> bool:
@@ -918,36 +1008,79 @@ class Reading:
         """Return the reading as one flat record; the raw text on one line."""
         fields = asdict(self) | {"raw_text": one_line(self.raw_text)}
         del fields["numbers"]
+        fields["alternatives"] = [[n, round(p, 3)] for n, p in self.alternatives if p >= 0.0005]
         return {"image": image_path, **fields, "confidence": round(self.confidence, 3)}
 
 
-def interpret(transcript: Transcript) -> Reading:
-    """Return the reading of what the model wrote. Nothing is repaired: doubts become `review`."""
-    raw_text = transcript.text.strip()
-    found = find_candidates(transcript.text)
+def interpret(
+    transcript: Transcript,
+    review_below: float = REVIEW_BELOW,
+    owner_codes: Collection[str] = (),
+) -> Reading:
+    """Return the reading of what the model wrote; doubts make it a `review`.
+
+    A number in the text that checks is the number. Where none does, it is the likeliest valid
+    number, if the model finds it likely at all: as a `review` that says what the text has instead.
+    """
+    found, numbers = find_candidates(transcript.text), dict(transcript.alternatives)
+    written = transcript.probability(found[0].start, found[0].end) if found else 1.0
+    likely = {number: p for number, p in numbers.items() if p >= UNLIKELY * written}
+    number, reason = choose_number(found, likely, owner_codes)
+    confidence = numbers.get(number, 0.0)
+    if found and number == found[0].number:
+        confidence = max(confidence, written)
+    rivals = [n for n, p in numbers.items() if n != number and p > CLOSE * confidence]
+    if number and not reason and rivals:
+        reason = f"nearly as likely: {', '.join(map(format_number, rivals))}"
+    if number and not reason and confidence < review_below:
+        reason = f"confidence below {review_below:g}"
+    return Reading(
+        number=format_number(number) or None,
+        status=("review" if reason else "ok") if number else "none",
+        reason=reason,
+        confidence=confidence,
+        raw_text=transcript.text.strip(),
+        numbers=tuple(c.number for c in found),
+        alternatives=tuple((format_number(n), p) for n, p in numbers.items()),
+    )
+
+
+def choose_number(
+    found: Sequence[Candidate], likely: dict[str, float], owner_codes: Collection[str]
+) -> tuple[str, str]:
+    """Return the number to report, or an empty string, and why it is doubtful, if it is.
+
+    `found` stands in the free text, best first; `likely` are valid numbers with probabilities. An
+    owner code that is not among `owner_codes`, where there are any, gives way to one that is.
+    """
+    number, reason = found[0].number if found else "", doubt(found)
+    if likely and not is_valid(number):
+        reason = f"the text has {format_number(number) or 'no number'}"
+        number = max(likely, key=likely.get)
+    if number and owner_codes and number[:4] not in owner_codes:
+        reason = f"owner code {number[:4]} is not in the list"
+        known = {n: p for n, p in likely.items() if n[:4] in owner_codes}
+        if known:
+            number = max(known, key=known.get)
+            reason += f", {number[:4]} is"
+    return number, reason
+
+
+def doubt(found: Sequence[Candidate]) -> str:
+    """Return why the best of the candidates is doubtful; empty: it is not."""
     if not found:
-        return Reading(raw_text=raw_text)
+        return ""
     best = found[0]
+    if len(best.number) < 11:
+        return "check digit not read"
+    if not is_valid(best.number):
+        return "check digit does not fit"
+    if best.gap:
+        return "its parts stand apart or out of order"
     boxes: dict[str, str] = {}
     for candidate in found:
         boxes.setdefault(candidate.number[:10], format_number(candidate.number))
-    reason = ""
-    if len(best.number) < 11:
-        reason = "check digit not read"
-    elif not is_valid(best.number):
-        reason = "check digit does not fit"
-    elif best.gap:
-        reason = "its parts stand apart or out of order"
-    elif len(boxes) > 1:
-        reason = f"several containers: {', '.join(boxes.values())}"
-    return Reading(
-        number=format_number(best.number),
-        status="review" if reason else "ok",
-        reason=reason,
-        confidence=transcript.probability(best.start, best.end),
-        raw_text=raw_text,
-        numbers=tuple(c.number for c in found),
-    )
+    return f"{SEVERAL}: {', '.join(boxes.values())}" if len(boxes) > 1 else ""
 
 
 def prepare_inputs(
@@ -969,52 +1102,304 @@ def prepare_inputs(
     return inputs
 
 
+class NumberGrammar:
+    """A `LogitsProcessor` that lets every second group of beams write nothing but valid numbers.
+
+    Over the tokenizer's whole vocabulary it knows for each state which tokens may follow and what
+    state they lead to: `steps`, (states, tokens). A state is how many characters of a number as it
+    is painted are written, and the ISO 6346 sum of these, mod 11.
+    """
+
+    FREE, FREE_START, START, END, REFUSED, FIRST = range(6)
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, tokens: int):
+        import torch
+
+        states = self.FIRST + 11 * (len(PAINTED) + 1)
+        self.steps = torch.full((states, tokens), self.REFUSED, dtype=torch.int16)
+        self.steps[self.FREE] = self.FREE
+        self.steps[self.FREE, tokenizer.image_token_id] = self.REFUSED
+        self.steps[self.FREE_START, tokenizer.bos_token_id] = self.FREE
+        self.steps[self.START, tokenizer.bos_token_id] = self.state(0, 0)
+        self.steps[self.state(len(PAINTED), 0), tokenizer.eos_token_id] = self.END
+        self.steps[self.END, tokenizer.pad_token_id] = self.END
+        for token, index in tokenizer.get_vocab().items():
+            text = token.replace("\u0120", " ")  # so the byte-level alphabet writes a space
+            if re.fullmatch("[A-Z0-9 ]{1,13}", text):
+                for before, after in self.moves(text):
+                    self.steps[before, index] = after
+
+    def state(self, place: int, total: int) -> int:
+        """Return the state after so many characters with this sum, 0 to 10."""
+        return self.FIRST + 11 * place + total
+
+    def moves(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield (state before, state after) wherever in a number this text may stand."""
+        for start in range(len(PAINTED) - len(text) + 1):
+            end = start + len(text)
+            if all(c in KINDS[kind] for c, kind in zip(text, PAINTED[start:end])):
+                more = sum(
+                    ALPHABET.index(c) << place - (place > 4)
+                    for place, c in enumerate(text[: 12 - start], start)
+                    if c != " "
+                )
+                for total in range(11):
+                    after = (total + more) % 11
+                    if end < len(PAINTED):
+                        yield self.state(start, total), self.state(end, after)
+                    elif text[-1] == str(after % 10):  # the check digit; 10 is written 0
+                        yield self.state(start, total), self.state(end, 0)
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Return the scores, (rows, tokens), with -inf for what may not follow the rows' tokens."""
+        import torch
+
+        group = torch.arange(len(input_ids), device=scores.device) // BEAMS
+        state = torch.where(group % 2 == 1, self.START, self.FREE_START)
+        for written in input_ids[:, 1:].T:
+            state = self.steps[state, written].long()
+        return scores.masked_fill(self.steps[state] == self.REFUSED, -math.inf)
+
+
+@functools.lru_cache(maxsize=2)
+def number_grammar(
+    tokenizer: PreTrainedTokenizerBase, tokens: int, device: torch.device
+) -> NumberGrammar:
+    """Return the grammar for a tokenizer, its tables on the device; made once."""
+    grammar = NumberGrammar(tokenizer, tokens)
+    grammar.steps = grammar.steps.to(device)
+    return grammar
+
+
+def share_photos(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    **options: object,
+) -> tuple[torch.Tensor, None]:
+    """Return SDPA's attention; rows that look at one photo share its keys and values.
+
+    `query` is (photos * rows, heads, tokens, width), `key` and `value` are (photos, heads, image
+    tokens, width): no key is computed or kept twice for the beams of a photo.
+    """
+    from einops import rearrange
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    rows = len(query) // len(key)
+    if rows == 1:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+    query = rearrange(query, "(photo row) head token d -> photo head (row token) d", row=rows)
+    seen, _ = sdpa_attention_forward(module, query, key, value, None, is_causal=False, **options)
+    return rearrange(seen, "photo (row token) head d -> (photo row) token head d", row=rows), None
+
+
+def look(
+    model: Florence2ForConditionalGeneration | PeftModel, count: int, **inputs: object
+) -> DynamicCache:
+    """Return what the decoder sees of `count` photos: the keys and values of its cross-attention.
+
+    `inputs` are those that `prepare_inputs` gives, or the encoder's output for them.
+    """
+    import torch
+
+    first = model.config.text_config.decoder_start_token_id
+    start = torch.full((count, 1), first, device=model.device)
+    seen = model(**inputs, decoder_input_ids=start, use_cache=True).past_key_values
+    seen.cross_attention_cache.reorder_cache = lambda beams: None  # a photo's beams share it
+    return seen.cross_attention_cache
+
+
+def from_memory(model: torch.nn.Module, photos: DynamicCache, rows: int) -> dict[str, object]:
+    """Return inputs for so many rows that look at photos seen before; nothing is encoded again."""
+    import torch
+    from transformers import DynamicCache, EncoderDecoderCache
+    from transformers.modeling_outputs import BaseModelOutput
+
+    width = model.config.text_config.d_model  # never looked at, but the decoder asks for a state
+    state = torch.zeros(rows, 1, width, dtype=model.dtype, device=model.device)
+    cache = EncoderDecoderCache(DynamicCache(), photos)
+    return {"encoder_outputs": BaseModelOutput(state), "past_key_values": cache}
+
+
+def log_probabilities(
+    model: Florence2ForConditionalGeneration | PeftModel,
+    photos: DynamicCache,
+    sequences: torch.Tensor,
+) -> torch.Tensor:
+    """Return the log-probability of each token after the first, (rows, tokens - 1)."""
+    inputs = from_memory(model, photos, len(sequences))
+    logits = model(**inputs, decoder_input_ids=sequences[:, :-1]).logits.float()
+    return logits.log_softmax(-1).gather(-1, sequences[:, 1:, None])[..., 0]
+
+
 def transcribe(
     model: Florence2ForConditionalGeneration | PeftModel,
     processor: Florence2Processor,
-    encoder_state: torch.Tensor,
-    attention_mask: torch.Tensor,
+    photos: DynamicCache,
 ) -> list[Transcript]:
-    """Return what the model writes for each photo, given the encoder's output.
+    """Return what the model writes for each photo that it took a `look` at.
 
-    `encoder_state` is (batch, tokens, width); it is not changed.
+    Each is read twice at once, freely and inside ISO 6346, by BEAMS beams that share the photo.
     """
-    from transformers.modeling_outputs import BaseModelOutput
+    from einops import rearrange
 
-    ids = processor.tokenizer
+    tokenizer, count = processor.tokenizer, len(photos.layers[0].keys)
     longest = model.config.text_config.max_position_embeddings - 1
+    tokens = model.get_output_embeddings().out_features
     sequences = model.generate(
-        encoder_outputs=BaseModelOutput(encoder_state.clone()),  # generate expands it in place
-        attention_mask=attention_mask,
+        **from_memory(model, photos, 2 * count),
         max_new_tokens=min(MAX_NEW_TOKENS, longest),
         num_beams=BEAMS,
+        num_return_sequences=BEAMS,
         do_sample=False,
-        early_stopping=True,
+        early_stopping=False,  # five poor short texts must not end the search for a good long one
         no_repeat_ngram_size=0,  # a number may stand twice in the photo
-        forced_bos_token_id=ids.bos_token_id,
-        suppress_tokens=[ids.image_token_id],
+        logits_processor=[number_grammar(tokenizer, tokens, model.device)],
     )
-    logits = model(
-        encoder_outputs=BaseModelOutput(encoder_state),
-        attention_mask=attention_mask,
-        decoder_input_ids=sequences[:, :-1],
-    ).logits
-    written = sequences[:, 1:]
-    log_probs = logits.float().log_softmax(-1).gather(-1, written[..., None])[..., 0]
+    kinds = "(photo kind beam) token -> kind photo beam token"
+    free, valid = rearrange(sequences, kinds, kind=2, beam=BEAMS)
+    free = free[:, 0]
+    free_scores = log_probabilities(model, photos, free).tolist()
+    alternatives = weigh_numbers(model, tokenizer, photos, valid)
     transcripts = []
-    for tokens, scores in zip(written.tolist(), log_probs.tolist()):
+    for written, scores, numbers in zip(free[:, 1:].tolist(), free_scores, alternatives):
         texts = [
-            processor.tokenizer.decode(tokens[: end + 1], skip_special_tokens=True)
-            for end in range(len(tokens))
+            tokenizer.decode(written[: end + 1], skip_special_tokens=True)
+            for end in range(len(written))
         ]
-        transcripts.append(Transcript(texts[-1], tuple(map(len, texts)), tuple(scores)))
+        ends = tuple(map(len, texts))
+        transcripts.append(Transcript(texts[-1], ends, tuple(scores), numbers))
     return transcripts
+
+
+def weigh_numbers(
+    model: Florence2ForConditionalGeneration | PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    photos: DynamicCache,
+    sequences: torch.Tensor,
+) -> list[tuple[tuple[str, float], ...]]:
+    """Return for each photo the numbers that its beams spell, likeliest first.
+
+    `sequences` is (photos, beams, tokens). A number's probability is that of the model's free text
+    to begin with it: among all that could be written. Token paths that spell one number add up.
+    """
+    from einops import rearrange
+
+    longest = int((sequences != tokenizer.pad_token_id).sum(-1).max())
+    rows = rearrange(sequences[..., :longest], "photo beam token -> (photo beam) token")
+    log_probs = log_probabilities(model, photos, rows)
+    ended = (rows[:, 1:] == tokenizer.pad_token_id) | (rows[:, 1:] == tokenizer.eos_token_id)
+    log_probs = log_probs.masked_fill(ended, 0).sum(-1).tolist()  # more text may follow a number
+    spelt = zip(tokenizer.batch_decode(rows, skip_special_tokens=True), log_probs)
+    found = []
+    for _ in sequences:
+        numbers: Counter[str] = Counter()
+        for text, log_prob in islice(spelt, sequences.shape[1]):
+            if is_valid(text):  # beams for which no valid number is left write anything
+                numbers[compact(text)] += math.exp(log_prob)
+        found.append(tuple(numbers.most_common()))
+    return found
+
+
+def find_places(
+    model: Florence2ForConditionalGeneration | PeftModel,
+    processor: Florence2Processor,
+    photos: DynamicCache,
+    numbers: Sequence[str],
+) -> list[Box]:
+    """Return where the decoder looks on each photo while it writes this number.
+
+    That is the cross-attention of the number's tokens, averaged over the heads of the upper half of
+    the layers: the box between the 5th and the 95th percentile of what is above twice the mean.
+    """
+    import torch
+
+    answers = processor.tokenizer(list(numbers), padding=True, return_tensors="pt")
+    written = answers["input_ids"].to(model.device)
+    first = torch.full_like(written[:, :1], model.config.text_config.decoder_start_token_id)
+    decoder = model.get_decoder()
+    decoder.set_attn_implementation("eager")  # the only one that tells where it looks
+    try:
+        seen = model(
+            **from_memory(model, photos, len(numbers)),
+            decoder_input_ids=torch.cat([first, written[:, :-1]], 1),
+            output_attentions=True,
+        ).cross_attentions
+    finally:
+        decoder.set_attn_implementation("share_photos")
+    size = processor.image_processor.size
+    cells = processor.num_image_tokens - 1  # the first token is the photo's mean
+    columns = round((cells * size["width"] / size["height"]) ** 0.5)
+    special = torch.tensor(processor.tokenizer.all_special_ids, device=model.device)
+    weight = (~torch.isin(written, special)).float()
+    looks = torch.stack(seen[len(seen) // 2 :]).float().mean((0, 2))[..., 1 : 1 + cells]
+    looks = (looks * weight[..., None]).sum(1) / weight.sum(1, keepdim=True)
+    looks = (looks - 2 * looks.mean(-1, keepdim=True)).clamp(min=0) + 1e-9
+    return [box_of(look.reshape(-1, columns)) for look in looks.cpu()]
+
+
+def box_of(looks: torch.Tensor) -> Box:
+    """Return the box that holds the inner 90 % of what is looked at, (rows, columns), each way."""
+    import torch
+
+    edges = []
+    for axis in (0, 1):
+        share = looks.sum(axis).cumsum(0) / looks.sum()
+        start, end = torch.searchsorted(share, torch.tensor([0.05, 0.95])).tolist()
+        edges.append((start / len(share), (end + 1) / len(share)))
+    (left, right), (top, bottom) = edges
+    return Box(left, top, right, bottom)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A part of a photo, in shares of its width and height."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def window(
+        self, size: tuple[int, int], shape: tuple[int, int]
+    ) -> tuple[int, int, int, int] | None:
+        """Return the part of a photo round the box, in pixels, in this shape.
+
+        A fifth more each side makes up for the outer characters, of which the box holds the middle.
+        None: it would be hardly smaller than the photo, or a few pixels.
+        """
+        width, height = size
+        wide, high = (self.right - self.left) * width, (self.bottom - self.top) * height
+        scale = 1.4 * max(wide / shape[0], high / shape[1])
+        wide, high = scale * shape[0], scale * shape[1]
+        if wide > 0.85 * width or high > 0.85 * height or min(wide, high) < 16:
+            return None
+        left = min(max(0, (self.left + self.right) / 2 * width - wide / 2), width - wide)
+        top = min(max(0, (self.top + self.bottom) / 2 * height - high / 2), height - high)
+        return round(left), round(top), round(left + wide), round(top + high)
+
+    def closer(self, image: Image.Image) -> list[Image.Image]:
+        """Return the place at full resolution, in the photo's shape; a tall one also turned."""
+        from PIL import Image
+
+        width, height = image.size
+        tall = (self.bottom - self.top) * height > 2 * (self.right - self.left) * width
+        upright, turned = (self.window(image.size, s) for s in ((width, height), (height, width)))
+        looks = [image.crop(upright)] if upright else []
+        if tall and turned:
+            crop = image.crop(turned)
+            looks += [crop.transpose(turn) for turn in (Image.ROTATE_90, Image.ROTATE_270)]
+        return looks
 
 
 class ContainerOCR:
     """Read container numbers with Florence-2, loaded once.
 
-    `model` is a hub id or a folder, `lora_path` an adapter made by finetune_florence.py.
+    `model` is a hub id or a folder, `lora_path` an adapter made by finetune_florence.py. A number
+    less sure than `review_below`, or with an owner that is not among `owner_codes`, where there are
+    any, is for review. With `second_look` what is not `ok` is cut out and read again.
     """
 
     def __init__(
@@ -1023,9 +1408,14 @@ class ContainerOCR:
         lora_path: str | None = None,
         device: str = "auto",
         dtype: str = "auto",
+        review_below: float = REVIEW_BELOW,
+        second_look: bool = True,
+        owner_codes: Collection[str] = (),
     ):
         base = base_model(model, lora_path)
         self.model, self.processor = load_model(base, lora_path, device, dtype)
+        self.review_below, self.second_look = review_below, second_look
+        self.owner_codes = frozenset(owner_codes)
 
     def read(self, image: str | Path | Image.Image) -> Reading:
         """Return the reading of one photo, a file or a PIL image; raises `ImageError`."""
@@ -1038,23 +1428,43 @@ class ContainerOCR:
 
     def read_batch(self, images: Sequence[Image.Image]) -> list[Reading]:
         """Return the readings of RGB images, in order; each is read as if it were alone."""
+        readings: dict[int, Reading] = {}
+        pictures = list(enumerate(images))
+        for _ in range(LOOKS if self.second_look else 1):
+            closer = []
+            for start in range(0, len(pictures), len(images)):
+                part = pictures[start : start + len(images)]
+                seen = self.look_at([picture for _, picture in part])
+                for (i, picture), (reading, place) in zip(part, seen):
+                    both = readings.get(i, reading), reading
+                    readings[i] = max(both, key=lambda r: (r.is_ok, r.confidence))
+                    closer += [(i, crop) for crop in place.closer(picture)] if place else []
+            pictures = [(i, crop) for i, crop in closer if not readings[i].is_ok]
+        return [readings[i] for i in range(len(images))]
+
+    def look_at(self, images: Sequence[Image.Image]) -> list[tuple[Reading, Box | None]]:
+        """Return what one look at each image reads and, where in doubt, from which place."""
         import torch
 
-        if not images:
-            return []
         with torch.inference_mode():
             inputs = prepare_inputs(self.processor, images).to(self.model.device, self.model.dtype)
-            start = torch.full((len(images), 1), self.processor.tokenizer.eos_token_id)
-            encoded = self.model(**inputs, decoder_input_ids=start.to(self.model.device))
-            state = encoded.encoder_last_hidden_state
-            transcripts = transcribe(self.model, self.processor, state, inputs["attention_mask"])
-        return [interpret(transcript) for transcript in transcripts]
+            photos = look(self.model, len(images), **inputs)
+            transcripts = transcribe(self.model, self.processor, photos)
+            readings = [interpret(t, self.review_below, self.owner_codes) for t in transcripts]
+            in_doubt = [not (r.is_ok or SEVERAL in r.reason) for r in readings]
+            if not self.second_look or not any(in_doubt):
+                return [(reading, None) for reading in readings]
+            numbers = [r.number or next((n for n, _ in r.alternatives), PROMPT) for r in readings]
+            places = find_places(self.model, self.processor, photos, numbers)
+        return [
+            (r, place if doubt else None) for r, place, doubt in zip(readings, places, in_doubt)
+        ]
 
 
 class FinetunedContainerOCR(ContainerOCR):
     """Read container numbers with a LoRA adapter, on the model that it was trained on."""
 
-    def __init__(self, lora_path: str, model: str | None = None, **options: str):
+    def __init__(self, lora_path: str, model: str | None = None, **options: object):
         super().__init__(model, lora_path, **options)
 
 
@@ -1095,6 +1505,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = ArgumentParser(__doc__)
     parser.add_argument("images", nargs="+", metavar="photo.jpg", help="photos to read")
     add_model_flags(parser)
+    add_reading_flags(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object per photo")
     return parser
 
@@ -1104,10 +1515,7 @@ def main(argv: list[str] | None = None) -> int:
     """Read photos and print a line for each; exit code 1 if any could not be read."""
     args = build_parser().parse_args(argv)
     check_model_flags(args)
-    reader = functools.cache(
-        lambda: ContainerOCR(args.model, args.lora_path, args.device, args.dtype)
-    )
-    failed = 0
+    failed, reader = 0, reader_of(args)
     for path, reading in read_images(args.images, 1, reader):
         row = reading.row(path)
         print(json.dumps(row, ensure_ascii=False) if args.json else format_row(row), flush=True)

@@ -46,6 +46,7 @@ from container_ocr import (
     interpret,
     load_checkpoint,
     load_image,
+    look,
     one_line,
     out_of_memory,
     positive,
@@ -243,6 +244,7 @@ def losses_and_readings(
     per token times the photo's share of tokens, so that sums over photos give the mean per token.
     """
     import torch
+    from transformers.modeling_outputs import BaseModelOutput
 
     results = []
     model.eval()
@@ -252,7 +254,8 @@ def losses_and_readings(
             inputs = to_model(collate(batch), model)
             outputs = model(**inputs)
             state = outputs.encoder_last_hidden_state.to(model.dtype)  # autocast has made it fp32
-            transcripts = transcribe(model, collate.processor, state, inputs["attention_mask"])
+            photos = look(model, len(batch), encoder_outputs=BaseModelOutput(state))
+            transcripts = transcribe(model, collate.processor, photos)
             counts = (inputs["labels"] != -100).sum(-1).tolist()
             for example, count, transcript in zip(batch, counts, transcripts):
                 number = interpret(transcript).number

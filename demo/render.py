@@ -18,6 +18,7 @@ Fonts: Aileron (CC0, inside Pillow), Roboto (Apache 2.0), Source Sans Pro and Ha
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import sys
 from collections.abc import Iterator
@@ -54,6 +55,7 @@ SHAPES = {  # width : height of the photo
     "horizontal": ((4, 3), (3, 2), (16, 9)),
     "two-line": ((4, 3), (3, 2), (1, 1)),
     "vertical": ((3, 4), (2, 3), (3, 4)),
+    "none": ((4, 3), (3, 2), (3, 4)),
     "sheet": ((4, 3), (3, 2), (3, 4)),
 }
 FACES = (  # None: Pillow's own Aileron
@@ -251,7 +253,9 @@ class Placed:
 
 
 def label(number: str) -> dict[str, str]:
-    """Return the keys of annotations.json for a number as painted."""
+    """Return the keys of annotations.json for a number as painted; where none is, all are TODO."""
+    if not number:
+        return dict.fromkeys(("container_number", *PARTS), "TODO")
     return {"container_number": number} | dict(zip(PARTS, split_number(number), strict=True))
 
 
@@ -529,14 +533,17 @@ def render_container(
     layout: str,
     longest: int = LONGEST_SIDE,
     hardness: float = 1.0,
+    distance: float = 1.0,
 ) -> Photo:
-    """Return the photo of a container whose number is painted in this layout.
+    """Return the photo of a container whose number is painted in this layout; none: nowhere.
 
-    longest: pixels of the photo's longer side.
+    longest: pixels of the photo's longer side. From twice the distance all text is half as large.
     """
     shape = frame(rng, layout, longest)
     main = number_block(rng, container.number, layout, shape)
     blocks = [main]
+    if layout == "none":
+        blocks, container = [], replace(container, number="")
     if rng.random() < 0.7:
         code = (str(rng.choice(TYPE_CODES.split())),)
         blocks.append(Block(code, main.face, main.size * rng.uniform(0.85, 1)))
@@ -544,16 +551,17 @@ def render_container(
         text = Block((other_text(rng),), FACES[rng.integers(len(FACES))], 0.1)
         width = len(text.lines[0]) * rng.uniform(0.038, 0.06)
         blocks.append(text.fit(min(0.9, width), 0.12, shape))
+    blocks = [replace(block, size=block.size / distance) for block in blocks]
     return photograph(rng, shape, blocks, hardness, container)
 
 
 def render_series(
-    count: int, seed: int, layout: str = "mixed", views: int = 1
+    count: int, seed: int, layout: str = "mixed", views: int = 1, distance: float = 1.0
 ) -> Iterator[tuple[str, Photo]]:
     """Yield `count` photos with their file names: CONTAINER_SIDE_VIEW.jpg, as 000207_LEFT_1.jpg.
 
     Each container is seen in one to `views` photos that follow each other, each painted in the
-    layout, or for mixed in one that is drawn.
+    layout, or for mixed in one that is drawn. A photo from afar has as many pixels more.
     """
     name, left = 0, 0
     for i in range(count):
@@ -563,10 +571,21 @@ def render_series(
             container, side = new_container(rng), str(rng.choice(SIDES))
         chosen = LAYOUTS[rng.integers(len(LAYOUTS))] if layout == "mixed" else layout
         left, view = left - 1, view + 1
-        yield f"{name:06d}_{side}_{view}.jpg", render_container(rng, container, chosen)
+        photo = render_container(
+            rng, container, chosen, round(LONGEST_SIDE * distance), distance=distance
+        )
+        yield f"{name:06d}_{side}_{view}.jpg", photo
 
 
 # ---- command line -----------------------------------------------------------------------------
+
+
+def distance(text: str) -> float:
+    """Parse a flag's value from 1 to 10."""
+    with contextlib.suppress(ValueError):
+        if 1 <= float(text) <= 10:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 10")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -576,7 +595,9 @@ def build_parser() -> argparse.ArgumentParser:
     add("--count", type=positive, default=100, help="how many photos")
     add("--seed", type=seed, default=0, help="the same seed gives the same photos")
     add("--output", required=True, help="folder for image/*.jpg and annotations.json")
-    add("--layout", choices=(*LAYOUTS, "mixed"), default="mixed", help="how numbers are painted")
+    layouts = (*LAYOUTS, "mixed", "none")
+    add("--layout", choices=layouts, default="mixed", help="how numbers are painted; none: nowhere")
+    add("--distance", type=distance, default=1.0, help="at 2, numbers look half as big")
     add("--views", type=positive, default=1, help="at most so many photos of one container")
     return parser
 
@@ -587,7 +608,8 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     folder = Path(args.output)
     images = []
-    for name, photo in render_series(args.count, args.seed, args.layout, args.views):
+    flags = args.count, args.seed, args.layout, args.views, args.distance
+    for name, photo in render_series(*flags):
         path = folder / "image" / name
         with writing(path):
             path.write_bytes(photo.jpeg)

@@ -1,28 +1,23 @@
-"""The loader against the original modelling code's outputs and plain peft; reading."""
+"""The loader against the original modelling code's outputs and plain peft."""
 
 import json
-import math
 import re
 import shutil
 
 import pytest
 import torch
-from conftest import DATA, draw_photo
+from conftest import DATA
 from peft import LoraConfig, PeftModel, get_peft_model
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from tokenizers.pre_tokenizers import ByteLevel
-from transformers import Florence2ForConditionalGeneration, Florence2Processor
+from transformers import Florence2ForConditionalGeneration
 
 from container_ocr import (
     MICROSOFT_NAMES,
-    ContainerOCR,
     FinetunedContainerOCR,
     FlagError,
     ModelError,
-    Transcript,
-    interpret,
-    load_image,
     load_model,
     prepare_inputs,
     rename_microsoft,
@@ -326,80 +321,3 @@ def test_the_choice_of_device_and_precision_is_said_with_its_reason(tiny_model, 
     assert model.dtype == torch.bfloat16
     with pytest.raises(FlagError, match="none of auto, fp32, bf16, fp16"):
         load_model(tiny_model, device="cpu", dtype="int8")
-
-
-# ---- reading ---------------------------------------------------------------------------------
-
-
-def transcript(text: str, probability: float = 0.9) -> Transcript:
-    """Return a transcript of one token a character, all equally sure."""
-    return Transcript(text, tuple(range(1, len(text) + 1)), (math.log(probability),) * len(text))
-
-
-@pytest.mark.parametrize(
-    ("text", "number", "status", "reason"),
-    [
-        ("MAERSK CSQU 305438 3 22G1", "CSQU 305438 3", "ok", ""),
-        ("CSQU 305438 4", "CSQU 305438 4", "review", "check digit does not fit"),
-        ("CSQU 305438 22G1", "CSQU 305438", "review", "check digit not read"),
-        ("CSQU\n305438\n22G1\n3", "CSQU 305438 3", "review", "parts stand apart"),
-        ("CSQU\n22G1\n305438 3", "CSQU 305438 3", "ok", ""),
-        ("305438 3\nCSQU", "CSQU 305438 3", "review", "out of order"),
-        ("HLXU2008419 CSQU3054383", "HLXU 200841 9", "review", "several containers"),
-        ("CSQU3054383 HLXU2008419 CSQU3054384", "CSQU 305438 3", "review", "3, HLXU 200841 9"),
-        ("CSQU3054383 CSQU3054383", "CSQU 305438 3", "ok", ""),
-        ("MAX GROSS 30480 KGS", None, "none", ""),
-        ("", None, "none", ""),
-    ],
-)
-def test_a_reading_says_what_is_doubtful(text, number, status, reason):
-    reading = interpret(transcript(text))
-    assert (reading.number, reading.status) == (number, status)
-    assert reason in reading.reason
-    assert reading.is_valid == (number is not None and "check digit" not in reason)
-    assert reading.raw_text == text
-
-
-def test_confidence_is_the_probability_of_the_number_alone():
-    reading = interpret(transcript("MAERSK CSQU3054383 22G1"))
-    assert reading.confidence == pytest.approx(0.9**11)
-
-
-def test_the_parts_of_a_reading_are_those_of_the_number():
-    reading = interpret(transcript("CSQU 305438 3"))
-    assert (reading.owner_code, reading.serial_number, reading.check_digit) == (
-        "CSQU",
-        "305438",
-        "3",
-    )
-
-
-def test_padding_in_labels_is_ignored_by_the_loss(tiny_model):
-    processor = Florence2Processor.from_pretrained(tiny_model)
-    images = [Image.new("RGB", (64, 64))] * 2
-    labels = prepare_inputs(processor, images, ["CSQU 305438 3", "A"])["labels"]
-    assert labels[0].tolist() == processor.tokenizer("CSQU 305438 3")["input_ids"]
-    assert labels[1].tolist() == [*processor.tokenizer("A")["input_ids"], *[-100] * 12]
-
-
-def test_the_prompt_is_the_question_that_florence_was_trained_on(tiny_model):
-    processor = Florence2Processor.from_pretrained(tiny_model)
-    ids = prepare_inputs(processor, [Image.new("RGB", (64, 64))])["input_ids"][0]
-    text = processor.tokenizer.decode(ids)
-    assert text == "<image>" * 5 + "<s>What is the text in the image?</s>"
-
-
-def test_a_batch_reads_as_one_by_one(tiny_model, here):
-    reader = ContainerOCR(str(tiny_model), device="cpu")
-    colours = ["white", "black", "red", "blue"]
-    images = [Image.new("RGB", (90, 70), colour) for colour in colours]
-    together = reader.read_batch(images)
-    alone = [reader.read(image) for image in images]
-    assert [r.raw_text for r in together] == [r.raw_text for r in alone]
-    assert [r.number for r in together] == [r.number for r in alone]
-
-
-def test_a_file_and_its_image_read_the_same(tiny_model, here):
-    path = draw_photo(here / "photo.png", "CSQU 305438 3")
-    reader = ContainerOCR(str(tiny_model), device="cpu")
-    assert reader.read(path) == reader.read(str(path)) == reader.read(load_image(path))
