@@ -228,7 +228,6 @@ def demo_run(tmp_path_factory):
     return folder
 
 
-@pytest.mark.xdist_group("demo")
 def test_make_demo_ends_with_a_table_in_which_the_tuned_model_is_ahead(demo_run):
     table = (demo_run / "printed.txt").read_text()
     rates = re.search(r"^exact match +([\d.]+) % +([\d.]+) % +100$", table, re.MULTILINE)
@@ -237,14 +236,12 @@ def test_make_demo_ends_with_a_table_in_which_the_tuned_model_is_ahead(demo_run)
     assert tuned >= base + 3
 
 
-@pytest.mark.xdist_group("demo")
 def test_a_photo_without_a_number_is_never_ok(demo_run):
     reader = FinetunedContainerOCR(demo_run / "lora", device="cpu")
     photos = [photo.image for _, photo in render.render_series(8, 3, "none")]
     assert {reading.status for reading in reader.read_batch(photos)} <= {"none", "review"}
 
 
-@pytest.mark.xdist_group("demo")
 def test_a_second_look_reads_from_afar_what_the_first_cannot(demo_run):
     reader = FinetunedContainerOCR(demo_run / "lora", device="cpu")
     photos = [photo for _, photo in render.render_series(8, 4, "two-line", distance=1.7)]
