@@ -91,6 +91,21 @@ def test_the_status_says_what_to_do_with_a_number(taught):
     assert last == "# 5 images: 1 ok, 3 review, 1 none, 0 error"
 
 
+def test_an_owner_that_is_not_in_the_file_is_for_review_and_the_file_is_named(taught, here):
+    (here / "owners.txt").write_text("hlxu  # one of two\n\nMSKU\n")
+    assert batch_process.main([*taught, "--owner_codes", "owners.txt"]) == 0
+    assert rows_of("results_base.txt")[0][1:3] == [
+        NUMBER,
+        "review: owner code CSQU is not in the list",
+    ]
+    assert "owner codes owners.txt (" in Path("results_base.txt").read_text().splitlines()[0]
+
+
+def test_review_below_says_from_which_confidence_a_number_is_ok(taught):
+    assert batch_process.main([*taught, "--review_below", "1"]) == 0
+    assert rows_of("results_base.txt")[0][1:3] == [NUMBER, "review: confidence below 1"]
+
+
 def test_two_runs_of_the_same_model_give_the_same_bytes_whatever_the_batch(flags):
     for output, size in (("a.txt", "1"), ("b.txt", "1"), ("c.txt", "3")):
         batch_process.main([*flags, "--output", output, "--batch_size", size])
