@@ -1430,11 +1430,11 @@ class ContainerOCR:
         """Return the readings of RGB images, in order; each is read as if it were alone."""
         readings: dict[int, Reading] = {}
         pictures = list(enumerate(images))
-        for _ in range(LOOKS if self.second_look else 1):
+        for left in reversed(range(LOOKS if self.second_look else 1)):
             closer = []
             for start in range(0, len(pictures), len(images)):
                 part = pictures[start : start + len(images)]
-                seen = self.look_at([picture for _, picture in part])
+                seen = self.look_at([picture for _, picture in part], places=left > 0)
                 for (i, picture), (reading, place) in zip(part, seen):
                     both = readings.get(i, reading), reading
                     readings[i] = max(both, key=lambda r: (r.is_ok, r.confidence))
@@ -1442,8 +1442,10 @@ class ContainerOCR:
             pictures = [(i, crop) for i, crop in closer if not readings[i].is_ok]
         return [readings[i] for i in range(len(images))]
 
-    def look_at(self, images: Sequence[Image.Image]) -> list[tuple[Reading, Box | None]]:
-        """Return what one look at each image reads and, where in doubt, from which place."""
+    def look_at(
+        self, images: Sequence[Image.Image], places: bool
+    ) -> list[tuple[Reading, Box | None]]:
+        """Return what one look at each image reads; where asked for and in doubt, its place too."""
         import torch
 
         with torch.inference_mode():
@@ -1452,13 +1454,11 @@ class ContainerOCR:
             transcripts = transcribe(self.model, self.processor, photos)
             readings = [interpret(t, self.review_below, self.owner_codes) for t in transcripts]
             in_doubt = [not (r.is_ok or SEVERAL in r.reason) for r in readings]
-            if not self.second_look or not any(in_doubt):
+            if not places or not any(in_doubt):
                 return [(reading, None) for reading in readings]
             numbers = [r.number or next((n for n, _ in r.alternatives), PROMPT) for r in readings]
-            places = find_places(self.model, self.processor, photos, numbers)
-        return [
-            (r, place if doubt else None) for r, place, doubt in zip(readings, places, in_doubt)
-        ]
+            boxes = find_places(self.model, self.processor, photos, numbers)
+        return [(r, box if doubt else None) for r, box, doubt in zip(readings, boxes, in_doubt)]
 
 
 class FinetunedContainerOCR(ContainerOCR):
