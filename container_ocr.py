@@ -62,7 +62,7 @@ DEFAULT_MODEL = "florence-community/Florence-2-large"
 PROMPT = "<OCR>"  # must stand alone: the processor turns it into "What is the text in the image?"
 BEAMS = 5  # hardly dearer than greedy: the vision tower is most of the work
 MAX_NEW_TOKENS = 128  # nearly all the text on a busy container door; a tuned model stops at a dozen
-REVIEW_BELOW = 0.5  # confidence: by demo/calibration.md, 99 % of what is above it is right
+REVIEW_BELOW = 0.5  # confidence; the calibration behind it is in demo/README.md
 UNLIKELY = 0.005  # of the probability of what is written: less makes a valid number no option
 CLOSE = 0.5  # a rival that is so likely, as a share of the number's probability, is a doubt
 LOOKS = 2  # at most so many, each nearer than the one before, while the reading is in doubt
@@ -1058,7 +1058,7 @@ def choose_number(
         reason = f"the text has {format_number(number) or 'no number'}"
         number = max(likely, key=likely.get)
     if number and owner_codes and number[:4] not in owner_codes:
-        reason = f"owner code {number[:4]} is not in the list"
+        reason += f"{'; ' if reason else ''}owner code {number[:4]} is not in the list"
         known = {n: p for n, p in likely.items() if n[:4] in owner_codes}
         if known:
             number = max(known, key=known.get)

@@ -282,6 +282,14 @@ def test_a_known_owner_is_preferred_and_an_unknown_one_is_for_review():
     assert (unknown.number, unknown.reason) == (NUMBER, "owner code CSQU is not in the list")
 
 
+def test_an_unknown_owner_does_not_hide_another_doubt():
+    several = interpret(transcript(f"{NUMBER} {OTHER}"), owner_codes={"MEDU"})
+    assert several.reason.startswith("several containers: ")
+    assert several.reason.endswith("is not in the list")
+    changed = interpret(transcript("CSQU 305438 4", CSQU3054383=0.2), owner_codes={"MEDU"})
+    assert changed.reason.startswith("the text has CSQU 305438 4; owner code CSQU ")
+
+
 TEXTS = st.one_of(
     st.text(),
     st.text("CSQU305438HLX2019 \n-"),
