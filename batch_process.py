@@ -14,6 +14,8 @@ goes on from there; with `--resume` on a complete file, only new and failed phot
 The third prints how often each run agrees with annotations.json and what changed. The last writes
 NAME_grouped as well, a line for each container: photos like 000207_LEFT_1.jpg and 000207_BACK_1.jpg
 show the same one, and what is read from them is fused.
+
+Many GPUs or machines: accelerate launch batch_process.py ...
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 
 from container_ocr import (
@@ -47,10 +50,12 @@ from container_ocr import (
     edit_distance,
     escape_controls,
     format_row,
+    is_first_process,
     is_valid,
     list_images,
     photo_key,
     positive,
+    process_count,
     read_images,
     read_owner_codes,
     reader_of,
@@ -326,15 +331,21 @@ def write_groups(output: Path, description: str, rows: list[Row], args: argparse
 
 
 def read_folder(args: argparse.Namespace) -> int:
-    """Read every image of the folder into the result file; return how many failed."""
+    """Read every image of the folder into the result file; return how many failed.
+
+    Of many processes the first writes; all read.
+    """
     images, description = list_images(args.image_folder), describe_run(args)
-    journal = Journal(Path(args.output))
-    journal.check()
-    if journal.path.exists() and not args.resume:
-        say(f"warning: {journal.path} of a stopped run will be replaced; --resume goes on from it")
-    rows = journal.earlier(description) if args.resume else {}
-    todo = [image for image in images if image not in rows]
-    for row in journal.write(description, read_rows(todo, args), args.resume):
+    journal, rows = Journal(Path(args.output)), {}
+    if is_first_process():
+        journal.check()
+        if journal.path.exists() and not args.resume:
+            say(f"warning: {journal.path} of a stopped run will be replaced; --resume continues it")
+        rows = journal.earlier(description) if args.resume else {}
+    new = read_rows([image for image in images if image not in rows], args)
+    if not is_first_process():
+        return sum(row["status"] == "error" for row in new)
+    for row in journal.write(description, new, args.resume):
         rows[row["image"]] = row
     done = [rows[image] for image in images]
     print(f"{args.output}: {journal.finish(description, done)}")
@@ -344,11 +355,27 @@ def read_folder(args: argparse.Namespace) -> int:
 
 
 def read_rows(images: list[str], args: argparse.Namespace) -> Iterator[Row]:
-    """Yield the row of each image, in order, and show the progress."""
-    reader = reader_of(args)
-    for done, (image, reading) in enumerate(read_images(images, args.batch_size, reader), 1):
-        say(f"[{done}/{len(images)}] {image}: {reading.number or '-'} {reading.status}")
-        yield reading.row(image)
+    """Yield the row of each image, in order, and show the progress.
+
+    Of many processes each reads its share of the first one's images, and all yield all rows.
+    """
+    rank, world = 0, process_count()
+    if world > 1:
+        from accelerate import PartialState
+        from accelerate.utils import broadcast_object_list, gather_object
+
+        rank = PartialState(cpu=args.device == "cpu").process_index  # and from now on its device
+        images = broadcast_object_list([images])[0]
+    readings = read_images(images[rank::world], args.batch_size, reader_of(args))
+    done = 0
+    for _ in range(0, len(images), world * args.batch_size):
+        shares = [[reading.row(image) for image, reading in islice(readings, args.batch_size)]]
+        for row in chain(*zip_longest(*(gather_object(shares) if world > 1 else shares))):
+            if row is not None:  # the last shares may be shorter
+                done += 1
+                number = row["number"] or "-"
+                say(f"[{done}/{len(images)}] {row['image']}: {number} {row['status']}")
+                yield row
 
 
 # ---- comparing -------------------------------------------------------------------------------

@@ -30,15 +30,19 @@ import errno
 import functools
 import json
 import math
+import multiprocessing
 import os
 import platform
 import re
+import signal
 import sys
 import tempfile
 import unicodedata
 import warnings
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -50,7 +54,6 @@ if TYPE_CHECKING:  # heavy: imported where a model or an image is really needed
     from peft import PeftModel
     from PIL import Image
     from transformers import (
-        BatchFeature,
         DynamicCache,
         Florence2Config,
         Florence2ForConditionalGeneration,
@@ -65,13 +68,16 @@ MAX_NEW_TOKENS = 128  # nearly all the text on a busy container door; a tuned mo
 REVIEW_BELOW = 0.5  # confidence; the calibration behind it is in demo/README.md
 UNLIKELY = 0.005  # of the probability of what is written: less makes a valid number no option
 CLOSE = 0.5  # a rival that is so likely, as a share of the number's probability, is a doubt
-LOOKS = 2  # at most so many, each nearer than the one before, while the reading is in doubt
+MOST_WORKERS = 16  # processes that open photos ahead of the model
+FEW_PHOTOS = 16  # up to so many, starting processes costs more than they save
 SEVERAL = "several containers"
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 # How text is written: a file name that is no Unicode becomes an escape, which JSON reads back.
 TEXT = {"encoding": "utf-8", "newline": "\n", "errors": "backslashreplace"}
 DEVICES = ("auto", "cuda", "mps", "cpu")
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+BF16_UNITS = {"avx512_bf16", "amx_bf16", "sve_bf16", "bf16"}  # of a CPU, as torch names them
+MALLOC_OPTIONS = {-4: 0, -1: 2**31 - 1}  # glibc's M_MMAP_MAX and M_TRIM_THRESHOLD, in bytes
 
 # ISO 6346: the place of a character in this string is its value; 11, 22 and 33 are skipped.
 ALPHABET = "0123456789A BCDEFGHIJK LMNOPQRSTU VWXYZ"
@@ -194,11 +200,16 @@ def out_of_memory(remedy: str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        from accelerate.utils.memory import should_reduce_batch_size
-
-        if isinstance(error, RuntimeError) and not should_reduce_batch_size(error):
+        if not is_out_of_memory(error):
             raise
         raise UserError(f"out of memory: {remedy}") from None
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether an error says that a device or the machine has no memory left."""
+    from accelerate.utils.memory import should_reduce_batch_size
+
+    return isinstance(error, MemoryError) or should_reduce_batch_size(error)
 
 
 def one_line(text: object) -> str:
@@ -213,8 +224,18 @@ def escape_controls(text: str) -> str:
 
 def say(message: str) -> None:
     """Print progress, a warning or an error on stderr; of many processes the first speaks."""
-    if os.environ.get("RANK", "0") == "0":
+    if is_first_process():
         print(re.sub(r"[\t\n\r]", lambda c: repr(c[0])[1:-1], message), file=sys.stderr, flush=True)
+
+
+def is_first_process() -> bool:
+    """Tell whether this is the only process, or the first that `accelerate launch` started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def process_count() -> int:
+    """Return how many processes `accelerate launch` has started, on all machines; else 1."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def add_model_flags(parser: argparse.ArgumentParser, lora: bool = True) -> None:
@@ -610,12 +631,26 @@ def check_image(path: Path | str) -> None:
         image.load()
 
 
-def load_image(path: Path | str) -> Image.Image:
-    """Return the photo in a file as an upright RGB PIL image; raises `ImageError`."""
+def load_image(path: Path | str, size: tuple[int, int] | None = None) -> Image.Image:
+    """Return the photo in a file as an upright RGB PIL image; raises `ImageError`.
+
+    With `size`, (width, height), it is squashed to that; a large JPEG is decoded at a half, a
+    quarter or an eighth, as long as that is no smaller either way round.
+    """
     from PIL import Image
 
     with opening(path), Image.open(path) as image:
-        return to_rgb(image)
+        if size is None:
+            return to_rgb(image)
+        image.draft("RGB", (max(size), max(size)))
+        return squash(to_rgb(image), size)
+
+
+def squash(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Return an image resized to (width, height), whatever its shape: what the model sees."""
+    from PIL import Image
+
+    return image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -633,6 +668,57 @@ def to_rgb(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("RGB")
+
+
+@contextlib.contextmanager
+def workers(count: int) -> Iterator[Executor | None]:
+    """Give processes that open photos ahead of the model; none where `count` is 0.
+
+    They import no torch. One that dies, as where memory is short, is a `UserError`.
+    """
+    if not count:
+        yield None
+        return
+    spawned = multiprocessing.get_context("spawn")  # a fork of a process with threads can hang
+    pool = ProcessPoolExecutor(count, spawned, signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    try:
+        yield pool
+    except BrokenProcessPool:
+        raise UserError(
+            "a process that opens photos was ended by the system: close other programs"
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def worker_count(photos: int, device: str) -> int:
+    """Return how many processes shall open so many photos: a model on the CPU needs the cores."""
+    cores = (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if photos <= FEW_PHOTOS:
+        return 0
+    return 1 if device == "cpu" else max(1, min(MOST_WORKERS, cores - 1))
+
+
+def submit(pool: Executor | None, function: Callable, *args: object) -> Future:
+    """Return the result to come of a call in one of the `workers`; without any, call it here."""
+    if pool is not None:
+        return pool.submit(function, *args)
+    future = Future()
+    try:
+        future.set_result(function(*args))
+    except ImageError as error:
+        future.set_exception(error)
+    return future
+
+
+def ahead(tasks: Iterable[tuple], pool: Executor | None, count: int) -> Iterator[Future]:
+    """Yield the results to come of (function, *arguments), in order, so many of them under way."""
+    futures: deque[Future] = deque()
+    for task in tasks:
+        futures.append(submit(pool, *task))
+        if len(futures) > (count if pool else 0):
+            yield futures.popleft()
+    yield from futures
 
 
 # ---- the model -------------------------------------------------------------------------------
@@ -679,13 +765,33 @@ def choose_dtype(name: str, device: str) -> str:
         raise FlagError(f"dtype {name} is none of auto, {', '.join(DTYPES)}")
     if name != "auto":
         say(f"dtype: {name}, as asked")
-    elif device != "cuda":
-        name = "fp32"
-        say(f"dtype: fp32 (the safe choice on {device}; --dtype bf16 takes less memory)")
-    else:
+    elif device == "cpu":
+        units = BF16_UNITS & {unit for unit, there in cpu_capabilities().items() if there}
+        name = "bf16" if units else "fp32"
+        reason = f"has {min(units)}, so it is faster than fp32" if units else "has no unit for bf16"
+        say(f"dtype: {name} (this CPU {reason})")
+    elif device == "cuda":
         name = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
         say(f"dtype: {name} ({'this' if name == 'bf16' else 'no bf16 on this'} GPU)")
+    else:
+        name = "fp32"
+        say(f"dtype: fp32 (the safe choice on {device}; --dtype bf16 takes less memory)")
     return name
+
+
+def cpu_capabilities() -> dict[str, object]:
+    """Return what torch knows of this CPU; nothing where torch is too old to tell."""
+    import torch
+
+    return getattr(torch.cpu, "get_capabilities", dict)()
+
+
+def keep_freed_memory() -> None:
+    """Have glibc keep what is freed: on the CPU, handing it back and forth takes a fifth."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        mallopt = ctypes.CDLL(None).mallopt
+        for option, value in MALLOC_OPTIONS.items():
+            mallopt(option, value)
 
 
 def read_json(path: Path) -> dict:
@@ -846,6 +952,7 @@ def load_checkpoint(
     from transformers.masking_utils import sdpa_mask
     from transformers.utils import logging
 
+    keep_freed_memory()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     warnings.filterwarnings("ignore", module="transformers|peft")
@@ -873,7 +980,9 @@ def load_checkpoint(
             raise ModelError(f"cannot load {folder}: {problem.replace('_', ' ')}: {min(names)}")
     AttentionInterface.register("share_photos", share_photos)
     AttentionMaskInterface.register("share_photos", sdpa_mask)
+    AttentionInterface.register("attend_channels", attend_channels)
     model.model.language_model.set_attn_implementation("share_photos")
+    model.model.vision_tower.set_attn_implementation("attend_channels")
     return model, processor
 
 
@@ -927,15 +1036,27 @@ def load_model(
 ) -> tuple[Florence2ForConditionalGeneration | PeftModel, Florence2Processor]:
     """Return (model, processor), native classes in eval mode, from a hub id or a folder.
 
-    Both published layouts load, from safetensors only and without remote code. Raises `FlagError`
-    for a device or folder that is not there, `ModelError` for one that cannot be used.
+    Both published layouts load, from safetensors only and without remote code; an adapter is merged
+    into the weights. Raises `FlagError` for a device or folder that is not there, `ModelError` for
+    one that cannot be used.
     """
     folder = fetch_model(str(model))
     device = choose_device(device)
     network, processor = load_checkpoint(folder, choose_dtype(dtype, device))
     if lora_path is not None:
-        network = attach_adapter(network, lora_path)
+        network = merge_adapter(attach_adapter(network, lora_path))
     return network.to(device).eval(), processor
+
+
+def merge_adapter(model: PeftModel) -> Florence2ForConditionalGeneration | PeftModel:
+    """Return the model with its adapter added to the weights: reading takes no second product.
+
+    One that adapts the words stays as it is, since input and output share these weights.
+    """
+    adapted = {name.rpartition(".lora_")[0] for name, _ in model.named_parameters()}
+    if any(name.endswith(("lm_head", "shared", "embed_tokens")) for name in adapted):
+        return model
+    return model.merge_and_unload()
 
 
 # ---- reading ---------------------------------------------------------------------------------
@@ -1088,18 +1209,49 @@ def prepare_inputs(
     images: Sequence[Image.Image],
     labels: Sequence[str] | None = None,
     prompt: str = PROMPT,
-) -> BatchFeature:
+    device: torch.device | str = "cpu",
+) -> dict[str, torch.Tensor]:
     """Return the model's inputs for RGB images of any size: the one way for training and reading.
 
-    `pixel_values` is (batch, 3, side, side), squashed to a square; with `labels` the answers'
-    tokens come too, (batch, longest answer), their padding -100 so that no loss counts it.
+    `pixel_values` is (photos, 3, height, width), in fp32, squashed to the model's size and
+    normalized on the device; with `labels` the answers' tokens come too, see `encode_answers`.
     """
-    inputs = processor(text=[prompt] * len(images), images=list(images), return_tensors="pt")
-    if labels is not None:
-        answers = processor.tokenizer(list(labels), padding=True, return_tensors="pt")
-        padding = answers["attention_mask"] == 0
-        inputs["labels"] = answers["input_ids"].masked_fill(padding, -100)
-    return inputs
+    import torch
+    from einops import rearrange
+
+    size, recipe = input_size(processor), processor.image_processor
+    photos = b"".join(squash(image, size).tobytes() for image in images)
+    levels = torch.frombuffer(bytearray(photos), dtype=torch.uint8).to(device)
+    pixels = rearrange(levels, "(photo y x c) -> photo c y x", photo=len(images), x=size[0], c=3)
+    mean, std = torch.tensor([recipe.image_mean, recipe.image_std], device=device)[..., None, None]
+    words = encode_prompt(processor, prompt).to(device).expand(len(images), -1)
+    inputs = {
+        "pixel_values": (pixels * recipe.rescale_factor - mean) / std,
+        "input_ids": words,
+        "attention_mask": torch.ones_like(words),
+    }
+    return inputs if labels is None else inputs | {"labels": encode_answers(processor, labels)}
+
+
+def input_size(processor: Florence2Processor) -> tuple[int, int]:
+    """Return the (width, height) of the images that the model sees."""
+    size = processor.image_processor.size
+    return size["width"], size["height"]
+
+
+@functools.lru_cache(maxsize=8)
+def encode_prompt(processor: Florence2Processor, prompt: str) -> torch.Tensor:
+    """Return the tokens of a prompt after those of the image, (1, tokens): alike for all photos."""
+    from PIL import Image
+
+    blank = Image.new("RGB", (1, 1))
+    return processor(text=[prompt], images=[blank], return_tensors="pt")["input_ids"]
+
+
+def encode_answers(processor: Florence2Processor, answers: Sequence[str]) -> torch.Tensor:
+    """Return the labels, (answers, longest), padded with -100 so that no loss counts it."""
+    tokens = processor.tokenizer(list(answers), padding=True, return_tensors="pt")
+    return tokens["input_ids"].masked_fill(tokens["attention_mask"] == 0, -100)
 
 
 class NumberGrammar:
@@ -1193,6 +1345,31 @@ def share_photos(
     query = rearrange(query, "(photo row) head token d -> photo head (row token) d", row=rows)
     seen, _ = sdpa_attention_forward(module, query, key, value, None, is_causal=False, **options)
     return rearrange(seen, "photo (row token) head d -> (photo row) token head d", row=rows), None
+
+
+def attend_channels(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float,
+    **options: object,
+) -> tuple[torch.Tensor, None]:
+    """Return SDPA's attention over windows; over channels, the same in a third of its time.
+
+    Each is (photos, heads, tokens, width). In DaViT's channel attention the tokens are channels, 32
+    a head, and the width is the whole photo: the place of the long axis decides what is copied.
+    """
+    from einops import rearrange
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    if query.shape[-1] <= query.shape[-2]:
+        options["scaling"] = scaling
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+    shares = (query @ key.mT * scaling).softmax(-1)
+    seen = value.mT @ shares.mT
+    return rearrange(seen, "photo head place channel -> photo channel head place"), None
 
 
 def look(
@@ -1414,42 +1591,69 @@ class ContainerOCR:
     ):
         base = base_model(model, lora_path)
         self.model, self.processor = load_model(base, lora_path, device, dtype)
+        self.size = input_size(self.processor)
+        self.most_at_once = sys.maxsize  # photos in a batch; less, once memory has run out
         self.review_below, self.second_look = review_below, second_look
         self.owner_codes = frozenset(owner_codes)
 
     def read(self, image: str | Path | Image.Image) -> Reading:
         """Return the reading of one photo, a file or a PIL image; raises `ImageError`."""
-        if isinstance(image, (str, Path)):
-            image = load_image(image)
-        else:
+        if not isinstance(image, (str, Path)):
             with opening(getattr(image, "filename", "")):
                 image = to_rgb(image)
-        return self.read_batch([image])[0]
+            return self.read_batch([image])[0]
+        ((reading, place),) = self.look_at([load_image(image, self.size)], self.second_look)
+        return self.look_again([reading], [cut_out(image, place, self.size) if place else []])[0]
 
     def read_batch(self, images: Sequence[Image.Image]) -> list[Reading]:
         """Return the readings of RGB images, in order; each is read as if it were alone."""
-        readings: dict[int, Reading] = {}
-        pictures = list(enumerate(images))
-        for left in reversed(range(LOOKS if self.second_look else 1)):
-            closer = []
-            for start in range(0, len(pictures), len(images)):
-                part = pictures[start : start + len(images)]
-                seen = self.look_at([picture for _, picture in part], places=left > 0)
-                for (i, picture), (reading, place) in zip(part, seen):
-                    both = readings.get(i, reading), reading
-                    readings[i] = max(both, key=lambda r: (r.is_ok, r.confidence))
-                    closer += [(i, crop) for crop in place.closer(picture)] if place else []
-            pictures = [(i, crop) for i, crop in closer if not readings[i].is_ok]
-        return [readings[i] for i in range(len(images))]
+        seen = self.look_at(images, places=self.second_look)
+        crops = [place.closer(image) if place else [] for image, (_, place) in zip(images, seen)]
+        return self.look_again([reading for reading, _ in seen], crops)
+
+    def look_again(
+        self, readings: list[Reading], crops: Sequence[Sequence[Image.Image]]
+    ) -> list[Reading]:
+        """Return for each reading the surest of it and those of the crops of the same photo."""
+        pictures = [(i, crop) for i, some in enumerate(crops) for crop in some]
+        size = max(1, len(readings))
+        for start in range(0, len(pictures), size):
+            part = pictures[start : start + size]
+            seen = self.look_at([crop for _, crop in part], places=False)
+            for (i, _), (reading, _) in zip(part, seen):
+                readings[i] = max(readings[i], reading, key=lambda r: (r.is_ok, r.confidence))
+        return readings
 
     def look_at(
         self, images: Sequence[Image.Image], places: bool
     ) -> list[tuple[Reading, Box | None]]:
-        """Return what one look at each image reads; where asked for and in doubt, its place too."""
+        """Return what one look at each image reads; where asked for and in doubt, its place too.
+
+        Where memory runs out, half as many images are looked at at once, from then on.
+        """
+        size = min(len(images), self.most_at_once)
+        try:
+            parts = [images[i : i + size] for i in range(0, len(images), size)]
+            return [seen for part in parts for seen in self.look_at_once(part, places)]
+        except (RuntimeError, MemoryError) as error:
+            if size == 1 or not is_out_of_memory(error):
+                raise
+        from accelerate.utils.memory import clear_device_cache
+
+        self.most_at_once = size // 2
+        say(f"warning: out of memory with {size} photos at once: going on with {size // 2}")
+        clear_device_cache(garbage_collection=True)
+        return self.look_at(images, places)
+
+    def look_at_once(
+        self, images: Sequence[Image.Image], places: bool
+    ) -> list[tuple[Reading, Box | None]]:
+        """Return what `look_at` does, all images in one batch."""
         import torch
 
         with torch.inference_mode():
-            inputs = prepare_inputs(self.processor, images).to(self.model.device, self.model.dtype)
+            inputs = prepare_inputs(self.processor, images, device=self.model.device)
+            inputs["pixel_values"] = inputs["pixel_values"].to(self.model.dtype)
             photos = look(self.model, len(images), **inputs)
             transcripts = transcribe(self.model, self.processor, photos)
             readings = [interpret(t, self.review_below, self.owner_codes) for t in transcripts]
@@ -1473,21 +1677,71 @@ def read_images(
 ) -> Iterator[tuple[str, Reading]]:
     """Yield (path, reading) in order; an image that cannot be read gives an `error` reading.
 
-    `reader` is called when the first good image asks for it: loading a model takes seconds.
+    Photos are opened and squashed in other processes, ahead of the model. What needs a second look
+    is cut out there too, while the next batch is read. `reader` is called when the first good image
+    asks for it: loading a model takes seconds.
     """
-    paths = iter(paths)
-    while batch := list(islice(paths, batch_size)):
-        images, readings = {}, {}
-        for path in batch:
-            try:
-                images[path] = load_image(path)
-            except ImageError as error:
-                say(f"error: {path}: {error}")
-                readings[path] = Reading(status="error", reason=str(error))
-        if images:
-            with out_of_memory(f"lower --batch_size (now {batch_size}) or use --dtype bf16"):
-                readings |= zip(images, reader().read_batch(list(images.values())))
-        yield from ((path, readings[path]) for path in batch)
+    paths = deque(paths)
+    while paths:
+        try:
+            check_image(paths[0])
+            break
+        except ImageError as error:
+            yield paths[0], error_reading(paths.popleft(), error)
+    if not paths:
+        return
+    with out_of_memory(f"lower --batch_size (now {batch_size}) or use --dtype bf16"):
+        ocr, looked = reader(), []
+        with workers(worker_count(len(paths), ocr.model.device.type)) as pool:
+            opened = ahead(((load_image, path, ocr.size) for path in paths), pool, 2 * batch_size)
+            photos = zip(paths, opened)
+            while batch := list(islice(photos, batch_size)):
+                before, looked = looked, first_look(ocr, batch, pool)
+                yield from second_look(ocr, before)
+                if all(crops is None or crops.done() for _, _, crops in looked):
+                    yield from second_look(ocr, looked)
+                    looked = []
+            yield from second_look(ocr, looked)
+
+
+Looked = tuple[str, Reading, Future | None]  # a path, what was read, and the crops to come
+
+
+def first_look(
+    ocr: ContainerOCR, photos: Sequence[tuple[str, Future]], pool: Executor | None
+) -> list[Looked]:
+    """Return the readings of photos that are being opened; what is in doubt will be cut out."""
+    images, looked = {}, {}
+    for path, future in photos:
+        try:
+            images[path] = future.result()
+        except ImageError as error:
+            looked[path] = error_reading(path, error), None
+    seen = ocr.look_at(list(images.values()), places=ocr.second_look) if images else []
+    for path, (reading, place) in zip(images, seen):
+        looked[path] = reading, place and submit(pool, cut_out, path, place, ocr.size)
+    return [(path, *looked[path]) for path, _ in photos]
+
+
+def second_look(ocr: ContainerOCR, looked: Sequence[Looked]) -> Iterator[tuple[str, Reading]]:
+    """Return the path and the surest reading of photos, where crops have been made from these."""
+    crops = [future.result() if future else [] for _, _, future in looked]
+    readings = ocr.look_again([reading for _, reading, _ in looked], crops)
+    return zip([path for path, _, _ in looked], readings)
+
+
+def cut_out(path: Path | str, place: Box, size: tuple[int, int]) -> list[Image.Image]:
+    """Return the crops of `Box.closer` from a photo's file, squashed to (width, height)."""
+    try:
+        return [squash(crop, size) for crop in place.closer(load_image(path))]
+    except ImageError:  # it was there for the first look, which stands
+        return []
+
+
+def error_reading(path: str, error: ImageError) -> Reading:
+    """Return the reading of an image that cannot be opened, and say why."""
+    say(f"error: {path}: {error}")
+    return Reading(status="error", reason=str(error))
 
 
 # ---- the command -----------------------------------------------------------------------------

@@ -8,22 +8,33 @@ how it went: loss, whole numbers right, character error rate, check digits that 
 folder holds the best epoch's adapter in peft's own format, the processor, the arguments
 (train_args.json), the log (train_log.jsonl) and a checkpoint from which `--resume` goes on.
 
+What no target adapts gives the same for a photo in every epoch, so it is computed once and kept in
+the folder `features` beside train.json: the image features for `--lora_targets language`, the whole
+encoder's output for `decoder`. The next run on the same photos takes it from there. `--no-cache`
+computes all of it in every epoch, as `all` must.
+
 Many GPUs or machines: accelerate launch finetune_florence.py ...
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import hashlib
 import json
 import logging
 import math
+import os
+import random
 import re
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +45,7 @@ from container_ocr import (
     ImageError,
     UserError,
     add_model_flags,
+    ahead,
     base_model,
     check_image,
     check_model_flags,
@@ -41,8 +53,11 @@ from container_ocr import (
     choose_dtype,
     command,
     drivers_present,
+    encode_answers,
+    encode_prompt,
     fetch_model,
     find_image,
+    input_size,
     interpret,
     load_checkpoint,
     load_image,
@@ -57,6 +72,9 @@ from container_ocr import (
     score,
     seed,
     transcribe,
+    weight_files,
+    worker_count,
+    workers,
     write_json,
     writing,
 )
@@ -68,7 +86,11 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from PIL import Image
     from timm.scheduler import CosineLRScheduler
-    from transformers import Florence2ForConditionalGeneration, Florence2Processor
+    from transformers import (
+        Florence2ForConditionalGeneration,
+        Florence2Processor,
+        PreTrainedModel,
+    )
 
 LANGUAGE_LAYERS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
 VISION_LAYERS = ("qkv", "proj", "fc1", "fc2")
@@ -77,12 +99,16 @@ LORA_TARGETS = {  # where in the model, and the linear layers there
     "language": {"language_model": LANGUAGE_LAYERS},
     "all": {"language_model": LANGUAGE_LAYERS, "vision_tower": VISION_LAYERS},
 }
+FROZEN = {"decoder": "encoder_outputs", "language": "inputs_embeds"}  # what can be kept, by target
+VIEWS = 4  # of each photo, with --augment
 # Light and colour only: what turns, shifts or inverts can cut off or change a number.
-READABLE_OPERATIONS = ["AutoContrast", "Equalize", "Brightness", "Color", "Contrast", "Sharpness"]
+READABLE_OPERATIONS = ["AutoContrast", "Equalize"] + [
+    f"{name}Increasing" for name in ("Brightness", "Color", "Contrast", "Sharpness")
+]
 LONGEST_ANSWER = 40  # characters
 WARMUP_SHARE = 0.1
 MAX_GRADIENT_NORM = 1.0
-FREE_ON_RESUME = {"resume", "device", "patience", "output"}
+FREE_ON_RESUME = {"resume", "device", "patience", "output", "cache"}
 
 
 @dataclass
@@ -147,31 +173,173 @@ def read_example(row: object, folder: Path) -> Example:
 
 
 class Collator:
-    """Turn examples into a training batch: photos prepared as for reading, answers as labels."""
+    """Turn examples into a training batch: photos prepared as for reading, answers as labels.
 
-    def __init__(self, processor: Florence2Processor, augment: bool):
-        self.processor = processor
-        self.augment = readable_augmentation() if augment else lambda image: image
+    `view` says which version of the photos: 0 is as they are.
+    """
+
+    def __init__(self, processor: Florence2Processor, seed: int, features: Features | None):
+        self.processor, self.seed, self.features, self.view = processor, seed, features, 0
 
     def __call__(self, examples: list[Example]) -> dict[str, torch.Tensor]:
-        """Return the inputs of `prepare_inputs` with labels; raises `UserError` on a bad photo."""
-        images = [self.augment(open_photo(example)) for example in examples]
-        return dict(prepare_inputs(self.processor, images, [e.number for e in examples]))
+        """Return the model's inputs with labels; raises `UserError` on a bad photo."""
+        labels = encode_answers(self.processor, [example.number for example in examples])
+        if self.features:
+            return {self.features.part: self.features.load(examples, self.view), "labels": labels}
+        size = input_size(self.processor)
+        images = [open_view(example, size, self.view, self.seed) for example in examples]
+        return {**prepare_inputs(self.processor, images), "labels": labels}
 
 
-def open_photo(example: Example) -> Image.Image:
-    """Return an example's RGB image; raises `UserError` with its path."""
+def open_view(example: Example, size: tuple[int, int], view: int, seed: int) -> Image.Image:
+    """Return a view of an example's photo, squashed to (width, height), always the same.
+
+    Raises `UserError` with the photo's path.
+    """
     try:
-        return load_image(example.image_path)
+        image = load_image(example.image_path, size)
     except ImageError as error:
         raise UserError(f"{example.image_path}: {error}") from None
+    return augment(image, f"{photo_digest(example.image_path)} {view} {seed}") if view else image
 
 
-def readable_augmentation() -> Callable[[Image.Image], Image.Image]:
-    """Return timm's RandAugment over the operations that leave a number readable."""
-    from timm.data.auto_augment import rand_augment_transform
+def augment(image: Image.Image, chance: str) -> Image.Image:
+    """Return a photo in another light: timm's RandAugment, drawn by the text `chance`.
 
-    return rand_augment_transform("rand-m5-n2-mstd0.5", transforms=READABLE_OPERATIONS)
+    Only operations that leave a number readable take part.
+    """
+    state = random.getstate()
+    random.seed(chance)
+    try:
+        for operation in random.choices(readable_operations(), k=2):
+            image = operation(image)
+    finally:
+        random.setstate(state)
+    return image
+
+
+@functools.cache
+def readable_operations() -> list[Callable[[Image.Image], Image.Image]]:
+    """Return the operations of timm's RandAugment: factors of about 0.55 or 1.45."""
+    from timm.data.auto_augment import rand_augment_ops
+
+    options = {"prob": 1.0, "hparams": {"magnitude_std": 0.5}, "transforms": READABLE_OPERATIONS}
+    return rand_augment_ops(magnitude=5, **options)
+
+
+def photo_digest(path: Path) -> str:
+    """Return a name for what is in a photo's file; raises `UserError`."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+
+
+# ---- what is frozen --------------------------------------------------------------------------
+
+
+class Features:
+    """What the frozen layers make of each view of each photo, computed once and kept in a folder.
+
+    `part` is the model's input that holds it: "inputs_embeds", the encoder's input, or
+    "encoder_outputs". Each is (tokens, width) in the model's precision, in a file of its own, named
+    by all that it depends on. Files are mapped, not read: the system keeps in memory what fits.
+    """
+
+    def __init__(self, folder: Path, part: str, seed: int, identity: str):
+        self.folder, self.part, self.seed, self.identity = folder, part, seed, identity
+        self.digests: dict[Path, str] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def path(self, example: Example, view: int) -> Path:
+        """Return the file of an example's view."""
+        photo, drawn = example.image_path, (view, self.seed) if view else 0
+        self.digests[photo] = self.digests.get(photo) or photo_digest(photo)
+        name = repr((self.identity, self.part, self.digests[photo], drawn))
+        return self.folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.safetensors"
+
+    def load(self, examples: Sequence[Example], view: int) -> torch.Tensor:
+        """Return the features of a batch, (examples, tokens, width); raises `UserError`."""
+        import torch
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        features = []
+        for path in (self.path(example, view) for example in examples):
+            try:
+                features.append(load_file(path)[self.part])
+            except (OSError, SafetensorError) as error:
+                raise UserError(f"{path} is damaged ({error}): delete it") from None
+        return torch.stack(features)
+
+    def missing(self, wanted: Iterable[tuple[Example, int]]) -> list[tuple[Example, int]]:
+        """Return those (example, view) that are not in the folder, each file once."""
+        paths = {self.path(example, view): (example, view) for example, view in wanted}
+        return [pair for path, pair in paths.items() if not path.exists()]
+
+    def require_space(
+        self, model: PreTrainedModel | PeftModel, processor: Florence2Processor, count: int
+    ) -> None:
+        """Raise `UserError` unless the disk has room for so many features."""
+        tokens = encode_prompt(processor, PROMPT).shape[1]
+        needed = count * tokens * model.config.text_config.d_model * model.dtype.itemsize / 1e6
+        free = shutil.disk_usage(self.folder).free / 1e6
+        if needed > free:
+            raise UserError(
+                f"the features take {needed:.0f} MB and {self.folder} has {free:.0f} MB left: make "
+                "room, lower --views, or use --no-cache"
+            )
+
+    def compute(
+        self,
+        model: Florence2ForConditionalGeneration,
+        processor: Florence2Processor,
+        batch_size: int,
+        wanted: Sequence[tuple[Example, int]],
+    ) -> None:
+        """Compute (example, view) pairs and write them, each whole or not at all."""
+        import torch
+        from accelerate.utils import tqdm
+        from safetensors.torch import save_file
+
+        size = input_size(processor)
+        tasks = ((open_view, example, size, view, self.seed) for example, view in wanted)
+        count = worker_count(len(wanted), model.device.type)
+        with workers(count) as pool, torch.inference_mode():
+            pairs = zip(wanted, ahead(tasks, pool, 2 * batch_size))
+            bar = tqdm(pairs, total=len(wanted), desc="features", leave=False, dynamic_ncols=True)
+            pairs = iter(bar)
+            while batch := list(islice(pairs, batch_size)):
+                images = [future.result() for _, future in batch]
+                inputs = to_model(prepare_inputs(processor, images), model)
+                for (pair, _), features in zip(batch, frozen_part(model, self.part, inputs)):
+                    path = self.path(*pair)
+                    new = path.with_suffix(f".{os.getpid()}")
+                    save_file({self.part: features.cpu().contiguous()}, new)
+                    new.replace(path)
+
+
+def frozen_part(
+    model: Florence2ForConditionalGeneration, part: str, inputs: dict[str, torch.Tensor]
+) -> torch.Tensor:
+    """Return what the frozen layers make of the inputs, (photos, tokens, width)."""
+    ids = inputs["input_ids"]
+    words = model.get_input_embeddings()(ids)
+    seen = model.get_image_features(inputs["pixel_values"]).pooler_output
+    embeds = words.masked_scatter((ids == model.config.image_token_id)[..., None], seen)
+    if part == "inputs_embeds":
+        return embeds
+    return model.get_encoder()(inputs_embeds=embeds).last_hidden_state
+
+
+def model_digest(folder: Path) -> str:
+    """Return a name for a model's files: its weights, sizes and words."""
+    digest = hashlib.sha256()
+    for path in sorted([*weight_files(folder), *folder.glob("*.json"), *folder.glob("*.txt")]):
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 # ---- the adapter -----------------------------------------------------------------------------
@@ -229,10 +397,17 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
 # ---- training --------------------------------------------------------------------------------
 
 
-def to_model(inputs: dict[str, torch.Tensor], model: PeftModel) -> dict[str, torch.Tensor]:
-    """Return the inputs on the model's device, the pixels in its precision."""
-    moved = {name: tensor.to(model.device) for name, tensor in inputs.items()}
-    return moved | {"pixel_values": moved["pixel_values"].to(model.dtype)}
+def to_model(inputs: dict[str, torch.Tensor], model: PreTrainedModel | PeftModel) -> dict:
+    """Return the inputs on the model's device and in its precision, in the form it takes."""
+    from transformers.modeling_outputs import BaseModelOutput
+
+    moved = {
+        name: tensor.to(model.device, model.dtype if tensor.is_floating_point() else None)
+        for name, tensor in inputs.items()
+    }
+    if "encoder_outputs" in moved:
+        moved["encoder_outputs"] = BaseModelOutput(moved["encoder_outputs"])
+    return moved
 
 
 def losses_and_readings(
@@ -295,6 +470,30 @@ def make_schedule(optimizer: torch.optim.Optimizer, steps: int) -> CosineLRSched
     return CosineLRScheduler(optimizer, steps - warmup + 1, **options)
 
 
+def make_features(args: argparse.Namespace, source: Path, dtype: str) -> Features | None:
+    """Return the features that these flags can keep, if any, of the model in a folder."""
+    if not is_cached(args):
+        return None
+    versions = [version(name) for name in ("torch", "transformers", "pillow", "timm")]
+    identity = repr((model_digest(source), dtype, PROMPT, versions))
+    return Features(features_folder(args), FROZEN[args.lora_targets], args.seed, identity)
+
+
+def is_cached(args: argparse.Namespace) -> bool:
+    """Tell whether there is frozen work to keep, and it shall be kept."""
+    return args.cache and args.lora_targets in FROZEN
+
+
+def features_folder(args: argparse.Namespace) -> Path:
+    """Return where the features of a data set are kept."""
+    return Path(args.train).parent / "features"
+
+
+def count_views(args: argparse.Namespace) -> int:
+    """Return how many views of each photo take turns."""
+    return args.views or (VIEWS if args.augment else 1)
+
+
 class Trainer:
     """Train an adapter epoch by epoch; keep the best one, and a checkpoint to go on from."""
 
@@ -306,18 +505,20 @@ class Trainer:
         self.accelerator, dtype = make_accelerator(args)
         set_seed(args.seed)
         base = base_model(args.model, None)
-        network, self.processor = load_checkpoint(fetch_model(base), dtype)
+        source = fetch_model(base)
+        network, self.processor = load_checkpoint(source, dtype)
         self.model = add_lora(network, base, args)
+        self.features = make_features(args, source, dtype)
         weights = [weight for weight in self.model.parameters() if weight.requires_grad]
         optimizer = torch.optim.AdamW(weights, lr=args.lr)
-        collate = Collator(self.processor, args.augment)
+        self.collate = Collator(self.processor, args.seed, self.features)
         loader = torch.utils.data.DataLoader(
-            train, args.batch_size, shuffle=True, collate_fn=collate
+            train, args.batch_size, shuffle=True, collate_fn=self.collate
         )
         prepared = self.accelerator.prepare(self.model, optimizer, loader)
         self.wrapped, self.optimizer, self.loader = prepared
         self.checkpoints = find_checkpoints(self.output)
-        self.val, self.collate_val = val, Collator(self.processor, augment=False)
+        self.train, self.val, self.views = train, val, count_views(args)
         steps = math.ceil(len(self.loader) / args.gradient_accumulation) * args.epochs
         self.steps = min(steps, args.max_steps or steps)
         self.schedule = make_schedule(optimizer, self.steps)
@@ -328,6 +529,8 @@ class Trainer:
         self.skip_base_weights()
         if args.resume:
             self.load_checkpoint()
+        if self.features:
+            self.compute_features()
         progress = self.progress
         while progress.epoch < args.epochs and progress.step < self.steps:
             if progress.rising() >= args.patience:
@@ -340,12 +543,37 @@ class Trainer:
             progress.history.append(record)
             self.end_epoch(record, time.monotonic() - start)
 
+    def compute_features(self) -> None:
+        """Compute what the frozen layers make of each photo, where it is not there yet.
+
+        The processes share the work; each then does what it cannot see on its own machine's disk.
+        """
+        views = range(min(self.views, self.args.epochs))
+        wanted = [(example, view) for view in views for example in self.train]
+        wanted += [(example, 0) for example in self.val]
+        missing, start = self.features.missing(wanted), time.monotonic()
+        self.features.require_space(self.model, self.processor, len(missing))
+        compute = functools.partial(
+            self.features.compute, self.model.get_base_model(), self.processor, self.args.batch_size
+        )
+        self.accelerator.wait_for_everyone()
+        if missing:
+            with self.accelerator.split_between_processes(missing) as mine:
+                compute(mine)
+            self.accelerator.wait_for_everyone()
+            compute(self.features.missing(missing))
+        say(
+            f"features: {len(missing)} of {len(wanted)} computed in {time.monotonic() - start:.0f} "
+            f"s, the rest found; they are kept in {self.features.folder}"
+        )
+
     def train_epoch(self) -> float:
         """Run one epoch; return its mean training loss. Raises `UserError` if it is not finite."""
         from accelerate.utils import gather_object, tqdm
 
         progress, losses = self.progress, []
         train_mode(self.model)
+        self.collate.view = progress.epoch % self.views
         self.loader.set_epoch(progress.epoch)
         title = f"epoch {progress.epoch + 1}/{self.args.epochs}"
         for batch in tqdm(self.loader, desc=title, leave=False, dynamic_ncols=True):
@@ -369,8 +597,9 @@ class Trainer:
         """Return loss per answer token and reading scores on the validation photos."""
         from accelerate.utils import gather_object
 
+        self.collate.view = 0
         with self.accelerator.split_between_processes(self.val) as mine:
-            results = losses_and_readings(self.model, self.collate_val, mine, self.args.batch_size)
+            results = losses_and_readings(self.model, self.collate, mine, self.args.batch_size)
         losses, counts, read, answers = zip(*gather_object(results))
         self.require_finite("validation", sum(losses))
         return {"eval_loss": sum(losses) / sum(counts), **score(list(zip(read, answers)))}
@@ -462,12 +691,14 @@ def check_output(args: argparse.Namespace) -> None:
     `--resume` takes only arguments that give the same curve as those of the run that it continues.
     """
     path = Path(args.output) / "train_args.json"
-    with writing(path), tempfile.TemporaryFile(dir=path.parent):
-        pass
+    for file in (path, features_folder(args) / "any")[: 1 + is_cached(args)]:
+        with writing(file), tempfile.TemporaryFile(dir=file.parent):
+            pass
     for folder in find_checkpoints(Path(args.output))[-1:] if args.resume else []:
         before = read_json(folder / path.name)
         for name in sorted(vars(args).keys() - FREE_ON_RESUME):
-            was, value = before.get(name), vars(args)[name]
+            value = vars(args)[name]
+            was = before.get(name, value)
             if was != value:
                 raise FlagError(f"--{name} {value} was {was} in the run to resume; give the same")
 
@@ -507,7 +738,12 @@ def build_parser() -> argparse.ArgumentParser:
     add("--lora_alpha", type=positive, default=32, help="the adapter counts alpha / rank times")
     add("--lora_dropout", type=fraction, default=0.05, help="share of its inputs left out")
     add("--gradient_accumulation", type=positive, default=1, help="batches per step")
-    add("--augment", action="store_true", help="vary light and colour of the training photos")
+    varied = f"vary light and colour of the training photos: --views {VIEWS}"
+    add("--augment", action="store_true", help=varied)
+    turns = "each photo in so many lights, one an epoch in turn (default: 1, as it is)"
+    add("--views", type=positive, metavar="N", help=turns)
+    kept = "keep what frozen layers make of a photo (default: yes)"
+    add("--cache", action=argparse.BooleanOptionalAction, default=True, help=kept)
     add("--patience", type=positive, default=3, help="epochs of rising loss before stopping")
     add("--max_steps", type=positive, help="stop after so many steps")
     add("--seed", type=seed, default=0, help="same seed, same curve")

@@ -105,7 +105,7 @@ def taught_model(tiny_model, tmp_path_factory) -> Path:
 
     from container_ocr import load_model, prepare_inputs
 
-    model, processor = load_model(tiny_model, device="cpu")
+    model, processor = load_model(tiny_model, device="cpu", dtype="fp32")
     images = [Image.new("RGB", (80, 60), colour) for colour in TAUGHT]
     inputs = prepare_inputs(processor, images, list(TAUGHT.values()))
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)

@@ -1,23 +1,23 @@
 """Folders become result files that can be diffed, stopped, resumed and compared."""
 
 import csv
-import gc
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
-import weakref
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import ROOT, TAUGHT, draw_photo, error_line, paint, run, write_annotations
 from peft import LoraConfig, get_peft_model
 from transformers import Florence2ForConditionalGeneration
 
 import batch_process
 import container_ocr
-from container_ocr import ContainerOCR, is_valid
+from container_ocr import ContainerOCR, UserError, ahead, is_valid, workers
 
 NUMBER, OTHER = "CSQU 305438 3", "HLXU 200841 9"
 
@@ -28,7 +28,7 @@ def flags(here, tiny_model):
     for name in ("b.jpg", "a 1/한글.jpg", "c.jpg"):
         draw_photo(here / "image" / name, name)
     (here / "image" / "bad.jpg").write_text("no photo")
-    return ["--model", str(tiny_model), "--device", "cpu"]
+    return ["--model", str(tiny_model), "--device", "cpu", "--dtype", "fp32"]
 
 
 @pytest.fixture
@@ -36,20 +36,21 @@ def taught(here, taught_model):
     """Paint a photo of each colour whose text the taught model knows; return the flags to read."""
     for place, colour in enumerate(TAUGHT):
         paint(here / f"image/{place}.png", colour)
-    return ["--model", str(taught_model), "--device", "cpu"]
+    return ["--model", str(taught_model), "--device", "cpu", "--dtype", "fp32"]
 
 
 def stop_before(batch: int, monkeypatch) -> list[int]:
     """Press Ctrl-C before the model reads that batch; return the list of batch sizes to come."""
-    sizes, read = [], ContainerOCR.read_batch
+    sizes, look_at = [], ContainerOCR.look_at
 
-    def read_batch(self, images):
-        if len(sizes) == batch:
-            raise KeyboardInterrupt
-        sizes.append(len(images))
-        return read(self, images)
+    def stop_or_look_at(self, images, places):
+        if places:
+            if len(sizes) == batch:
+                raise KeyboardInterrupt
+            sizes.append(len(images))
+        return look_at(self, images, places)
 
-    monkeypatch.setattr(ContainerOCR, "read_batch", read_batch)
+    monkeypatch.setattr(ContainerOCR, "look_at", stop_or_look_at)
     return sizes
 
 
@@ -129,7 +130,7 @@ def test_csv_and_jsonl_hold_what_the_text_file_holds(taught):
 def test_lora_path_changes_the_default_output_and_the_first_line(taught, taught_model):
     base = Florence2ForConditionalGeneration.from_pretrained(taught_model)
     get_peft_model(base, LoraConfig(r=2, target_modules=["q_proj"])).save_pretrained("adapter")
-    assert batch_process.main(["--lora_path", "adapter", "--device", "cpu"]) == 0
+    assert batch_process.main(["--lora_path", "adapter", "--device", "cpu", "--dtype", "fp32"]) == 0
     first = Path("results_finetuned.txt").read_text().splitlines()[0]
     assert first.startswith("# batch_process.py: model ")
     assert f"{taught_model.name}, adapter adapter (" in first
@@ -178,7 +179,7 @@ def test_a_second_kill_before_the_first_new_line_loses_nothing(taught, here, mon
         assert batch_process.main([*flags, "--resume"]) == 130
         assert Path("r.csv.partial").read_bytes() == before
         assert batch_process.main(flags) == 130  # --resume forgotten, and nothing read
-    assert "--resume goes on from it" in capsys.readouterr().err
+    assert "--resume continues it" in capsys.readouterr().err
     assert Path("r.csv.partial").read_bytes() == before
     sizes = stop_before(99, monkeypatch)
     assert batch_process.main([*flags, "--resume"]) == 0
@@ -189,7 +190,9 @@ def test_a_second_kill_before_the_first_new_line_loses_nothing(taught, here, mon
 def test_a_stopped_run_goes_on_where_an_older_runs_file_was_to_be_replaced(
     taught, tiny_model, monkeypatch
 ):
-    assert batch_process.main(["--model", str(tiny_model), "--device", "cpu"]) == 0
+    assert (
+        batch_process.main(["--model", str(tiny_model), "--device", "cpu", "--dtype", "fp32"]) == 0
+    )
     flags = [*taught, "--batch_size", "1"]
     with monkeypatch.context() as patch:
         stop_before(2, patch)
@@ -269,23 +272,94 @@ def test_an_output_that_cannot_be_written_is_said_before_reading(
     assert f"cannot write {output}" in error_line(capsys.readouterr().err)
 
 
-def test_only_one_batch_of_photos_is_in_memory_at_a_time(taught, here, monkeypatch):
-    for place in range(12):
-        paint(here / f"image/more{place}.png", "red")
-    photos, alive = [], []
+def test_no_more_photos_are_opened_ahead_than_asked_for():
+    begun = []
+    tasks = ((str, begun.append(place) or place) for place in range(50))
+    with workers(1) as pool:
+        for done, future in enumerate(ahead(tasks, pool, 4), 1):
+            assert future.result() == str(done - 1)
+            assert len(begun) <= done + 4
+    assert len(begun) == 50
 
-    def load_image(path):
-        gc.collect()
-        alive.append(sum(photo() is not None for photo in photos))
-        image = container_ocr.load_image.__wrapped__(path)
-        photos.append(weakref.ref(image))
-        return image
 
-    load_image.__wrapped__ = container_ocr.load_image
-    monkeypatch.setattr(container_ocr, "load_image", load_image)
-    assert batch_process.main([*taught, "--batch_size", "3"]) == 0
-    assert len(photos) == 17
-    assert max(alive) <= 3 + 3  # the batch being gathered, and at most the one just read
+def test_a_large_folder_read_ahead_in_other_processes_gives_the_bytes_of_one_read_in_turn(
+    taught, here, monkeypatch
+):
+    for place in range(20):
+        paint(here / f"image/more{place:02}.png", list(TAUGHT)[place % 5])
+    (here / "image/more07.png").write_text("no photo")
+    (here / "image/more12.png").write_text("no photo")
+    started = []
+
+    def start(count: int):
+        started.append(count)
+        return workers(count)
+
+    monkeypatch.setattr(container_ocr, "workers", start)
+    assert batch_process.main([*taught, "--output", "ahead.jsonl"]) == 1
+    monkeypatch.setattr(container_ocr, "FEW_PHOTOS", 99)
+    assert batch_process.main([*taught, "--output", "turn.jsonl"]) == 1
+    assert started == [1, 0]
+    assert Path("ahead.jsonl").read_bytes() == Path("turn.jsonl").read_bytes()
+    assert len(batch_process.read_results(Path("turn.jsonl"))[1]) == 25
+
+
+def test_a_process_that_dies_while_it_opens_photos_is_an_error_in_words():
+    with (
+        pytest.raises(UserError, match="a process that opens photos was ended"),
+        workers(1) as pool,
+    ):
+        next(ahead([(os._exit, 1)], pool, 0)).result()
+
+
+def test_two_processes_write_the_file_of_one_and_resume_it(taught, here):
+    """Launched as a user would, on the CPU; of 25 photos one is none, so the shares differ."""
+    for place in range(20):
+        paint(here / f"image/more{place:02}.png", list(TAUGHT)[place % 5])
+    (here / "image/more07.png").write_text("no photo")
+    assert batch_process.main([*taught, "--output", "one.txt"]) == 1
+    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+    script = [str(ROOT / "batch_process.py"), *taught, "--output", "two.txt"]
+    command = [sys.executable, *launch, "--main_process_port", "0", *script]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    options = {"capture_output": True, "text": True, "timeout": 300, "env": environment}
+    done = subprocess.run(command, **options)
+    assert done.returncode == 1, done.stderr  # more07.png
+    assert Path("two.txt").read_bytes() == Path("one.txt").read_bytes()
+    assert done.stdout.count("two.txt: 25 images: ") == 1, "only one process prints"
+    lines = Path("two.txt").read_text().splitlines(keepends=True)
+    Path("two.txt.partial").write_text("".join([lines[0], *lines[2:9]]))
+    Path("two.txt").unlink()
+    done = subprocess.run([*command, "--resume"], **options)
+    assert "resume: 7 photos were read before" in done.stderr
+    assert "[18/18]" in done.stderr
+    assert Path("two.txt").read_bytes() == Path("one.txt").read_bytes()
+
+
+def test_where_memory_runs_out_half_as_many_photos_are_read_at_once(taught, monkeypatch, capsys):
+    assert batch_process.main([*taught, "--output", "whole.txt", "--batch_size", "5"]) == 0
+    look, sizes = ContainerOCR.look_at_once, []
+
+    def look_at_once(self, images, places):
+        if len(images) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        sizes.append(len(images))
+        return look(self, images, places)
+
+    monkeypatch.setattr(ContainerOCR, "look_at_once", look_at_once)
+    assert batch_process.main([*taught, "--output", "halves.txt", "--batch_size", "5"]) == 0
+    assert sizes[:3] == [2, 2, 1]
+    assert "out of memory with 5 photos at once: going on with 2" in capsys.readouterr().err
+    assert Path("halves.txt").read_bytes() == Path("whole.txt").read_bytes()
+
+
+def test_out_of_memory_with_one_photo_says_what_to_do(taught, monkeypatch, capsys):
+    def look_at_once(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(ContainerOCR, "look_at_once", look_at_once)
+    assert batch_process.main(taught) == 1
+    assert "lower --batch_size (now 4)" in error_line(capsys.readouterr().err)
 
 
 # ---- comparing -------------------------------------------------------------------------------
@@ -421,7 +495,7 @@ def test_the_five_steps_lead_to_a_better_reading(here, tiny_model):
         entry["container_number"] = NUMBER if place else OTHER
     path.write_text(json.dumps(annotations))
     step("prepare_dataset.py", "--mode", "prepare", "--output_dir", "./dataset")
-    model = ["--model", tiny_model, "--device", "cpu"]
+    model = ["--model", tiny_model, "--device", "cpu", "--dtype", "fp32"]
     step("finetune_florence.py", *model, "--epochs", "4", "--lr", "2e-2", "--patience", "9")
     step("batch_process.py", "./image", *model)
     assert NUMBER not in (here / "results_base.txt").read_text(encoding="utf-8")

@@ -160,7 +160,9 @@ def test_training_goes_on_from_its_checkpoint_as_if_it_had_not_stopped(here, mon
         with pytest.raises(Stopped):
             train.main([*full, "--output", "parts", "--work", "w2"])
     assert train.main([*full, "--output", "parts", "--work", "w2", "--resume"]) == 0
-    whole, parts = (load_model(here / name, device="cpu")[0] for name in ("whole", "parts"))
+    whole, parts = (
+        load_model(here / name, device="cpu", dtype="fp32")[0] for name in ("whole", "parts")
+    )
     for name, weight in whole.state_dict().items():
         assert torch.equal(weight, parts.state_dict()[name]), name
     log = (here / "w1/train_log.jsonl").read_text().splitlines()
@@ -194,7 +196,7 @@ def test_the_shipped_model_is_small_and_in_safetensors():
 
 
 def test_a_batch_reads_as_one_by_one(samples):
-    reader = ContainerOCR(MODEL, device="cpu")
+    reader = ContainerOCR(MODEL, device="cpu", dtype="fp32")
     images = [load_image(ROOT / name) for name in list(samples)[:6]]
     alone = [reader.read(image) for image in images]
     together = reader.read_batch(images)
@@ -237,13 +239,13 @@ def test_make_demo_ends_with_a_table_in_which_the_tuned_model_is_ahead(demo_run)
 
 
 def test_a_photo_without_a_number_is_never_ok(demo_run):
-    reader = FinetunedContainerOCR(demo_run / "lora", device="cpu")
+    reader = FinetunedContainerOCR(demo_run / "lora", device="cpu", dtype="fp32")
     photos = [photo.image for _, photo in render.render_series(8, 3, "none")]
     assert {reading.status for reading in reader.read_batch(photos)} <= {"none", "review"}
 
 
 def test_a_second_look_reads_from_afar_what_the_first_cannot(demo_run):
-    reader = FinetunedContainerOCR(demo_run / "lora", device="cpu")
+    reader = FinetunedContainerOCR(demo_run / "lora", device="cpu", dtype="fp32")
     photos = [photo for _, photo in render.render_series(8, 4, "two-line", distance=1.7)]
     images = [photo.image for photo in photos]
     right = []

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -18,12 +19,18 @@ from transformers import Florence2ForConditionalGeneration
 
 import container_ocr
 import finetune_florence
-from container_ocr import FinetunedContainerOCR, load_model, prepare_inputs
+from container_ocr import (
+    ContainerOCR,
+    FinetunedContainerOCR,
+    Reading,
+    load_model,
+    prepare_inputs,
+)
 from finetune_florence import (
     READABLE_OPERATIONS,
     Progress,
     Trainer,
-    readable_augmentation,
+    augment,
     train_mode,
 )
 
@@ -43,7 +50,8 @@ def data(here, tiny_model):
         path = here / f"dataset/{name}.json"
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(rows))
-    return ["--model", str(tiny_model), "--device", "cpu", "--lr", "1e-2", "--lora_rank", "4"]
+    model = ["--model", str(tiny_model), "--device", "cpu", "--dtype", "fp32"]
+    return [*model, "--lr", "1e-2", "--lora_rank", "4"]
 
 
 def train(flags, *more: str) -> int:
@@ -82,9 +90,11 @@ def test_a_tuned_model_reads_what_it_was_taught_and_the_base_does_not(data, tiny
     assert last["character_error_rate"] == 0
     assert f"Best: epoch {min(log_of('adapter'), key=lambda r: r['eval_loss'])['epoch']}" in out
     assert "trainable parameters: " in err
-    tuned = FinetunedContainerOCR("adapter", device="cpu").read("image/train0.jpg")
+    tuned = FinetunedContainerOCR("adapter", device="cpu", dtype="fp32").read("image/train0.jpg")
     assert (tuned.number, tuned.is_valid) == (NUMBER, True)
-    base = container_ocr.ContainerOCR(str(tiny_model), device="cpu").read("image/train0.jpg")
+    base = container_ocr.ContainerOCR(str(tiny_model), device="cpu", dtype="fp32").read(
+        "image/train0.jpg"
+    )
     assert base.number != NUMBER
 
 
@@ -97,7 +107,7 @@ def test_the_output_folder_loads_with_plain_peft_and_transformers(data, tiny_mod
     plain = PeftModel.from_pretrained(base, "adapter").eval()
     processor = AutoProcessor.from_pretrained("adapter")
     inputs = prepare_inputs(processor, [Image.new("RGB", (9, 9))], [NUMBER])
-    ours, _ = load_model(tiny_model, "adapter", device="cpu")
+    ours, _ = load_model(tiny_model, "adapter", device="cpu", dtype="fp32")
     with torch.inference_mode():
         torch.testing.assert_close(ours(**inputs).logits, plain(**inputs).logits)
     names = {path.name for path in Path("adapter").iterdir()}
@@ -148,6 +158,7 @@ def test_the_frozen_part_stays_as_it_is_and_in_eval_mode(data, tiny_model):
     training = {name for name, m in trainer.model.named_modules() if m.training}
     assert training
     assert all("lora_dropout" in name for name in training)
+    trainer.compute_features()
     trainer.train_epoch()
     reference = Florence2ForConditionalGeneration.from_pretrained(tiny_model).state_dict()
     for name, weight in trainer.model.get_base_model().state_dict().items():
@@ -169,7 +180,7 @@ def test_the_same_seed_gives_the_same_curve_and_another_seed_another(data):
 def test_the_first_step_starts_from_the_loss_of_the_untouched_model(data, tiny_model):
     """All photos are accumulated into the one step of the epoch, so its loss is theirs."""
     assert train(data, "--epochs", "1", "--gradient_accumulation", "3", "--lora_dropout", "0") == 0
-    model, processor = load_model(tiny_model, device="cpu")
+    model, processor = load_model(tiny_model, device="cpu", dtype="fp32")
     images = [container_ocr.load_image(f"image/train{view}.jpg") for view in range(6)]
     with torch.inference_mode():
         loss = model(**prepare_inputs(processor, images, [NUMBER] * 6)).loss.item()
@@ -232,7 +243,7 @@ def test_training_stops_when_the_loss_keeps_rising_and_keeps_the_best(data, tiny
     assert log[-1]["eval_loss"] > log[-2]["eval_loss"] > log[-3]["eval_loss"]
     best = min(log, key=lambda record: record["eval_loss"])
     assert f"Best: epoch {best['epoch']}" in out
-    model, processor = load_model(tiny_model, "florence-container-lora", device="cpu")
+    model, processor = load_model(tiny_model, "florence-container-lora", device="cpu", dtype="fp32")
     images = [container_ocr.load_image(f"image/val{view}.jpg") for view in range(2)]
     with torch.inference_mode():
         loss = model(**prepare_inputs(processor, images, [OTHER] * 2)).loss.item()
@@ -249,13 +260,119 @@ def test_augmentation_leaves_a_number_readable():
     assert not [name for name in READABLE_OPERATIONS if name.startswith(("Shear", "Translate"))]
     image = Image.new("RGB", (64, 64), (200, 200, 200))
     image.paste((40, 60, 120), (16, 16, 48, 48))
-    augment = readable_augmentation()
-    views = [augment(image) for _ in range(40)]
-    assert len({view.tobytes() for view in views}) > 10
+    views = [augment(image, str(chance)) for chance in range(40)]
+    assert len({view.tobytes() for view in views}) > 20
+    assert all(view.tobytes() != image.tobytes() for view in views)
     for view in views:  # the same edges: light outside, dark inside
         edges = [view.convert("L").getpixel((x, 32)) for x in (8, 32)]
         assert edges[0] - edges[1] > 30
         assert not ImageChops.difference(view, view.transpose(Image.Transpose.ROTATE_180)).getbbox()
+
+
+def test_a_view_is_drawn_by_its_name_alone_and_disturbs_no_other_chance():
+    image = Image.effect_noise((64, 64), 40).convert("RGB")
+    random.seed(5)
+    expected = random.random()
+    random.seed(5)
+    first = augment(image, "photo 1 0").tobytes()
+    assert random.random() == expected
+    assert augment(image, "photo 1 0").tobytes() == first
+    assert augment(image, "photo 2 0").tobytes() != first
+
+
+# ---- what is frozen ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("targets", ["decoder", "language"])
+@pytest.mark.parametrize("views", ["1", "3"])
+def test_cached_training_follows_the_curve_of_training_without_a_cache(targets, views, data):
+    flags = ("--lora_targets", targets, "--views", views, "--epochs", "4", "--patience", "9")
+    assert train(data, *flags, "--no-cache", "--output", "plain") == 0
+    assert not Path("dataset/features").exists()
+    assert train(data, *flags, "--output", "cached") == 0
+    assert len(list(Path("dataset/features").iterdir())) == 6 * int(views) + 2
+    for name in ("train_loss", "eval_loss", "exact_match"):
+        curves = [[record[name] for record in log_of(folder)] for folder in ("plain", "cached")]
+        assert curves[0] == pytest.approx(curves[1], abs=1e-4), name
+    assert len({record["train_loss"] for record in log_of("plain")}) == 4
+
+
+def test_with_all_targets_nothing_is_frozen_and_nothing_kept(data):
+    assert train(data, "--lora_targets", "all", "--epochs", "1", "--views", "2") == 0
+    assert not Path("dataset/features").exists()
+
+
+def test_a_second_run_computes_nothing_again_and_has_the_same_curve(data, monkeypatch, capsys):
+    flags = ("--augment", "--epochs", "2")
+    assert train(data, *flags, "--output", "first") == 0
+    assert "features: 14 of 14 computed" in capsys.readouterr().err  # two epochs, two views
+
+    def never(*_):
+        raise AssertionError("the frozen layers were asked again")
+
+    monkeypatch.setattr(finetune_florence, "frozen_part", never)
+    assert train(data, *flags, "--output", "second") == 0
+    assert "features: 0 of 14 computed" in capsys.readouterr().err
+    assert log_of("first") == log_of("second")
+
+
+def test_features_are_computed_again_for_another_photo_model_precision_target_or_seed(
+    data, taught_model, capsys
+):
+    def computed(*more: str) -> str:
+        AcceleratorState._reset_state(reset_partial_state=True)
+        assert train(data, "--epochs", "1", *more) == 0
+        return re.search(r"features: (\d+) of", capsys.readouterr().err)[1]
+
+    assert computed() == "8"
+    assert computed("--seed", "3") == "0", "a photo as it is knows no chance"
+    assert computed("--dtype", "bf16") == "8"
+    assert computed("--lora_targets", "decoder") == "8"
+    assert computed("--model", str(taught_model)) == "8"
+    draw_photo(Path("image/train0.jpg"), "another photo under the old name")
+    assert computed() == "1"
+    assert computed("--epochs", "2", "--views", "2") == "6"
+    assert computed("--epochs", "2", "--views", "2", "--seed", "3") == "6"
+
+
+def test_a_damaged_feature_file_is_one_line_and_a_torn_one_is_not_there(data, capsys):
+    assert train(data, "--epochs", "1") == 0
+    assert all(path.suffix == ".safetensors" for path in Path("dataset/features").iterdir())
+    path = min(Path("dataset/features").iterdir())
+    path.write_bytes(path.read_bytes()[:100])
+    capsys.readouterr()
+    assert train(data, "--epochs", "1") == 1
+    assert f"{path} is damaged" in error_line(capsys.readouterr().err)
+
+
+def test_a_full_disk_is_said_before_anything_is_computed(data, monkeypatch, capsys):
+    usage = shutil.disk_usage(".")._replace(free=100)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    assert train(data, "--epochs", "1") == 1
+    line = error_line(capsys.readouterr().err)
+    assert "lower --views, or use --no-cache" in line
+    assert not list(Path("dataset/features").iterdir())
+
+
+def test_training_and_reading_see_the_same_pixels(data, tiny_model, monkeypatch):
+    """Of a photo so large that its JPEG is decoded at a quarter."""
+    _, processor = load_model(tiny_model, device="cpu", dtype="fp32")
+    photo = Image.effect_noise((400, 300), 80).convert("RGB")
+    photo.save("image/train0.jpg")
+    seen = []
+    monkeypatch.setattr(
+        ContainerOCR,
+        "look_at",
+        lambda self, images, places: seen.append(images) or [(Reading(), None)],
+    )
+    example = finetune_florence.read_examples("--train", "dataset/train.json")[0]
+    trained = finetune_florence.Collator(processor, 0, None)([example])["pixel_values"]
+    reader = ContainerOCR(str(tiny_model), device="cpu", dtype="fp32")
+    assert reader.read("image/train0.jpg").status == "none"
+    read = prepare_inputs(processor, seen[0])["pixel_values"]
+    torch.testing.assert_close(trained, read, rtol=0, atol=0)
+    whole = prepare_inputs(processor, [container_ocr.load_image("image/train0.jpg")])
+    assert 0 < (trained - whole["pixel_values"]).abs().max() < 1
 
 
 @pytest.mark.parametrize("dtype", ["bf16", "fp32"])

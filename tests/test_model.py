@@ -13,11 +13,13 @@ from safetensors.torch import load_file, save_file
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import Florence2ForConditionalGeneration
 
+import container_ocr
 from container_ocr import (
     MICROSOFT_NAMES,
     FinetunedContainerOCR,
     FlagError,
     ModelError,
+    attend_channels,
     load_model,
     prepare_inputs,
     rename_microsoft,
@@ -41,7 +43,9 @@ def microsoft(tmp_path_factory):
 @pytest.fixture(scope="module")
 def loaded(microsoft):
     """Return (model, processor, expected tensors) of the checkpoint in Microsoft's layout."""
-    return *load_model(microsoft, device="cpu"), load_file(microsoft / "expected.safetensors")
+    return *load_model(microsoft, device="cpu", dtype="fp32"), load_file(
+        microsoft / "expected.safetensors"
+    )
 
 
 def original_inputs(expected) -> dict[str, torch.Tensor]:
@@ -93,7 +97,7 @@ def test_a_converted_model_saved_natively_loads_the_same(loaded, tmp_path):
     model, processor, expected = loaded
     model.save_pretrained(tmp_path)
     processor.save_pretrained(tmp_path)
-    again, reloaded = load_model(tmp_path, device="cpu")
+    again, reloaded = load_model(tmp_path, device="cpu", dtype="fp32")
     with torch.inference_mode():
         outputs = again(**original_inputs(expected), labels=expected["labels"])
     torch.testing.assert_close(outputs.loss, expected["loss"], atol=1e-4, rtol=0)
@@ -101,7 +105,7 @@ def test_a_converted_model_saved_natively_loads_the_same(loaded, tmp_path):
 
 
 def test_a_native_folder_loads_as_transformers_loads_it(tiny_model):
-    model, _ = load_model(tiny_model, device="cpu")
+    model, _ = load_model(tiny_model, device="cpu", dtype="fp32")
     reference = Florence2ForConditionalGeneration.from_pretrained(tiny_model)
     for name, weight in reference.state_dict().items():
         torch.testing.assert_close(model.state_dict()[name], weight, rtol=0, atol=0)
@@ -132,7 +136,7 @@ NORM = "vision_tower.convs.0.norm.bias"
 )
 def test_a_tensor_that_does_not_fit_is_named(microsoft, tmp_path, change, named):
     with pytest.raises(ModelError, match=named):
-        load_model(broken_copy(microsoft, tmp_path, change), device="cpu")
+        load_model(broken_copy(microsoft, tmp_path, change), device="cpu", dtype="fp32")
 
 
 def test_a_damaged_weight_file_is_an_error_not_a_traceback(tiny_model, tmp_path):
@@ -140,7 +144,7 @@ def test_a_damaged_weight_file_is_an_error_not_a_traceback(tiny_model, tmp_path)
     weights = tmp_path / "cut" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:5000])
     with pytest.raises(ModelError, match="cannot load"):
-        load_model(tmp_path / "cut", device="cpu")
+        load_model(tmp_path / "cut", device="cpu", dtype="fp32")
 
 
 def test_another_feature_source_is_refused(microsoft, tmp_path):
@@ -150,14 +154,14 @@ def test_another_feature_source_is_refused(microsoft, tmp_path):
     config["vision_config"]["image_feature_source"] = ["last_frame"]
     path.write_text(json.dumps(config))
     with pytest.raises(ModelError, match="last_frame"):
-        load_model(tmp_path / "other", device="cpu")
+        load_model(tmp_path / "other", device="cpu", dtype="fp32")
 
 
 def test_pickled_weights_are_refused(tiny_model, tmp_path):
     shutil.copytree(tiny_model, tmp_path / "pickled")
     (tmp_path / "pickled" / "model.safetensors").rename(tmp_path / "pickled" / "pytorch_model.bin")
     with pytest.raises(FlagError, match="pickle is not read"):
-        load_model(tmp_path / "pickled", device="cpu")
+        load_model(tmp_path / "pickled", device="cpu", dtype="fp32")
 
 
 # ---- adapters --------------------------------------------------------------------------------
@@ -184,18 +188,44 @@ def logits_of(model, processor) -> torch.Tensor:
 
 
 def test_an_adapter_gives_the_logits_of_plain_peft(tiny_model, adapter):
-    ours, processor = load_model(tiny_model, adapter, device="cpu")
+    ours, processor = load_model(tiny_model, adapter, device="cpu", dtype="fp32")
     base = Florence2ForConditionalGeneration.from_pretrained(tiny_model)
     plain = PeftModel.from_pretrained(base, adapter).eval()
     expected = logits_of(plain, processor)
     torch.testing.assert_close(logits_of(ours, processor), expected)
-    bare, _ = load_model(tiny_model, device="cpu")
+    bare, _ = load_model(tiny_model, device="cpu", dtype="fp32")
     assert (logits_of(bare, processor) - expected).abs().max() > 0.01
 
 
+def test_an_adapter_is_merged_for_reading_and_gives_the_logits_of_plain_peft(tiny_model, tmp_path):
+    torch.manual_seed(4)
+    layers = ["q_proj", "out_proj", "fc1", "fc2", "qkv", "proj"]
+    config = LoraConfig(r=4, lora_alpha=8, target_modules=layers, init_lora_weights=False)
+    base = Florence2ForConditionalGeneration.from_pretrained(tiny_model)
+    plain = get_peft_model(base, config).eval()
+    plain.save_pretrained(tmp_path)
+    ours, processor = load_model(tiny_model, tmp_path, device="cpu", dtype="fp32")
+    assert type(ours) is Florence2ForConditionalGeneration
+    assert not [name for name, _ in ours.named_parameters() if "lora" in name]
+    expected = logits_of(plain, processor)
+    torch.testing.assert_close(logits_of(ours, processor), expected, rtol=1e-4, atol=1e-4)
+    bare, _ = load_model(tiny_model, device="cpu", dtype="fp32")
+    assert (logits_of(bare, processor) - expected).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 8, 40), (2, 3, 40, 8)])
+def test_attention_over_channels_and_windows_is_that_of_sdpa(shape):
+    query, key, value = torch.randn(3, *shape, generator=torch.Generator().manual_seed(0))
+    expected = torch.nn.functional.scaled_dot_product_attention(query, key, value, scale=0.3)
+    module = torch.nn.Module()
+    module.is_causal = False
+    found, _ = attend_channels(module, query, key, value, None, scaling=0.3)
+    torch.testing.assert_close(found, expected.transpose(1, 2))
+
+
 def test_the_adapter_names_its_base_model(tiny_model, adapter):
-    reader = FinetunedContainerOCR(str(adapter), device="cpu")
-    reference, processor = load_model(tiny_model, adapter, device="cpu")
+    reader = FinetunedContainerOCR(str(adapter), device="cpu", dtype="fp32")
+    reference, processor = load_model(tiny_model, adapter, device="cpu", dtype="fp32")
     torch.testing.assert_close(logits_of(reader.model, processor), logits_of(reference, processor))
 
 
@@ -222,8 +252,8 @@ def test_an_adapter_with_microsoft_names_gives_the_same_logits(tiny_model, adapt
     assert not renamed.keys() & tensors.keys()
     assert any("language_model.lm_head.lora_A" in name for name in renamed)
     save_file(renamed, tmp_path / "ms" / "adapter_model.safetensors")
-    ours, processor = load_model(tiny_model, tmp_path / "ms", device="cpu")
-    expected, _ = load_model(tiny_model, adapter, device="cpu")
+    ours, processor = load_model(tiny_model, tmp_path / "ms", device="cpu", dtype="fp32")
+    expected, _ = load_model(tiny_model, adapter, device="cpu", dtype="fp32")
     torch.testing.assert_close(logits_of(ours, processor), logits_of(expected, processor))
 
 
@@ -232,7 +262,7 @@ def test_a_damaged_adapter_file_is_an_error_not_a_traceback(tiny_model, adapter,
     weights = tmp_path / "cut" / "adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:500])
     with pytest.raises(ModelError, match="cannot load adapter"):
-        load_model(tiny_model, tmp_path / "cut", device="cpu")
+        load_model(tiny_model, tmp_path / "cut", device="cpu", dtype="fp32")
 
 
 def test_a_tokenizer_that_does_not_fit_the_embeddings_is_refused(microsoft, tmp_path):
@@ -241,13 +271,13 @@ def test_a_tokenizer_that_does_not_fit_the_embeddings_is_refused(microsoft, tmp_
         tensors[name] = tensors[name][:50_000].clone()
 
     with pytest.raises(ModelError, match="50000 embeddings, but <image> would be 51289"):
-        load_model(broken_copy(microsoft, tmp_path, cut), device="cpu")
+        load_model(broken_copy(microsoft, tmp_path, cut), device="cpu", dtype="fp32")
 
 
 def test_an_lm_head_adapter_of_microsofts_vocabulary_grows_with_ours(microsoft, tmp_path):
     """Their head has 51,289 rows, ours one more for <image>."""
     torch.manual_seed(2)
-    model, processor = load_model(microsoft, device="cpu")
+    model, processor = load_model(microsoft, device="cpu", dtype="fp32")
     config = LoraConfig(r=2, target_modules=["lm_head", "fc1"], init_lora_weights=False)
     network = get_peft_model(model, config).eval()
     network.save_pretrained(tmp_path, save_embedding_layers=False)
@@ -255,7 +285,7 @@ def test_an_lm_head_adapter_of_microsofts_vocabulary_grows_with_ours(microsoft, 
     head = "base_model.model.lm_head.lora_B.weight"
     tensors[head] = tensors[head][:51289].clone()
     save_file(tensors, tmp_path / "adapter_model.safetensors")
-    ours, _ = load_model(microsoft, tmp_path, device="cpu")
+    ours, _ = load_model(microsoft, tmp_path, device="cpu", dtype="fp32")
     expected, found = logits_of(network, processor), logits_of(ours, processor)
     torch.testing.assert_close(found[..., :51289], expected[..., :51289])
 
@@ -266,7 +296,7 @@ def test_an_adapter_that_lacks_a_tensor_is_an_error(tiny_model, adapter, tmp_pat
     half = {name: tensor for name, tensor in tensors.items() if "lora_A" in name}
     save_file(half, tmp_path / "half" / "adapter_model.safetensors")
     with pytest.raises(ModelError, match=r"lacks .*lora_B"):
-        load_model(tiny_model, tmp_path / "half", device="cpu")
+        load_model(tiny_model, tmp_path / "half", device="cpu", dtype="fp32")
 
 
 @pytest.mark.parametrize("name", ["language_model.model.decoder.layers.9.fc1", "nowhere"])
@@ -276,7 +306,7 @@ def test_an_adapter_tensor_without_a_place_is_named(tiny_model, adapter, tmp_pat
     tensors[f"base_model.model.{name}.lora_A.weight"] = torch.zeros(4, 16)
     save_file(tensors, tmp_path / "stray" / "adapter_model.safetensors")
     with pytest.raises(ModelError, match=name.rpartition(".")[2]):
-        load_model(tiny_model, tmp_path / "stray", device="cpu")
+        load_model(tiny_model, tmp_path / "stray", device="cpu", dtype="fp32")
 
 
 def test_an_adapter_of_another_size_is_an_error(tiny_model, adapter, tmp_path):
@@ -286,7 +316,7 @@ def test_an_adapter_of_another_size_is_an_error(tiny_model, adapter, tmp_path):
     tensors[name] = torch.zeros(4, 99)
     save_file(tensors, tmp_path / "wide" / "adapter_model.safetensors")
     with pytest.raises(ModelError, match="size mismatch"):
-        load_model(tiny_model, tmp_path / "wide", device="cpu")
+        load_model(tiny_model, tmp_path / "wide", device="cpu", dtype="fp32")
 
 
 def test_every_rule_of_the_name_table_is_used_by_the_reference_checkpoint(microsoft):
@@ -312,11 +342,20 @@ def test_an_absent_device_names_the_ones_present(tiny_model):
 @pytest.mark.skipif(
     torch.cuda.is_available() or torch.backends.mps.is_available(), reason="has a better device"
 )
-def test_the_choice_of_device_and_precision_is_said_with_its_reason(tiny_model, capsys):
-    load_model(tiny_model, device="auto")
-    said = capsys.readouterr().err
-    assert "device: cpu (neither cuda nor mps here)" in said
-    assert "dtype: fp32 (the safe choice on cpu" in said
+def test_the_choice_of_device_and_precision_is_said_with_its_reason(
+    tiny_model, monkeypatch, capsys
+):
+    for units, dtype, reason in (
+        ({"avx512_bf16": True}, torch.bfloat16, "bf16 (this CPU has avx512_bf16"),
+        ({"avx512_bf16": False, "avx2": True}, torch.float32, "fp32 (this CPU has no unit for"),
+        ({}, torch.float32, "fp32 (this CPU has no unit for bf16)"),
+    ):
+        monkeypatch.setattr(container_ocr, "cpu_capabilities", units.copy)
+        model, _ = load_model(tiny_model, device="auto")
+        assert model.dtype == dtype
+        said = capsys.readouterr().err
+        assert "device: cpu (neither cuda nor mps here)" in said
+        assert f"dtype: {reason}" in said
     model, _ = load_model(tiny_model, device="cpu", dtype="bf16")
     assert model.dtype == torch.bfloat16
     with pytest.raises(FlagError, match="none of auto, fp32, bf16, fp16"):

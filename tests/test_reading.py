@@ -125,7 +125,7 @@ def test_a_string_is_reachable_by_any_of_its_token_paths_exactly_when_it_is_vali
 
 
 def test_a_random_model_can_write_nothing_but_valid_numbers(tiny_model):
-    model, processor = load_model(tiny_model, device="cpu")
+    model, processor = load_model(tiny_model, device="cpu", dtype="fp32")
     images = [Image.new("RGB", (64, 64), colour) for colour in ("red", "tan")]
     for transcript in read(model, processor, images):
         assert len(transcript.alternatives) == BEAMS
@@ -160,7 +160,7 @@ def plain(taught_model) -> Florence2ForConditionalGeneration:
 
 
 def test_the_free_text_is_that_of_the_plain_model(taught_model, plain):
-    model, processor = load_model(taught_model, device="cpu")
+    model, processor = load_model(taught_model, device="cpu", dtype="fp32")
     images = [Image.new("RGB", (80, 60), colour) for colour in (*TAUGHT, "gray", "orange")]
     for image, transcript in zip(images, read(model, processor, images), strict=True):
         ids = plain.generate(
@@ -175,7 +175,7 @@ def test_the_free_text_is_that_of_the_plain_model(taught_model, plain):
 
 
 def test_an_alternatives_probability_is_that_of_the_plain_model(taught_model, plain):
-    model, processor = load_model(taught_model, device="cpu")
+    model, processor = load_model(taught_model, device="cpu", dtype="fp32")
     images = [Image.new("RGB", (80, 60), colour) for colour in TAUGHT]
     for image, transcript in zip(images, read(model, processor, images), strict=True):
         for number, probability in transcript.alternatives:
@@ -335,7 +335,7 @@ def test_the_prompt_is_the_question_that_florence_was_trained_on(processor):
 
 
 def test_a_batch_reads_as_one_by_one(taught_model):
-    reader = ContainerOCR(str(taught_model), device="cpu")
+    reader = ContainerOCR(str(taught_model), device="cpu", dtype="fp32")
     images = [Image.new("RGB", (90, 70), colour) for colour in (*TAUGHT, "gray")]
     together = reader.read_batch(images)
     for image, reading in zip(images, together, strict=True):
@@ -348,7 +348,7 @@ def test_a_batch_reads_as_one_by_one(taught_model):
 
 def test_a_file_and_its_image_read_the_same(tiny_model, here):
     path = draw_photo(here / "photo.png", NUMBER)
-    reader = ContainerOCR(str(tiny_model), device="cpu")
+    reader = ContainerOCR(str(tiny_model), device="cpu", dtype="fp32")
     assert reader.read(path) == reader.read(str(path)) == reader.read(load_image(path))
 
 
@@ -377,7 +377,7 @@ def test_a_closer_look_lies_in_the_photo_round_the_place_and_has_the_photos_shap
 
 
 def test_a_photo_of_a_few_pixels_is_read_without_a_closer_look(tiny_model):
-    reader = ContainerOCR(str(tiny_model), device="cpu")
+    reader = ContainerOCR(str(tiny_model), device="cpu", dtype="fp32")
     for size in ((1, 1), (3, 40), (20, 20)):
         assert reader.read(Image.new("RGB", size)).status in ("ok", "review", "none")
 
