@@ -366,6 +366,7 @@ def read_rows(images: list[str], args: argparse.Namespace) -> Iterator[Row]:
 
         rank = PartialState(cpu=args.device == "cpu").process_index  # and from now on its device
         images = broadcast_object_list([images])[0]
+        say(f"{world} processes share {len(images)} photos")
     readings = read_images(images[rank::world], args.batch_size, reader_of(args))
     done = 0
     for _ in range(0, len(images), world * args.batch_size):

@@ -706,7 +706,7 @@ def submit(pool: Executor | None, function: Callable, *args: object) -> Future:
     future = Future()
     try:
         future.set_result(function(*args))
-    except ImageError as error:
+    except UserError as error:
         future.set_exception(error)
     return future
 

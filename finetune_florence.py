@@ -457,6 +457,8 @@ def make_accelerator(args: argparse.Namespace) -> tuple[Accelerator, str]:
         gradient_accumulation_steps=args.gradient_accumulation,
         dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True),
     )
+    if accelerator.num_processes > 1:
+        say(f"{accelerator.num_processes} processes share the photos")
     return accelerator, dtype
 
 

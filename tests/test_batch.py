@@ -313,12 +313,12 @@ def test_a_process_that_dies_while_it_opens_photos_is_an_error_in_words():
 
 
 def test_two_processes_write_the_file_of_one_and_resume_it(taught, here):
-    """Launched as a user would, on the CPU; of 25 photos one is none, so the shares differ."""
+    """Of 25 photos one is none, so the shares differ in size and in what they load."""
     for place in range(20):
         paint(here / f"image/more{place:02}.png", list(TAUGHT)[place % 5])
     (here / "image/more07.png").write_text("no photo")
     assert batch_process.main([*taught, "--output", "one.txt"]) == 1
-    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+    launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     script = [str(ROOT / "batch_process.py"), *taught, "--output", "two.txt"]
     command = [sys.executable, *launch, "--main_process_port", "0", *script]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -326,6 +326,7 @@ def test_two_processes_write_the_file_of_one_and_resume_it(taught, here):
     done = subprocess.run(command, **options)
     assert done.returncode == 1, done.stderr  # more07.png
     assert Path("two.txt").read_bytes() == Path("one.txt").read_bytes()
+    assert "2 processes share 25 photos" in done.stderr
     assert done.stdout.count("two.txt: 25 images: ") == 1, "only one process prints"
     lines = Path("two.txt").read_text().splitlines(keepends=True)
     Path("two.txt.partial").write_text("".join([lines[0], *lines[2:9]]))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from accelerate.commands.launch import launch_command_parser
 from conftest import ROOT, draw_photo, error_line, paint
 from peft import LoraConfig, get_peft_model
 from transformers import Florence2ForConditionalGeneration
@@ -166,7 +167,8 @@ def check_command(line: str) -> None:
     """Fail unless the command would be understood."""
     words = shlex.split(line, comments=True)
     if words[:2] == ["accelerate", "launch"]:
-        words = ["python", *words[2:]]
+        launch = launch_command_parser().parse_args(words[2:])
+        words = ["python", launch.training_script, *launch.training_script_args]
     if words[0] == "python":
         script = words[1].removesuffix(".py").removeprefix("demo/")
         assert script in (SCRIPTS if script == words[1][:-3] else DEMO), line
@@ -204,11 +206,16 @@ def strip_bash(name: str) -> str:
 
 @pytest.mark.parametrize("name", GUIDES)
 def test_the_guide_names_every_flag_and_no_other(name):
+    launcher = {option for x in launch_command_parser()._actions for option in x.option_strings}
     flags = {"--help"}
     for script in SCRIPTS:
         for action in importlib.import_module(script).build_parser()._actions:
             flags |= {option for option in action.option_strings if option.startswith("--")}
-    assert set(re.findall(r"--[a-z][a-z_-]+", read_guide(name))) == flags
+    named = set(re.findall(r"--[a-z][a-z_-]+", read_guide(name)))
+    launched = re.findall(r"^accelerate launch .*\.py", read_guide(name), flags=re.MULTILINE)
+    used = set(re.findall(r"--[a-z][a-z_-]+", " ".join(launched)))
+    assert used <= launcher
+    assert named - used == flags
 
 
 @pytest.mark.parametrize("name", GUIDES)

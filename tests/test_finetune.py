@@ -467,14 +467,17 @@ def test_a_damaged_checkpoint_is_one_line(file, data, capsys):
 
 
 def test_two_processes_train_the_curve_of_one_with_the_same_global_batch(data, here):
-    """Launched as `accelerate launch` does it on GPUs: through torch.distributed.run."""
-    flags = [*data, "--epochs", "2", "--lora_dropout", "0"]
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
-    two = [*launch, finetune_florence.__file__, *flags, "--batch_size", "1", "--output", "two"]
+    flags = [*data, "--epochs", "2", "--lora_dropout", "0", "--views", "2"]
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
+    launch += ["--num_processes", "2", "--main_process_port", "0", finetune_florence.__file__]
+    two = [*launch, *flags, "--batch_size", "1", "--output", "two"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(two, capture_output=True, text=True, timeout=300, env=environment)
     assert done.returncode == 0, done.stderr
+    assert "2 processes share the photos" in done.stderr
     assert done.stdout.count("Epoch ") == 2, "only one process prints"
+    assert len(list(Path("dataset/features").iterdir())) == 14
+    shutil.rmtree("dataset/features")
     assert train(flags, "--batch_size", "2", "--output", "one") == 0
     for name in ("eval_loss", "train_loss"):
         losses = [[record[name] for record in log_of(folder)] for folder in ("one", "two")]

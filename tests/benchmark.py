@@ -1,0 +1,462 @@
+"""Measure how fast the scripts are, against what a user would write; run by hand.
+
+    python tests/benchmark.py --output benchmark.md
+
+Makes a Florence-2 of the large model's shape with random weights, and photos of 12 million pixels,
+in a temporary folder. Compared are, on the same photos in the same run:
+
+- reading: batch_process.py's reader with its defaults, but no second look, against the loop of the
+  model card: fp32, one photo at a time, three beams; both write 13 tokens
+- training: ten epochs of finetune_florence.py against a plain peft loop, at the same precision and
+  against fp32; nothing is validated
+- a second training run's time to its first step, against the first run's
+- with the small model of demo/: photos per second and memory for folders of 10 to 10,000 photos
+- the share of the measured matrix-multiply peak that the vision tower and the encoder reach, and
+  a training step from kept features
+
+Every measurement runs in a process of its own, so that none profits from another. Prints and
+writes a Markdown table. `--parts` chooses; the whole takes 40 minutes on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "demo")]
+from container_ocr import DTYPES, ArgumentParser, command, positive, say  # noqa: E402
+
+NUMBER = "CSQU 305438 3"
+TOKENS = len(NUMBER) + 1  # a number in the byte-level alphabet, and </s>
+EPOCHS, BATCH, TO_READ = 10, 2, 8
+FLORENCE_LARGE = {
+    "vision": {
+        "embed_dim": [256, 512, 1024, 2048],
+        "num_heads": [8, 16, 32, 64],
+        "num_groups": [8, 16, 32, 64],
+        "depths": [1, 1, 9, 1],
+        "projection_dim": 1024,
+    },
+    "text": {
+        "model_type": "bart",
+        "vocab_size": 51_290,
+        "d_model": 1024,
+        "encoder_layers": 12,
+        "decoder_layers": 12,
+        "encoder_attention_heads": 16,
+        "decoder_attention_heads": 16,
+        "encoder_ffn_dim": 4096,
+        "decoder_ffn_dim": 4096,
+        "max_position_embeddings": 4096,
+    },
+}
+PARTS = ("reading", "training", "start", "peak", "folders")
+
+
+# ---- what is measured with -------------------------------------------------------------------
+
+
+def make_model(folder: Path) -> Path:
+    """Save a Florence-2 of the large shape with random weights, 776 million, in bf16."""
+    import torch
+    from train import new_processor
+    from transformers import Florence2Config, Florence2ForConditionalGeneration
+
+    processor = new_processor(768, 768, image_tokens=577)
+    config = Florence2Config(
+        vision_config=FLORENCE_LARGE["vision"],
+        text_config=FLORENCE_LARGE["text"],
+        image_token_id=processor.tokenizer.image_token_id,
+    )
+    torch.manual_seed(0)
+    Florence2ForConditionalGeneration(config).bfloat16().save_pretrained(folder / "large")
+    processor.save_pretrained(folder / "large")
+    return folder / "large"
+
+
+def make_photos(folder: Path, count: int) -> None:
+    """Write so many JPEGs of 4032 x 3024, half of each noise, and the data set that lists them."""
+    from PIL import Image
+
+    (folder / "photos").mkdir()
+    rows = []
+    for place in range(count):
+        image = Image.effect_noise((504, 378), 60).resize((4032, 3024)).convert("RGB")
+        image.paste((40 + place, 60, 120), (0, 0, 2016, 3024))
+        image.save(folder / f"photos/{place:03}.jpg", quality=90)
+        rows.append({"image": f"photos/{place:03}.jpg", "prefix": "<OCR>", "suffix": NUMBER})
+    (folder / "train.json").write_text(json.dumps(rows))
+
+
+def alone(function: Callable, *arguments: object) -> dict:
+    """Return what a function of this file returns when it is called in a process of its own."""
+    words = [sys.executable, __file__, "--call", function.__name__, json.dumps(arguments)]
+    run = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def waiting(device: str) -> None:
+    """Wait for what has been sent to a GPU."""
+    import torch
+
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def stopwatch(calls: Iterator[object], device: str) -> list[float]:
+    """Return the seconds that each next() of an iterator takes."""
+    seconds, start = [], time.perf_counter()
+    for _ in calls:
+        waiting(device)
+        seconds.append(time.perf_counter() - start)
+        start = time.perf_counter()
+    return seconds
+
+
+# ---- reading ---------------------------------------------------------------------------------
+
+
+def read_like_the_card(model: str, photos: str, device: str) -> dict:
+    """Return the seconds per photo of the loop that the model card shows."""
+    import torch
+    from PIL import Image
+    from transformers import AutoProcessor, Florence2ForConditionalGeneration
+
+    network = Florence2ForConditionalGeneration.from_pretrained(model, dtype=torch.float32)
+    network, processor = network.to(device).eval(), AutoProcessor.from_pretrained(model)
+
+    def read() -> Iterator[str]:
+        for path in sorted(Path(photos).iterdir())[:TO_READ]:
+            image = Image.open(path).convert("RGB")
+            inputs = processor(text="<OCR>", images=image, return_tensors="pt").to(device)
+            with torch.inference_mode():
+                ids = network.generate(
+                    **inputs, max_new_tokens=TOKENS, num_beams=3, do_sample=False
+                )
+            yield processor.batch_decode(ids, skip_special_tokens=True)[0]
+
+    return {"seconds": median(stopwatch(read(), device)), "memory": peak_memory()}
+
+
+def read_like_the_scripts(model: str, photos: str, device: str, dtype: str, batch: int) -> dict:
+    """Return the seconds per photo of batch_process.py's reader."""
+    import container_ocr
+
+    container_ocr.MAX_NEW_TOKENS, container_ocr.FEW_PHOTOS = TOKENS, 0
+    reader = container_ocr.ContainerOCR(model, None, device, dtype, second_look=False)
+    paths = sorted(map(str, Path(photos).iterdir()))[:TO_READ]
+    readings = container_ocr.read_images(paths, batch, lambda: reader)
+    batches = iter(lambda: list(islice(readings, batch)), [])
+    seconds = stopwatch(batches, device)
+    return {"seconds": median(seconds[: len(paths) // batch]) / batch, "memory": peak_memory()}
+
+
+def peak_memory() -> float:
+    """Return the most memory, in GB, that this process and those it started have held."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 1e9
+    unit = 1 if platform.system() == "Darwin" else 1024
+    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return max(resource.getrusage(one).ru_maxrss for one in who) * unit / 1e9
+
+
+def compare_reading(folder: Path, args: argparse.Namespace) -> list[tuple]:
+    """Return the rows that compare reading."""
+    large, photos = str(folder / "large"), str(folder / "photos")
+    ours = (large, photos, args.device, args.dtype, args.batch_size)
+    rounds = [
+        (alone(read_like_the_card, large, photos, args.device), alone(read_like_the_scripts, *ours))
+        for _ in range(args.rounds)
+    ]
+    card, own = (median(run["seconds"] for run in runs) for runs in zip(*rounds))
+    memory = [max(run["memory"] for run in runs) for runs in zip(*rounds)]
+    ratios = sorted(a["seconds"] / b["seconds"] for a, b in rounds)
+    note = f"{args.rounds} rounds: {ratios[0]:.2f} to {ratios[-1]:.2f}"
+    return [
+        ("reading, model-card loop, fp32", f"{card:.2f} s a photo", "1", f"{memory[0]:.1f} GB"),
+        (
+            f"reading, batch_process.py, {args.dtype}, batch {args.batch_size}",
+            f"{own:.2f} s a photo",
+            f"**{median(ratios):.2f}** ({note})",
+            f"{memory[1]:.1f} GB",
+        ),
+    ]
+
+
+# ---- training --------------------------------------------------------------------------------
+
+
+def train_like_peft(model: str, data: str, targets: str, device: str, dtype: str) -> dict:
+    """Return the seconds of ten epochs of a plain peft loop."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from PIL import Image
+    from transformers import AutoProcessor, Florence2ForConditionalGeneration
+
+    precision = getattr(torch, DTYPES[dtype])
+    network = Florence2ForConditionalGeneration.from_pretrained(model, dtype=precision)
+    processor = AutoProcessor.from_pretrained(model)
+    where = r".*language_model\." + (r"decoder\." if targets == "decoder" else "")
+    layers = rf"{where}.*\b(q_proj|k_proj|v_proj|out_proj|fc1|fc2)"
+    config = LoraConfig(r=16, lora_alpha=32, lora_dropout=0.05, target_modules=layers)
+    network = get_peft_model(network, config).to(device).train()
+    trained = [weight for weight in network.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-4)
+    rows = json.loads(Path(data).read_text())
+    start = time.perf_counter()
+    for _ in range(EPOCHS):
+        for first in range(0, len(rows), BATCH):
+            batch = rows[first : first + BATCH]
+            images = [Image.open(Path(data).parent / row["image"]).convert("RGB") for row in batch]
+            inputs = processor(text=["<OCR>"] * len(batch), images=images, return_tensors="pt")
+            answers = [row["suffix"] for row in batch]
+            labels = processor.tokenizer(answers, padding=True, return_tensors="pt")["input_ids"]
+            with torch.autocast(device, precision, enabled=dtype != "fp32"):
+                loss = network(**inputs.to(device), labels=labels.to(device)).loss
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+    waiting(device)
+    return {"seconds": time.perf_counter() - start, "memory": peak_memory()}
+
+
+def train_like_the_scripts(model: str, data: str, targets: str, device: str, dtype: str) -> dict:
+    """Return the seconds of ten epochs of finetune_florence.py, the features' included."""
+    start = time.perf_counter()
+    trainer = make_trainer(model, data, targets, device, dtype)
+    loaded = time.perf_counter()
+    trainer.compute_features()
+    ready = time.perf_counter()
+    epochs = stopwatch((trainer.train_epoch() for _ in range(EPOCHS)), device)
+    return {
+        "seconds": time.perf_counter() - loaded,
+        "epoch": median(epochs),
+        "to_first_step": ready - start,
+        "memory": peak_memory(),
+    }
+
+
+def make_trainer(model: str, data: str, targets: str, device: str, dtype: str) -> object:
+    """Return the trainer of finetune_florence.py with its defaults."""
+    import finetune_florence as script
+
+    os.chdir(Path(data).parent)
+    flags = ["--model", model, "--device", device, "--dtype", dtype, "--lora_targets", targets]
+    flags += ["--train", data, "--val", data, "--output", "adapter"]
+    args = script.build_parser().parse_args(flags)
+    examples = script.read_examples("--train", data)
+    return script.Trainer(args, examples, examples)
+
+
+def compare_training(folder: Path, args: argparse.Namespace) -> list[tuple]:
+    """Return the rows that compare training; each of ours begins without kept features."""
+    data, large, rows = folder / "few.json", str(folder / "large"), []
+    data.write_text(json.dumps(json.loads((folder / "train.json").read_text())[:BATCH]))
+    for targets in ("language", "decoder"):
+        slow = {}
+        for dtype in ("fp32", "bf16"):
+            job = (large, str(data), targets, args.device, dtype)
+            plain = slow[dtype] = alone(train_like_peft, *job)
+            shutil.rmtree(folder / "features", ignore_errors=True)
+            ours = alone(train_like_the_scripts, *job)
+            steps = EPOCHS * BATCH
+            per_image = f"{plain['seconds'] / steps:.2f} s an image and step"
+            rows.append((f"training `{targets}`, plain peft loop, {dtype}", per_image, "1"))
+            ratio = f"**{plain['seconds'] / ours['seconds']:.1f}**"
+            if dtype != "fp32":
+                ratio += f", against fp32 **{slow['fp32']['seconds'] / ours['seconds']:.1f}**"
+            per_image = f"{ours['seconds'] / steps:.2f} s, of it steps {ours['epoch'] / BATCH:.2f}"
+            rows.append((f"training `{targets}`, finetune_florence.py, {dtype}", per_image, ratio))
+            rows[-2] += (f"{plain['memory']:.1f} GB",)
+            rows[-1] += (f"{ours['memory']:.1f} GB",)
+            say(" | ".join(rows[-1]))
+    return rows
+
+
+def compare_start(folder: Path, args: argparse.Namespace) -> list[tuple]:
+    """Return the row on the time to the first step, in a first and in a second run."""
+    job = (str(folder / "large"), str(folder / "train.json"), "language", args.device, args.dtype)
+    shutil.rmtree(folder / "features", ignore_errors=True)
+    first, second = (alone(time_to_first_step, *job)["seconds"] for _ in range(2))
+    name = f"first step of a second run, {args.photos} photos"
+    return [(name, f"{second:.0f} s, first run {first:.0f} s", f"**1/{first / second:.0f}**", "")]
+
+
+def time_to_first_step(model: str, data: str, targets: str, device: str, dtype: str) -> dict:
+    """Return the seconds from an empty process to where the first step would begin."""
+    start = time.perf_counter()
+    trainer = make_trainer(model, data, targets, device, dtype)
+    trainer.compute_features()
+    next(iter(trainer.loader))
+    return {"seconds": time.perf_counter() - start}
+
+
+# ---- folders and peaks -----------------------------------------------------------------------
+
+
+def read_folder(folder: str, device: str, dtype: str) -> dict:
+    """Return the seconds and the memory of batch_process.py with the small model on a folder."""
+    import batch_process
+
+    flags = ["--model", str(ROOT / "demo/model"), "--device", device, "--dtype", dtype]
+    os.chdir(folder)
+    start = time.perf_counter()
+    batch_process.main([".", *flags, "--output", "../results.txt", "--batch_size", "8"])
+    return {"seconds": time.perf_counter() - start, "memory": peak_memory()}
+
+
+def compare_folders(folder: Path, args: argparse.Namespace) -> list[tuple]:
+    """Return a row for each size of a folder of the sample photos."""
+    samples, rows = sorted((ROOT / "image").glob("*.jpg")), []
+    for count in args.folders:
+        place = folder / f"folder{count}"
+        place.mkdir()
+        for i in range(count):
+            shutil.copy(samples[i % len(samples)], place / f"{i:05}.jpg")
+        run = alone(read_folder, str(place), args.device, args.dtype)
+        speed = f"{count / run['seconds']:.1f} photos a second, loading included"
+        rows.append((f"folder of {count:,}, small model", speed, "", f"{run['memory']:.2f} GB"))
+        say(" | ".join(rows[-1]))
+    return rows
+
+
+def measure_peak(device: str, dtype: str) -> float:
+    """Return the operations per second of the best of many matrix products, in TFLOP/s."""
+    import torch
+
+    side = 4096 if device == "cpu" else 8192
+    a, b = torch.randn(2, side, side, device=device).to(getattr(torch, DTYPES[dtype]))
+    seconds = stopwatch((a @ b for _ in range(12)), device)
+    return 2 * side**3 / min(seconds) / 1e12
+
+
+def operations(function: Callable, *arguments: object) -> int:
+    """Return how many floating-point operations a call's products and convolutions take."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        function(*arguments)
+    return counter.get_total_flops()
+
+
+def measure_shares(model: str, data: str, device: str, dtype: str, batches: list[int]) -> dict:
+    """Return (seconds, share of the peak) per image: of encoding in each batch, and of a step."""
+    import torch
+
+    from finetune_florence import frozen_part, train_mode
+
+    trainer = make_trainer(model, data, "language", device, dtype)
+    network = trainer.model.get_base_model()
+    vocabulary = network.config.image_token_id
+
+    def encode(batch: int) -> None:
+        words = torch.full((batch, 577), vocabulary, device=device)
+        pixels = torch.zeros(batch, 3, 768, 768, device=device, dtype=network.dtype)
+        with torch.inference_mode():
+            frozen_part(network, "encoder_outputs", {"input_ids": words, "pixel_values": pixels})
+
+    def step(batch: int) -> None:
+        embeds = torch.zeros(batch, 587, 1024, device=device, dtype=network.dtype)
+        labels = torch.full((batch, TOKENS), 5, device=device)
+        trainer.accelerator.backward(trainer.wrapped(inputs_embeds=embeds, labels=labels).loss)
+
+    peak, found = measure_peak(device, dtype), {}
+    train_mode(trainer.model)
+    for name, function, sizes in (("encode", encode, batches), ("step", step, [BATCH])):
+        work = operations(function, 1)
+        for batch in sizes:
+            runs = stopwatch((function(batch) for _ in range(6)), device)[1:]
+            seconds = median(runs) / batch
+            found[f"{name} {batch}"] = seconds, work / seconds / 1e12 / peak
+    return {"peak": peak, "found": found}
+
+
+def compare_peak(folder: Path, args: argparse.Namespace) -> list[tuple]:
+    """Return the rows on how much of the matrix-multiply peak is reached."""
+    names = {"encode": "vision tower and encoder", "step": "training step from kept features"}
+    rows = []
+    for dtype in ("fp32", "bf16"):
+        job = (str(folder / "large"), str(folder / "train.json"), args.device, dtype)
+        run = alone(measure_shares, *job, args.batch_sizes)
+        rows.append((f"matrix-multiply peak, {dtype}", f"{run['peak']:.2f} TFLOP/s", "", ""))
+        for key, (seconds, share) in run["found"].items():
+            name, batch = key.split()
+            speed = f"{seconds:.3f} s an image"
+            title = f"{names[name]}, {dtype}, batch {batch}"
+            rows.append((title, speed, f"{100 * share:.0f} % of the peak", ""))
+    return rows
+
+
+# ---- the command -----------------------------------------------------------------------------
+
+
+def describe_machine(device: str) -> str:
+    """Return what this was measured on."""
+    import torch
+
+    name = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next((x.split(": ")[1] for x in lines if x.startswith("model name")), name)
+    gpu = f", {torch.cuda.get_device_name()}" if device == "cuda" else ""
+    versions = f"torch {torch.__version__}, {platform.system()}"
+    return f"{name}, {os.cpu_count()} cores{gpu}, {versions}"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this script's flags."""
+    parser = ArgumentParser(__doc__)
+    add = parser.add_argument
+    add("--output", default="benchmark.md", help="the table")
+    add("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="what is measured")
+    add("--device", default="cpu", choices=("cpu", "cuda"), help="where")
+    add("--dtype", default="bf16", choices=("fp32", "bf16"), help="of what is compared with fp32")
+    add("--batch_size", type=positive, default=4, help="photos read at once")
+    add("--batch_sizes", type=positive, nargs="+", default=[1, 4], help="for the share of the peak")
+    add("--photos", type=positive, default=40, help="photos of the first and second run")
+    add("--rounds", type=positive, default=3, help="how often reading is compared")
+    sizes = [10, 100, 1_000, 10_000]
+    add("--folders", type=positive, nargs="+", default=sizes, help="photos in each folder")
+    add("--call", nargs=2, help=argparse.SUPPRESS)
+    return parser
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    """Measure, print the table and write it."""
+    args = build_parser().parse_args(argv)
+    if args.call:
+        name, arguments = args.call
+        print(json.dumps(globals()[name](*json.loads(arguments))))
+        return 0
+    table = [describe_machine(args.device), "", "| what | measured | ratio | memory |"]
+    table.append("|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as name:
+        make_model(Path(name))
+        make_photos(Path(name), args.photos)
+        for part in args.parts:
+            say(f"measuring: {part}")
+            rows = globals()[f"compare_{part}"](Path(name), args)
+            table += [f"| {' | '.join(row)} |" for row in rows]
+            print(*table[-len(rows) :], sep="\n", flush=True)
+            Path(args.output).write_text("\n".join(table) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
