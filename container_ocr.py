@@ -37,6 +37,7 @@ import re
 import signal
 import sys
 import tempfile
+import threading
 import unicodedata
 import warnings
 from collections import Counter, deque
@@ -680,7 +681,7 @@ def workers(count: int) -> Iterator[Executor | None]:
         yield None
         return
     spawned = multiprocessing.get_context("spawn")  # a fork of a process with threads can hang
-    pool = ProcessPoolExecutor(count, spawned, signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    pool = ProcessPoolExecutor(count, spawned, begin_worker)
     try:
         yield pool
     except BrokenProcessPool:
@@ -689,6 +690,13 @@ def workers(count: int) -> Iterator[Executor | None]:
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def begin_worker() -> None:
+    """Have a worker leave Ctrl-C to the process that started it, and end when that has ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
 
 def worker_count(photos: int, device: str) -> int:
@@ -1224,7 +1232,7 @@ def prepare_inputs(
     levels = torch.frombuffer(bytearray(photos), dtype=torch.uint8).to(device)
     pixels = rearrange(levels, "(photo y x c) -> photo c y x", photo=len(images), x=size[0], c=3)
     mean, std = torch.tensor([recipe.image_mean, recipe.image_std], device=device)[..., None, None]
-    words = encode_prompt(processor, prompt).to(device).expand(len(images), -1)
+    words = torch.tensor([encode_prompt(processor, prompt)] * len(images), device=device)
     inputs = {
         "pixel_values": (pixels * recipe.rescale_factor - mean) / std,
         "input_ids": words,
@@ -1240,12 +1248,12 @@ def input_size(processor: Florence2Processor) -> tuple[int, int]:
 
 
 @functools.lru_cache(maxsize=8)
-def encode_prompt(processor: Florence2Processor, prompt: str) -> torch.Tensor:
-    """Return the tokens of a prompt after those of the image, (1, tokens): alike for all photos."""
+def encode_prompt(processor: Florence2Processor, prompt: str) -> tuple[int, ...]:
+    """Return the tokens of a prompt, those of the image before it: alike for all photos."""
     from PIL import Image
 
     blank = Image.new("RGB", (1, 1))
-    return processor(text=[prompt], images=[blank], return_tensors="pt")["input_ids"]
+    return tuple(processor(text=[prompt], images=[blank])["input_ids"][0])
 
 
 def encode_answers(processor: Florence2Processor, answers: Sequence[str]) -> torch.Tensor:

@@ -282,7 +282,7 @@ class Features:
         self, model: PreTrainedModel | PeftModel, processor: Florence2Processor, count: int
     ) -> None:
         """Raise `UserError` unless the disk has room for so many features."""
-        tokens = encode_prompt(processor, PROMPT).shape[1]
+        tokens = len(encode_prompt(processor, PROMPT))
         needed = count * tokens * model.config.text_config.d_model * model.dtype.itemsize / 1e6
         free = shutil.disk_usage(self.folder).free / 1e6
         if needed > free:

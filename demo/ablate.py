@@ -2,11 +2,12 @@
 
     python demo/ablate.py --output demo/ablation --seeds 3 --jobs 2
 
-Changes one flag at a time: LoRA targets, rank, learning rate, augmentation, number of labelled
-photos. Each run goes through the scripts as a user would type them: prepare, fine-tune, read the
-same fresh renders. Writes one line per run to DIR/ablation.jsonl; run again, it goes on where it
-stopped. Prints the table of demo/README.md: exact match of the numbers reported, and of those in
-the free text alone, each the mean over the seeds with the lowest and the highest.
+Changes one flag at a time: LoRA targets, rank, learning rate, views, precision, number of labelled
+photos; then targets, views and precision together, which decide how fast training is. Each run goes
+through the scripts as a user would type them: prepare, fine-tune, read the same fresh renders.
+Writes one line per run to DIR/ablation.jsonl; run again, it goes on where it stopped. Prints the
+tables of demo/README.md: exact match of the numbers reported, and of those in the free text alone,
+each the mean over the seeds with the lowest and the highest.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from statistics import fmean
 
@@ -50,7 +52,8 @@ class Setting:
     lora_targets: str = "language"
     lora_rank: int = 16
     lr: float = 3e-4
-    augment: bool = False
+    views: int = 1
+    dtype: str = "fp32"
     photos: int = 100
     seed: int = 0
 
@@ -59,9 +62,11 @@ VARIED = {
     "lora_targets": ("decoder", "language", "all"),
     "lora_rank": (4, 16, 64),
     "lr": (1e-5, 1e-4, 3e-4, 1e-3),
-    "augment": (False, True),
+    "views": (1, 4, 8),
+    "dtype": ("fp32", "bf16"),
     "photos": (25, 50, 100, 200),
 }
+SPEED = ("lora_targets", "views", "dtype")  # what decides how fast training is
 
 
 def type_command(*words: object) -> None:
@@ -109,16 +114,17 @@ def read_photos(folder: Path, output: Path, *flags: object) -> Rates:
 def measure(folder: Path, args: argparse.Namespace, setting: Setting | None) -> Rates:
     """Return the rates after tuning, or those of the base model for no setting."""
     if setting is None:
-        return read_photos(folder, folder / "base.jsonl", "--model", args.model)
+        reading = ("--model", args.model, "--dtype", Setting.dtype)
+        return read_photos(folder, folder / "base.jsonl", *reading)
     given = asdict(setting)
     adapter = folder / "-".join(map(str, given.values()))
     dataset = folder / str(given.pop("photos"))
-    augment = ["--augment"] * given.pop("augment")
     flags = [word for name, value in given.items() for word in (f"--{name}", value)]
     files = ("--train", dataset / "train.json", "--val", dataset / "val.json", "--output", adapter)
     base = ("--model", args.model, "--epochs", args.epochs)
-    type_command(ROOT / "finetune_florence.py", *files, *base, *flags, *augment)
-    rates = read_photos(folder, adapter.with_name(adapter.name + ".jsonl"), "--lora_path", adapter)
+    type_command(ROOT / "finetune_florence.py", *files, *base, *flags)
+    reading = ("--lora_path", adapter, "--dtype", setting.dtype)
+    rates = read_photos(folder, adapter.with_name(adapter.name + ".jsonl"), *reading)
     shutil.rmtree(adapter)
     return rates
 
@@ -137,6 +143,23 @@ def shown(rates: Sequence[float]) -> str:
     return f"{mean:.1f} % ({low:.1f}-{high:.1f})" if len(rates) > 1 else f"{mean:.1f} %"
 
 
+def rates_of(measured: dict[Setting | None, Rates], wanted: Setting) -> list[Rates]:
+    """Return the rates of a setting, one for each seed that has been measured."""
+    return [rates for x, rates in measured.items() if x and replace(x, seed=0) == wanted]
+
+
+def print_speed(measured: dict[Setting | None, Rates], usual: Setting) -> None:
+    """Print the exact match of what decides the speed: a Markdown row for targets and precision."""
+    targets, views, dtypes = (VARIED[name] for name in SPEED)
+    print(f"\n| targets | precision | {' | '.join(f'{n} views' for n in views)} | seeds |")
+    print(f"|---|---|{'---|' * len(views)}---|")
+    for target, dtype in product(targets, dtypes):
+        row = replace(usual, lora_targets=target, dtype=dtype)
+        runs = [rates_of(measured, replace(row, views=count)) for count in views]
+        cells = [shown([rates["exact_match"] for rates in some]) if some else "" for some in runs]
+        print(f"| {target} | {dtype} | {' | '.join(cells)} | {min(map(len, runs))} |")
+
+
 def print_table(measured: dict[Setting | None, Rates], usual: Setting) -> None:
     """Print one Markdown row for each value of each flag."""
     print("| flag | value | exact match | free text alone | seeds |\n|---|---|---|---|---|")
@@ -144,12 +167,7 @@ def print_table(measured: dict[Setting | None, Rates], usual: Setting) -> None:
     print(f"| base model, not tuned | | {base} | |")
     for name, values in VARIED.items():
         for value in values:
-            wanted = asdict(replace(usual, **{name: value}))
-            runs = [
-                rates
-                for setting, rates in measured.items()
-                if setting and asdict(setting) | {"seed": 0} == wanted
-            ]
+            runs = rates_of(measured, replace(usual, **{name: value}))
             cells = " | ".join(shown(rates) for rates in zip(*(run.values() for run in runs)))
             flag = "labelled photos" if name == "photos" else f"`--{name}`"
             print(f"| {flag} | {value} | {cells} | {len(runs)} |")
@@ -186,6 +204,8 @@ def main(argv: list[str] | None = None) -> int:
     for seed in range(args.seeds):
         for name, values in VARIED.items():
             wanted += [replace(usual, seed=seed, **{name: value}) for value in values]
+        for values in product(*(VARIED[name] for name in SPEED)):
+            wanted.append(replace(usual, seed=seed, **dict(zip(SPEED, values))))
     measured = read_log(log)
     missing = [setting for setting in dict.fromkeys(wanted) if setting not in measured]
     with ThreadPoolExecutor(args.jobs) as pool:
@@ -196,6 +216,7 @@ def main(argv: list[str] | None = None) -> int:
             with open(log, "a", encoding="utf-8", newline="\n") as file:
                 file.write(json.dumps(row) + "\n")
     print_table(read_log(log), usual)
+    print_speed(read_log(log), usual)
     return 0
 
 
