@@ -570,7 +570,7 @@ class Trainer:
         )
 
     def train_epoch(self) -> float:
-        """Run one epoch; return its mean training loss. Raises `UserError` if it is not finite."""
+        """Run one epoch; return its mean training loss."""
         from accelerate.utils import gather_object, tqdm
 
         progress, losses = self.progress, []
@@ -579,21 +579,25 @@ class Trainer:
         self.loader.set_epoch(progress.epoch)
         title = f"epoch {progress.epoch + 1}/{self.args.epochs}"
         for batch in tqdm(self.loader, desc=title, leave=False, dynamic_ncols=True):
-            with self.accelerator.accumulate(self.wrapped):
-                self.schedule.step_update(progress.step + 1)
-                loss = self.wrapped(**to_model(batch, self.model)).loss
-                losses.append(loss.item())
-                self.require_finite("training", losses[-1])
-                self.accelerator.backward(loss)
-                if self.accelerator.sync_gradients:
-                    self.accelerator.clip_grad_norm_(self.wrapped.parameters(), MAX_GRADIENT_NORM)
-                    progress.step += 1
-                self.optimizer.step()
-                self.optimizer.zero_grad()
+            losses.append(self.train_batch(batch))
             if progress.step >= self.steps:
                 break
         losses = gather_object(losses)
         return sum(losses) / len(losses)
+
+    def train_batch(self, batch: dict[str, torch.Tensor]) -> float:
+        """Learn from a batch; return its loss. Raises `UserError` if it is not finite."""
+        with self.accelerator.accumulate(self.wrapped):
+            self.schedule.step_update(self.progress.step + 1)
+            loss = self.wrapped(**to_model(batch, self.model)).loss
+            self.require_finite("training", loss.item())
+            self.accelerator.backward(loss)
+            if self.accelerator.sync_gradients:
+                self.accelerator.clip_grad_norm_(self.wrapped.parameters(), MAX_GRADIENT_NORM)
+                self.progress.step += 1
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+        return loss.item()
 
     def evaluate(self) -> dict[str, float]:
         """Return loss per answer token and reading scores on the validation photos."""

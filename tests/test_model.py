@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 import torch
+import torch.nn.functional as F
 from conftest import DATA
 from peft import LoraConfig, PeftModel, get_peft_model
 from PIL import Image
@@ -23,6 +24,7 @@ from container_ocr import (
     load_model,
     prepare_inputs,
     rename_microsoft,
+    share_photos,
 )
 
 
@@ -221,6 +223,23 @@ def test_attention_over_channels_and_windows_is_that_of_sdpa(shape):
     module.is_causal = False
     found, _ = attend_channels(module, query, key, value, None, scaling=0.3)
     torch.testing.assert_close(found, expected.transpose(1, 2))
+
+
+def test_attention_and_its_gradients_while_learning_are_those_of_sdpa():
+    tensors = torch.randn(4, 2, 3, 7, 8, generator=torch.Generator().manual_seed(0))
+    *inputs, way_back = (tensor.clone() for tensor in tensors)
+    module = torch.nn.Module()
+    module.is_causal = False
+    found = []
+    for learn in (
+        lambda q, k, v: share_photos(module, q, k, v, None, scaling=0.3)[0],
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, scale=0.3).transpose(1, 2),
+    ):
+        leaves = [tensor.clone().requires_grad_() for tensor in inputs]
+        seen = learn(*leaves)
+        seen.backward(way_back.transpose(1, 2))
+        found.append([seen, *(leaf.grad for leaf in leaves)])
+    torch.testing.assert_close(*found)
 
 
 def test_the_adapter_names_its_base_model(tiny_model, adapter):
