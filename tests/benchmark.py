@@ -41,7 +41,7 @@ from container_ocr import DTYPES, ArgumentParser, command, positive, say  # noqa
 
 NUMBER = "CSQU 305438 3"
 TOKENS = len(NUMBER) + 1  # a number in the byte-level alphabet, and </s>
-EPOCHS, PLAIN_EPOCHS, BATCH, TO_READ = 10, 3, 2, 8
+EPOCHS, PLAIN_EPOCHS, BATCH, TO_READ = 10, 3, 2, 12
 FLORENCE_LARGE = {
     "vision": {
         "embed_dim": [256, 512, 1024, 2048],
