@@ -1519,9 +1519,9 @@ def find_places(
         ).cross_attentions
     finally:
         decoder.set_attn_implementation("share_photos")
-    size = processor.image_processor.size
+    width, height = input_size(processor)
     cells = processor.num_image_tokens - 1  # the first token is the photo's mean
-    columns = round((cells * size["width"] / size["height"]) ** 0.5)
+    columns = round((cells * width / height) ** 0.5)
     special = torch.tensor(processor.tokenizer.all_special_ids, device=model.device)
     weight = (~torch.isin(written, special)).float()
     looks = torch.stack(seen[len(seen) // 2 :]).float().mean((0, 2))[..., 1 : 1 + cells]

@@ -312,7 +312,8 @@ class Features:
             pairs = iter(bar)
             while batch := list(islice(pairs, batch_size)):
                 images = [future.result() for _, future in batch]
-                inputs = to_model(prepare_inputs(processor, images), model)
+                inputs = prepare_inputs(processor, images, device=model.device)
+                inputs = to_model(inputs, model)
                 for (pair, _), features in zip(batch, frozen_part(model, self.part, inputs)):
                     path = self.path(*pair)
                     new = path.with_suffix(f".{os.getpid()}")
