@@ -31,6 +31,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -41,7 +42,7 @@ from container_ocr import DTYPES, ArgumentParser, command, positive, say  # noqa
 
 NUMBER = "CSQU 305438 3"
 TOKENS = len(NUMBER) + 1  # a number in the byte-level alphabet, and </s>
-EPOCHS, PLAIN_EPOCHS, BATCH, TO_READ = 10, 3, 2, 12
+EPOCHS, PLAIN_EPOCHS, BATCH, TO_TRAIN, TO_READ = 10, 3, 2, 4, 12
 FLORENCE_LARGE = {
     "vision": {
         "embed_dim": [256, 512, 1024, 2048],
@@ -69,7 +70,7 @@ PARTS = ("reading", "training", "start", "peak", "folders")
 # ---- what is measured with -------------------------------------------------------------------
 
 
-def make_model(folder: Path) -> Path:
+def make_model(folder: str) -> None:
     """Save a Florence-2 of the large shape with random weights, 776 million, in bf16."""
     import torch
     from train import new_processor
@@ -82,9 +83,8 @@ def make_model(folder: Path) -> Path:
         image_token_id=processor.tokenizer.image_token_id,
     )
     torch.manual_seed(0)
-    Florence2ForConditionalGeneration(config).bfloat16().save_pretrained(folder / "large")
-    processor.save_pretrained(folder / "large")
-    return folder / "large"
+    Florence2ForConditionalGeneration(config).bfloat16().save_pretrained(folder)
+    processor.save_pretrained(folder)
 
 
 def make_photos(folder: Path, count: int) -> None:
@@ -101,8 +101,11 @@ def make_photos(folder: Path, count: int) -> None:
     (folder / "train.json").write_text(json.dumps(rows))
 
 
-def alone(function: Callable, *arguments: object) -> dict:
-    """Return what a function of this file returns when it is called in a process of its own."""
+def alone(function: Callable, *arguments: object) -> object:
+    """Return what a function of this file returns when it is called in a process of its own.
+
+    Such a process counts the memory of the one that starts it as its own: keep this one small.
+    """
     words = [sys.executable, __file__, "--call", function.__name__, json.dumps(arguments)]
     run = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(run.stdout.splitlines()[-1])
@@ -165,14 +168,14 @@ def read_like_the_scripts(model: str, photos: str, device: str, dtype: str, batc
 
 
 def peak_memory() -> float:
-    """Return the most memory, in GB, that this process and those it started have held."""
+    """Return the most memory, in GB, that this process has held, and the largest it started."""
     import torch
 
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 1e9
     unit = 1 if platform.system() == "Darwin" else 1024
     who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    return max(resource.getrusage(one).ru_maxrss for one in who) * unit / 1e9
+    return sum(resource.getrusage(one).ru_maxrss for one in who) * unit / 1e9
 
 
 def compare_reading(folder: Path, args: argparse.Namespace) -> list[tuple]:
@@ -267,7 +270,7 @@ def make_trainer(model: str, data: str, targets: str, device: str, dtype: str) -
 def compare_training(folder: Path, args: argparse.Namespace) -> list[tuple]:
     """Return the rows that compare training; each of ours begins without kept features."""
     data, large, rows = folder / "few.json", str(folder / "large"), []
-    data.write_text(json.dumps(json.loads((folder / "train.json").read_text())[:BATCH]))
+    data.write_text(json.dumps(json.loads((folder / "train.json").read_text())[:TO_TRAIN]))
     for targets in ("language", "decoder"):
         slow = {}
         for dtype in ("fp32", "bf16"):
@@ -275,13 +278,15 @@ def compare_training(folder: Path, args: argparse.Namespace) -> list[tuple]:
             plain = slow[dtype] = alone(train_like_peft, *job)
             shutil.rmtree(folder / "features", ignore_errors=True)
             ours = alone(train_like_the_scripts, *job)
-            steps = EPOCHS * BATCH
+            steps = EPOCHS * TO_TRAIN
             per_image = f"{plain['seconds'] / steps:.2f} s an image and step"
             rows.append((f"training `{targets}`, plain peft loop, {dtype}", per_image, "1"))
             ratio = f"**{plain['seconds'] / ours['seconds']:.1f}**"
             if dtype != "fp32":
                 ratio += f", against fp32 **{slow['fp32']['seconds'] / ours['seconds']:.1f}**"
-            per_image = f"{ours['seconds'] / steps:.2f} s, of it steps {ours['epoch'] / BATCH:.2f}"
+            per_image = (
+                f"{ours['seconds'] / steps:.2f} s, of it steps {ours['epoch'] / TO_TRAIN:.2f}"
+            )
             rows.append((f"training `{targets}`, finetune_florence.py, {dtype}", per_image, ratio))
             rows[-2] += (f"{plain['memory']:.1f} GB",)
             rows[-1] += (f"{ours['memory']:.1f} GB",)
@@ -381,7 +386,7 @@ def measure_shares(model: str, data: str, device: str, dtype: str, batches: list
     for name, function, sizes in (("encode", encode, batches), ("step", step, [BATCH])):
         work = operations(function, 1)
         for batch in sizes:
-            runs = stopwatch((function(batch) for _ in range(6)), device)[1:]
+            runs = stopwatch((function(batch) for _ in range(4)), device)[1:]
             seconds = median(runs) / batch
             found[f"{name} {batch}"] = seconds, work / seconds / 1e12 / peak
     return {"peak": peak, "found": found}
@@ -408,15 +413,20 @@ def compare_peak(folder: Path, args: argparse.Namespace) -> list[tuple]:
 
 def describe_machine(device: str) -> str:
     """Return what this was measured on."""
-    import torch
-
     name = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         name = next((x.split(": ")[1] for x in lines if x.startswith("model name")), name)
-    gpu = f", {torch.cuda.get_device_name()}" if device == "cuda" else ""
-    versions = f"torch {torch.__version__}, {platform.system()}"
+    gpu = f", {alone(name_gpu)}" if device == "cuda" else ""
+    versions = f"torch {version('torch')}, {platform.system()}"
     return f"{name}, {os.cpu_count()} cores{gpu}, {versions}"
+
+
+def name_gpu() -> str:
+    """Return the name of the GPU."""
+    import torch
+
+    return torch.cuda.get_device_name()
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -448,7 +458,7 @@ def main(argv: list[str] | None = None) -> int:
     table = [describe_machine(args.device), "", "| what | measured | ratio | memory |"]
     table.append("|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
-        make_model(Path(name))
+        alone(make_model, str(Path(name, "large")))
         make_photos(Path(name), args.photos)
         for part in args.parts:
             say(f"measuring: {part}")
