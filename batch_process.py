@@ -47,6 +47,7 @@ from container_ocr import (
     check_model_flags,
     command,
     compact,
+    doubt_confidence,
     edit_distance,
     escape_controls,
     format_row,
@@ -276,7 +277,7 @@ def fuse(name: str, views: list[Row], review_below: float) -> Row:
     if fused:
         number = max(fused, key=fused.get)
         confidence = fused[number] / (sum(fused.values()) + math.prod(rests) / UNSEEN)
-        reason = f"confidence below {review_below:g}" if confidence < review_below else ""
+        reason = doubt_confidence(confidence, review_below)
         doubts = [row["reason"] for row in views if row["number"] == number]
         if not reason and any(doubts) and all(doubts):
             reason = doubts[0]

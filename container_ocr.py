@@ -988,9 +988,9 @@ def load_checkpoint(
             raise ModelError(f"cannot load {folder}: {problem.replace('_', ' ')}: {min(names)}")
     AttentionInterface.register("share_photos", share_photos)
     AttentionMaskInterface.register("share_photos", sdpa_mask)
-    AttentionInterface.register("attend_channels", attend_channels)
+    AttentionInterface.register("attend_photo", attend_photo)
     model.model.language_model.set_attn_implementation("share_photos")
-    model.model.vision_tower.set_attn_implementation("attend_channels")
+    model.model.vision_tower.set_attn_implementation("attend_photo")
     return model, processor
 
 
@@ -1161,8 +1161,8 @@ def interpret(
     rivals = [n for n, p in numbers.items() if n != number and p > CLOSE * confidence]
     if number and not reason and rivals:
         reason = f"nearly as likely: {', '.join(map(format_number, rivals))}"
-    if number and not reason and confidence < review_below:
-        reason = f"confidence below {review_below:g}"
+    if number and not reason:
+        reason = doubt_confidence(confidence, review_below)
     return Reading(
         number=format_number(number) or None,
         status=("review" if reason else "ok") if number else "none",
@@ -1210,6 +1210,11 @@ def doubt(found: Sequence[Candidate]) -> str:
     for candidate in found:
         boxes.setdefault(candidate.number[:10], format_number(candidate.number))
     return f"{SEVERAL}: {', '.join(boxes.values())}" if len(boxes) > 1 else ""
+
+
+def doubt_confidence(confidence: float, review_below: float) -> str:
+    """Return why a number of this confidence is doubtful; empty: it is not."""
+    return f"confidence below {review_below:g}" if confidence < review_below else ""
 
 
 def prepare_inputs(
@@ -1342,25 +1347,23 @@ def share_photos(
     """Return SDPA's attention; rows that look at one photo share its keys and values.
 
     `query` is (photos * rows, heads, tokens, width), `key` and `value` are (photos, heads, image
-    tokens, width): no key is computed or kept twice for the beams of a photo. To learn on a CPU,
-    where SDPA's way back is slow, plain products take half the time.
+    tokens, width): no key is computed or kept twice for the beams of a photo.
     """
     from einops import rearrange
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     rows = len(query) // len(key)
-    learns = query.requires_grad and query.device.type == "cpu" and not options.get("dropout")
-    if rows == 1 and learns and attention_mask is None and not module.is_causal:
-        shares = (query * options["scaling"] @ key.mT).softmax(-1)
-        return rearrange(shares @ value, "photo head token d -> photo token head d"), None
-    if rows == 1:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+    mask = attention_mask if rows == 1 else None
     query = rearrange(query, "(photo row) head token d -> photo head (row token) d", row=rows)
-    seen, _ = sdpa_attention_forward(module, query, key, value, None, is_causal=False, **options)
+    seen_by_all = mask is None and not module.is_causal and not options.get("dropout")
+    if seen_by_all and products_are_faster(query):
+        seen = multiply(query, key, value, options["scaling"])
+    else:
+        seen, _ = sdpa_attention_forward(module, query, key, value, mask, **options)
     return rearrange(seen, "photo (row token) head d -> (photo row) token head d", row=rows), None
 
 
-def attend_channels(
+def attend_photo(
     module: torch.nn.Module,
     query: torch.Tensor,
     key: torch.Tensor,
@@ -1369,7 +1372,7 @@ def attend_channels(
     scaling: float,
     **options: object,
 ) -> tuple[torch.Tensor, None]:
-    """Return SDPA's attention over windows; over channels, the same in a third of its time.
+    """Return SDPA's attention over windows, and over channels the same in a third of its time.
 
     Each is (photos, heads, tokens, width). In DaViT's channel attention the tokens are channels, 32
     a head, and the width is the whole photo: the place of the long axis decides what is copied.
@@ -1377,12 +1380,29 @@ def attend_channels(
     from einops import rearrange
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-    if query.shape[-1] <= query.shape[-2]:
-        options["scaling"] = scaling
-        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
-    shares = (query @ key.mT * scaling).softmax(-1)
-    seen = value.mT @ shares.mT
-    return rearrange(seen, "photo head place channel -> photo channel head place"), None
+    if query.shape[-1] > query.shape[-2]:
+        shares = (query @ key.mT * scaling).softmax(-1)
+        seen = value.mT @ shares.mT
+        return rearrange(seen, "photo head place channel -> photo channel head place"), None
+    if products_are_faster(query):
+        return multiply(query, key, value, scaling), None
+    options["scaling"] = scaling
+    return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+
+
+def products_are_faster(query: torch.Tensor) -> bool:
+    """Tell whether `multiply` beats SDPA: in bf16 on a CPU it does, by far on the way back."""
+    import torch
+
+    return query.device.type == "cpu" and query.dtype == torch.bfloat16
+
+
+def multiply(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float
+) -> torch.Tensor:
+    """Return attention by plain matrix products, (photos, tokens, heads, width)."""
+    shares = (query * scaling @ key.contiguous().mT).softmax(-1)
+    return (shares @ value.contiguous()).transpose(1, 2).contiguous()
 
 
 def look(
@@ -1644,19 +1664,20 @@ class ContainerOCR:
 
         Where memory runs out, half as many images are looked at at once, from then on.
         """
-        size = min(len(images), self.most_at_once)
-        try:
-            parts = [images[i : i + size] for i in range(0, len(images), size)]
-            return [seen for part in parts for seen in self.look_at_once(part, places)]
-        except (RuntimeError, MemoryError) as error:
-            if size == 1 or not is_out_of_memory(error):
-                raise
         from accelerate.utils.memory import clear_device_cache
 
-        self.most_at_once = size // 2
-        say(f"warning: out of memory with {size} photos at once: going on with {size // 2}")
-        clear_device_cache(garbage_collection=True)
-        return self.look_at(images, places)
+        seen = []
+        while part := images[len(seen) : len(seen) + self.most_at_once]:
+            try:
+                seen += self.look_at_once(part, places)
+                continue
+            except (RuntimeError, MemoryError) as error:
+                if len(part) == 1 or not is_out_of_memory(error):
+                    raise
+            self.most_at_once = half = len(part) // 2
+            say(f"warning: out of memory with {len(part)} photos at once: going on with {half}")
+            clear_device_cache(garbage_collection=True)  # here: the error holds on to tensors
+        return seen
 
     def look_at_once(
         self, images: Sequence[Image.Image], places: bool

@@ -566,8 +566,8 @@ class Trainer:
             self.accelerator.wait_for_everyone()
             compute(self.features.missing(missing))
         say(
-            f"features: {len(missing)} of {len(wanted)} computed in {time.monotonic() - start:.0f} "
-            f"s, the rest found; they are kept in {self.features.folder}"
+            f"features: {len(missing)} computed in {time.monotonic() - start:.0f} s, "
+            f"{len(wanted) - len(missing)} found, in {self.features.folder}"
         )
 
     def train_epoch(self) -> float:

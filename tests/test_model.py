@@ -20,7 +20,7 @@ from container_ocr import (
     FinetunedContainerOCR,
     FlagError,
     ModelError,
-    attend_channels,
+    attend_photo,
     load_model,
     prepare_inputs,
     rename_microsoft,
@@ -215,31 +215,28 @@ def test_an_adapter_is_merged_for_reading_and_gives_the_logits_of_plain_peft(tin
     assert (logits_of(bare, processor) - expected).abs().max() > 0.01
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 8, 40), (2, 3, 40, 8)])
-def test_attention_over_channels_and_windows_is_that_of_sdpa(shape):
-    query, key, value = torch.randn(3, *shape, generator=torch.Generator().manual_seed(0))
-    expected = torch.nn.functional.scaled_dot_product_attention(query, key, value, scale=0.3)
-    module = torch.nn.Module()
-    module.is_causal = False
-    found, _ = attend_channels(module, query, key, value, None, scaling=0.3)
-    torch.testing.assert_close(found, expected.transpose(1, 2))
-
-
-def test_attention_and_its_gradients_while_learning_are_those_of_sdpa():
-    tensors = torch.randn(4, 2, 3, 7, 8, generator=torch.Generator().manual_seed(0))
-    *inputs, way_back = (tensor.clone() for tensor in tensors)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("attend", "shape"),
+    [(attend_photo, (2, 3, 8, 40)), (attend_photo, (2, 3, 40, 8)), (share_photos, (2, 3, 7, 8))],
+    ids=["channels", "windows", "language"],
+)
+def test_attention_and_its_gradients_are_those_of_sdpa_in_fp32(attend, shape, dtype):
+    random = torch.Generator().manual_seed(0)
+    *inputs, way_back = torch.randn(4, *shape, generator=random).to(dtype).unbind()
     module = torch.nn.Module()
     module.is_causal = False
     found = []
-    for learn in (
-        lambda q, k, v: share_photos(module, q, k, v, None, scaling=0.3)[0],
-        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, scale=0.3).transpose(1, 2),
+    for learn, precision in (
+        (lambda q, k, v: attend(module, q, k, v, None, scaling=0.3)[0].transpose(1, 2), dtype),
+        (lambda q, k, v: F.scaled_dot_product_attention(q, k, v, scale=0.3), torch.float32),
     ):
-        leaves = [tensor.clone().requires_grad_() for tensor in inputs]
+        leaves = [tensor.detach().clone().to(precision).requires_grad_() for tensor in inputs]
         seen = learn(*leaves)
-        seen.backward(way_back.transpose(1, 2))
-        found.append([seen, *(leaf.grad for leaf in leaves)])
-    torch.testing.assert_close(*found)
+        seen.backward(way_back.to(precision))
+        found.append([tensor.float() for tensor in (seen, *(leaf.grad for leaf in leaves))])
+    near = {"rtol": 0.02, "atol": 0.02} if dtype == torch.bfloat16 else {}
+    torch.testing.assert_close(*found, **near)
 
 
 def test_the_adapter_names_its_base_model(tiny_model, adapter):
