@@ -8,7 +8,7 @@ in a temporary folder. Compared are, on the same photos in the same run:
 - reading: batch_process.py's reader with its defaults, but no second look, against the loop of the
   model card: fp32, one photo at a time, three beams; both write 13 tokens
 - training: ten epochs of finetune_florence.py against a plain peft loop, at the same precision and
-  against fp32; nothing is validated
+  against fp32; nothing is validated, and of the plain loop two epochs are run, times five
 - a second training run's time to its first step, against the first run's
 - with the small model of demo/: photos per second and memory for folders of 10 to 10,000 photos
 - the share of the measured matrix-multiply peak that the vision tower and the encoder reach, and
