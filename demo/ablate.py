@@ -26,19 +26,16 @@ from pathlib import Path
 from statistics import fmean
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from batch_process import read_results, read_truth
-from container_ocr import (
-    ArgumentParser,
-    UserError,
-    command,
-    find_candidates,
-    photo_key,
-    positive,
-    read_json,
-    say,
-    score,
-    write_json,
-)
+from containers.command_line import ArgumentParser, command, say
+from containers.errors import UserError
+from containers.files import write_json
+from containers.finding import find_candidates
+from containers.flags import positive
+from containers.labels import read_truth
+from containers.photos import photo_key
+from containers.results import read_results
+from containers.scores import score
+from florence.model_folder import read_json
 
 Rates = dict[str, float]
 ROOT = Path(__file__).parents[1]

@@ -19,8 +19,12 @@ from itertools import pairwise
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from batch_process import read_results, read_truth
-from container_ocr import ArgumentParser, UserError, command, compact, photo_key
+from containers.command_line import ArgumentParser, command
+from containers.errors import UserError
+from containers.iso6346 import compact
+from containers.labels import read_truth
+from containers.photos import photo_key
+from containers.results import read_results
 
 RANGES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 LIMITS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)

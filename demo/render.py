@@ -34,20 +34,11 @@ from einops import rearrange
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from container_ocr import (
-    ArgumentParser,
-    check_digit,
-    command,
-    format_number,
-    positive,
-    relative_path,
-    say,
-    seed,
-    split_number,
-    write_json,
-    writing,
-)
-from prepare_dataset import PARTS
+from containers.command_line import ArgumentParser, command, say
+from containers.files import relative_path, write_json, writing
+from containers.flags import positive, seed
+from containers.iso6346 import check_digit, format_number, split_number
+from containers.labels import PARTS
 
 SIDES = ("FRONT", "BACK", "LEFT", "RIGHT")
 LAYOUTS = ("horizontal", "two-line", "vertical")

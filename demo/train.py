@@ -48,18 +48,13 @@ from einops import rearrange
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import render
 
-from container_ocr import (
-    PROMPT,
-    ArgumentParser,
-    ContainerOCR,
-    choose_device,
-    command,
-    positive,
-    prepare_inputs,
-    read_json,
-    say,
-    write_json,
-)
+from container_ocr import ContainerOCR
+from containers.command_line import ArgumentParser, command, say
+from containers.files import write_json
+from containers.flags import positive
+from florence.devices import choose_device
+from florence.inputs import PROMPT, prepare_inputs
+from florence.model_folder import read_json
 
 if TYPE_CHECKING:
     import torch

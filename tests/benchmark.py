@@ -38,7 +38,8 @@ from statistics import median
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "demo")]
-from container_ocr import DTYPES, ArgumentParser, command, positive, say  # noqa: E402
+from containers.command_line import ArgumentParser, command, say  # noqa: E402
+from containers.flags import DTYPES, positive  # noqa: E402
 
 NUMBER = "CSQU 305438 3"
 TOKENS = len(NUMBER) + 1  # a number in the byte-level alphabet, and </s>
@@ -158,8 +159,10 @@ def read_like_the_card(model: str, photos: str, device: str) -> dict:
 def read_like_the_scripts(model: str, photos: str, device: str, dtype: str, batch: int) -> dict:
     """Return the seconds per photo of batch_process.py's reader."""
     import container_ocr
+    from containers import streaming
+    from florence import decoding
 
-    container_ocr.MAX_NEW_TOKENS, container_ocr.FEW_PHOTOS = TOKENS, 0
+    decoding.MAX_NEW_TOKENS, streaming.FEW_PHOTOS = TOKENS, 0
     reader = container_ocr.ContainerOCR(model, None, device, dtype, second_look=False)
     paths = sorted(map(str, Path(photos).iterdir()))[:TO_READ]
     readings = container_ocr.read_images(paths, batch, lambda: reader)
@@ -259,13 +262,15 @@ def train_like_the_scripts(model: str, data: str, targets: str, device: str, dty
 def make_trainer(model: str, data: str, targets: str, device: str, dtype: str) -> object:
     """Return the trainer of finetune_florence.py with its defaults."""
     import finetune_florence as script
+    from florence.examples import read_examples
+    from florence.training import Trainer
 
     os.chdir(Path(data).parent)
     flags = ["--model", model, "--device", device, "--dtype", dtype, "--lora_targets", targets]
     flags += ["--train", data, "--val", data, "--output", "adapter"]
     args = script.build_parser().parse_args(flags)
-    examples = script.read_examples("--train", data)
-    return script.Trainer(args, examples, examples)
+    examples = read_examples("--train", data)
+    return Trainer(args, examples, examples)
 
 
 def compare_training(folder: Path, args: argparse.Namespace) -> list[tuple]:
@@ -365,7 +370,8 @@ def measure_shares(model: str, data: str, device: str, dtype: str, batches: list
     """Return (seconds, share of the peak) per image: of encoding in each batch, and of a step."""
     import torch
 
-    from finetune_florence import frozen_part, train_mode
+    from florence.adapter import train_mode
+    from florence.features import frozen_part
 
     trainer = make_trainer(model, data, "language", device, dtype)
     network = trainer.model.get_base_model()

@@ -1,19 +1,43 @@
 """Fixtures: a tiny real Florence-2, photos that are drawn, and a way to type a command."""
 
-import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
+os.environ["HF_HUB_OFFLINE"] = "1"  # a test that needs the network shall fail
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests run side by side, one on each core
+
+import json
+import math
+import random
+import shutil
+import subprocess
+
 import pytest
+import torch
+from accelerate.state import AcceleratorState
+from hypothesis import strategies as st
 from PIL import Image, ImageDraw
+from safetensors.torch import load_file, save_file
+from stdnum import iso6346
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import BartTokenizer, Florence2Processor
+
+import finetune_florence
+import prepare_dataset
+from container_ocr import ContainerOCR
+from containers.iso6346 import format_number
+from containers.reading import Transcript
+from florence.checkpoint import load_model
+from florence.decoding import look, transcribe
+from florence.inputs import prepare_inputs
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(__file__).parent / "data"
-sys.path[:0] = [str(ROOT), str(ROOT / "demo")]
-os.environ["HF_HUB_OFFLINE"] = "1"  # a test that needs the network shall fail
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests run side by side, one on each core
+NUMBER, OTHER = "CSQU 305438 3", "HLXU 200841 9"
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+SPACE = "\u0120"  # how the byte-level alphabet writes it
+CODES = st.from_regex(r"[A-Z]{3}[UJZ][0-9]{6}", fullmatch=True)  # all but the check digit
 
 
 def run(*argv, cwd=None, **options):
@@ -72,7 +96,6 @@ def here(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory) -> Path:
     """Save a Florence-2 of 60,000 random weights: native class, byte-level tokenizer, 64x64."""
-    import torch
     from train import new_processor
     from transformers import Florence2Config, Florence2ForConditionalGeneration
 
@@ -101,10 +124,6 @@ def tiny_model(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def taught_model(tiny_model, tmp_path_factory) -> Path:
     """Teach all weights of the tiny model to write `TAUGHT` for each colour, in seconds."""
-    import torch
-
-    from container_ocr import load_model, prepare_inputs
-
     model, processor = load_model(tiny_model, device="cpu", dtype="fp32")
     images = [Image.new("RGB", (80, 60), colour) for colour in TAUGHT]
     inputs = prepare_inputs(processor, images, list(TAUGHT.values()))
@@ -120,3 +139,164 @@ def taught_model(tiny_model, tmp_path_factory) -> Path:
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def flags(here, tiny_model):
+    """Draw three photos and one text file that calls itself a photo; return the flags to read."""
+    for name in ("b.jpg", "a 1/한글.jpg", "c.jpg"):
+        draw_photo(here / "image" / name, name)
+    (here / "image" / "bad.jpg").write_text("no photo")
+    return ["--model", str(tiny_model), "--device", "cpu", "--dtype", "fp32"]
+
+
+@pytest.fixture
+def taught(here, taught_model):
+    """Paint a photo of each colour whose text the taught model knows; return the flags to read."""
+    for place, colour in enumerate(TAUGHT):
+        paint(here / f"image/{place}.png", colour)
+    return ["--model", str(taught_model), "--device", "cpu", "--dtype", "fp32"]
+
+
+def stop_before(batch: int, monkeypatch) -> list[int]:
+    """Press Ctrl-C before the model reads that batch; return the list of batch sizes to come."""
+    sizes, look_at = [], ContainerOCR.look_at
+
+    def stop_or_look_at(self, images, places):
+        if places:
+            if len(sizes) == batch:
+                raise KeyboardInterrupt
+            sizes.append(len(images))
+        return look_at(self, images, places)
+
+    monkeypatch.setattr(ContainerOCR, "look_at", stop_or_look_at)
+    return sizes
+
+
+def rows_of(path: str) -> list[list[str]]:
+    """Return the lines of a result file that are about photos, split at tabs."""
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    return [line.split("\t") for line in lines if not line.startswith("#")]
+
+
+@pytest.fixture
+def data(here, tiny_model):
+    """Draw six training photos of one container and two of another; return the flags to train."""
+    AcceleratorState._reset_state(reset_partial_state=True)  # as in a process of its own
+    for name, number, count in (("train", NUMBER, 6), ("val", OTHER, 2)):
+        rows = []
+        for view in range(count):
+            image = draw_photo(here / f"image/{name}{view}.jpg", f"{number} {view}")
+            row = {"image": str(image.relative_to(here)), "prefix": "<OCR>", "suffix": number}
+            rows.append(row)
+        path = here / f"dataset/{name}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(rows))
+    model = ["--model", str(tiny_model), "--device", "cpu", "--dtype", "fp32"]
+    return [*model, "--lr", "1e-2", "--lora_rank", "4"]
+
+
+def train(flags, *more: str) -> int:
+    """Run the script with its defaults but for a tiny model and few epochs."""
+    return finetune_florence.main([*flags, *more])
+
+
+def log_of(folder: str) -> list[dict]:
+    """Return the epochs' records."""
+    return [json.loads(line) for line in Path(folder, "train_log.jsonl").read_text().splitlines()]
+
+
+def weights_of(folder: str) -> dict[str, torch.Tensor]:
+    """Return the adapter's tensors."""
+    return load_file(Path(folder, "adapter_model.safetensors"))
+
+
+def assert_same_weights(one: str, other: str) -> None:
+    """Fail unless two folders hold the same adapter, bit for bit."""
+    first, second = weights_of(one), weights_of(other)
+    assert first.keys() == second.keys()
+    for name, tensor in first.items():
+        torch.testing.assert_close(tensor, second[name], rtol=0, atol=0)
+
+
+@pytest.fixture(scope="module")
+def microsoft(tmp_path_factory):
+    """Return a folder in Microsoft's layout: real structure, 50,265 tokens of our own."""
+    folder = tmp_path_factory.mktemp("microsoft") / "tiny"
+    shutil.copytree(DATA / "ms_tiny", folder)
+    specials = ["<s>", "<pad>", "</s>", "<unk>"]
+    tokens = [*specials, *sorted(ByteLevel.alphabet())]
+    tokens += [f"filler{i}" for i in range(50_264 - len(tokens))] + ["<mask>"]
+    vocab = {token: i for i, token in enumerate(tokens)}
+    (folder / "vocab.json").write_text(json.dumps(vocab), encoding="utf-8")
+    (folder / "merges.txt").write_text("#version: 0.2\n", encoding="utf-8")
+    return folder
+
+
+def broken_copy(folder, tmp_path, change):
+    """Return a copy of a model folder whose tensors `change` has changed."""
+    copy = tmp_path / "broken"
+    shutil.copytree(folder, copy)
+    tensors = load_file(copy / "model.safetensors")
+    change(tensors)
+    save_file(tensors, copy / "model.safetensors", metadata={"format": "pt"})
+    return copy
+
+
+def create_template() -> int:
+    """Run the first mode with its defaults."""
+    return prepare_dataset.main(["--mode", "create_template"])
+
+
+def prepare(*flags: str) -> int:
+    """Run the second mode with its defaults."""
+    return prepare_dataset.main(["--mode", "prepare", *flags])
+
+
+def labelled(*numbers: str) -> dict[str, str]:
+    """Draw a photo for each number; return {image: number}."""
+    labels = {f"image/{place:03}.jpg": number for place, number in enumerate(numbers)}
+    for image, number in labels.items():
+        draw_photo(Path(image), number)
+    return labels
+
+
+def some_numbers(count: int) -> list[str]:
+    """Return valid numbers as painted; their check digits are python-stdnum's."""
+    rng = random.Random(0)
+    codes = (
+        "".join(rng.choices(LETTERS, k=3)) + rng.choice("UJZ") + f"{rng.randrange(10**6):06d}"
+        for _ in range(count)
+    )
+    return [format_number(code + iso6346.calc_check_digit(code)) for code in codes]
+
+
+def bpe_tokenizer(processor: Florence2Processor) -> BartTokenizer:
+    """Return a tokenizer that knows some pieces of numbers as one token."""
+    pieces = "C S,Q U,CS QU,3 0,30 5,_ 3,_ 30,4 3,43 8,8 _,1 2,A B,_ A".replace("_", SPACE)
+    merges = pieces.split(",")
+    vocab = dict(processor.tokenizer.get_vocab())
+    for merge in merges:
+        vocab.setdefault(merge.replace(" ", ""), len(vocab))
+    return BartTokenizer(
+        vocab=vocab, merges=[tuple(merge.split()) for merge in merges], image_token="<image>"
+    )
+
+
+@pytest.fixture(scope="module")
+def processor(tiny_model) -> Florence2Processor:
+    """Return the tiny model's processor."""
+    return Florence2Processor.from_pretrained(tiny_model)
+
+
+def read(model, processor, images) -> list[Transcript]:
+    """Return the transcripts of images."""
+    with torch.inference_mode():
+        photos = look(model, len(images), **prepare_inputs(processor, images))
+        return transcribe(model, processor, photos)
+
+
+def transcript(text: str, probability: float = 0.99, **alternatives: float) -> Transcript:
+    """Return a transcript of one token a character, all equally sure."""
+    log_probs = (math.log(probability),) * len(text)
+    return Transcript(text, tuple(range(1, len(text) + 1)), log_probs, tuple(alternatives.items()))

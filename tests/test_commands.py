@@ -14,8 +14,14 @@ from peft import LoraConfig, get_peft_model
 from transformers import Florence2ForConditionalGeneration
 
 SCRIPTS = ["prepare_dataset", "finetune_florence", "batch_process", "container_ocr"]
+
+
 DEMO = ["render", "train", "ablate", "calibrate"]
+
+
 GUIDES = ["README.md", "README.ko.md"]
+
+
 HEAVY = ("torch", "transformers", "peft", "timm", "accelerate")
 
 
@@ -141,9 +147,6 @@ def test_an_absent_device_is_refused_without_importing_torch(script, job):
     found, stderr, heavy = type_command(f"{script} --device mps", job)
     assert "--device mps is not on this machine, which has: " in error_line(stderr)
     assert (found, heavy) == (2, [])
-
-
-# ---- the guide -------------------------------------------------------------------------------
 
 
 def read_guide(name: str) -> str:

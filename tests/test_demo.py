@@ -14,7 +14,10 @@ import train
 from conftest import ROOT, run
 from stdnum import iso6346
 
-from container_ocr import ContainerOCR, FinetunedContainerOCR, find_numbers, load_image, load_model
+from container_ocr import ContainerOCR, FinetunedContainerOCR
+from containers.finding import find_numbers
+from containers.photos import load_image
+from florence.checkpoint import load_model
 
 MODEL = ROOT / "demo/model"
 

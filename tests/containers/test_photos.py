@@ -1,11 +1,12 @@
-"""Any photo becomes upright, right-looking RGB, or one clear reason why not."""
+"""Tests of photos as they come: odd modes, odd files, odd names."""
 
 import os
 
 import pytest
 from PIL import Image
 
-from container_ocr import ImageError, UserError, find_image, list_images, load_image, to_rgb
+from containers.errors import ImageError, UserError
+from containers.photos import find_image, list_images, load_image, to_rgb
 
 
 @pytest.fixture

@@ -1,0 +1,56 @@
+"""The flags that several commands share, and the values that they take."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import re
+
+from containers.review import REVIEW_BELOW
+
+DEFAULT_MODEL = "florence-community/Florence-2-large"
+DEVICES = ("auto", "cuda", "mps", "cpu")
+DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}  # by flag, as torch names them
+
+
+def add_model_flags(parser: argparse.ArgumentParser, lora: bool = True) -> None:
+    """Add the flags that choose what reads, where and how precisely: the same in every script."""
+    add, default = parser.add_argument, f"default: {DEFAULT_MODEL}"
+    if lora:
+        add("--lora_path", metavar="DIR", help="adapter made by finetune_florence.py")
+        default = f"default: the adapter's, else {DEFAULT_MODEL}"
+    add("--model", metavar="ID_OR_DIR", help=f"hub id or folder of a Florence-2 ({default})")
+    add("--device", default="auto", choices=DEVICES, help="auto takes the first that is there")
+    add("--dtype", default="auto", choices=["auto", *DTYPES], help="auto goes by the device")
+
+
+def add_reading_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say when a reading is doubtful, and what is done then."""
+    add = parser.add_argument
+    unsure = "a number with less confidence is for review"
+    add("--review_below", type=share, default=REVIEW_BELOW, help=unsure)
+    again = "cut out what is not ok and read it again, larger (default: yes)"
+    add("--second_look", action=argparse.BooleanOptionalAction, default=True, help=again)
+    add("--owner_codes", metavar="FILE", help="known owner codes, one per line; others: review")
+
+
+def share(text: str) -> float:
+    """Parse a flag's value from 0 to 1."""
+    with contextlib.suppress(ValueError):
+        if 0 <= float(text) <= 1:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+
+
+def positive(text: str) -> int:
+    """Parse a flag's value that must be a whole number above zero."""
+    if not re.fullmatch("0*[1-9][0-9]{0,8}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
+    return int(text)
+
+
+def seed(text: str) -> int:
+    """Parse a flag's value that can seed every random generator: 0 to 2^32 - 1."""
+    if not re.fullmatch("[0-9]{1,10}", text) or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {2**32 - 1}")
+    return int(text)

@@ -1,0 +1,88 @@
+"""Several views of one container: what is read from them is fused into one line."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+
+from containers.iso6346 import is_valid
+from containers.results import Row
+from containers.review import doubt_confidence
+
+GROUP_BY = r"^(.+)_[A-Za-z]+_[0-9]+[.]"  # 000207_LEFT_1.jpg, 000207_RIGHT_2.jpg: 000207
+UNSEEN = 0.01  # of the probability that a view leaves to other numbers, what each of them gets
+TINY = 1e-9
+
+
+def group_of(image: str, pattern: re.Pattern[str]) -> str:
+    """Return the name that the views of one container share; a photo without one stands alone."""
+    folder, _, name = image.rpartition("/")
+    found = pattern.search(name)
+    if found is None:
+        return image
+    key = found[1] if pattern.groups else found[0]
+    return f"{folder}/{key}" if folder else key
+
+
+def probabilities(row: Row) -> dict[str, float]:
+    """Return the valid numbers that a view may show, each with the model's probability of it."""
+    numbers = dict(row.get("alternatives", ()))
+    if is_valid(row["number"]):
+        numbers[row["number"]] = max(row["confidence"], numbers.get(row["number"], 0.0))
+    return numbers
+
+
+def fuse(name: str, views: list[Row], review_below: float) -> Row:
+    """Return one row for the views of one container: their log-probabilities are added.
+
+    Of what a view leaves to numbers that it does not name, each gets the share UNSEEN. The
+    confidence is the number's share of the sum over all numbers, the unseen ones too.
+    """
+    known = [probabilities(row) for row in views]
+    rests = [UNSEEN * max(TINY, 1 - sum(view.values())) for view in known]
+    fused = {
+        number: math.exp(sum(math.log(v.get(number, rest)) for v, rest in zip(known, rests)))
+        for number in sorted({number for view in known for number in view})
+    }
+    if fused:
+        number = max(fused, key=fused.get)
+        confidence = fused[number] / (sum(fused.values()) + math.prod(rests) / UNSEEN)
+        reason = doubt_confidence(confidence, review_below)
+        doubts = [row["reason"] for row in views if row["number"] == number]
+        if not reason and any(doubts) and all(doubts):
+            reason = doubts[0]
+    else:  # no view has a number that checks
+        best = max(views, key=lambda row: (row["number"] is not None, row["confidence"]))
+        number, confidence, reason = best["number"], best["confidence"], best["reason"]
+    return {
+        "image": name,
+        "number": number,
+        "status": ("review" if reason else "ok") if number else "none",
+        "reason": reason,
+        "confidence": round(confidence, 3),
+        "raw_text": "; ".join(
+            f"{Path(row['image']).name} {row['number'] or '-'} {row['confidence']:.3f}"
+            for row in views
+        ),
+    }
+
+
+def fuse_group(name: str, views: list[Row], review_below: float) -> list[Row]:
+    """Return a row for each container that a group of views is sure of; mostly it is one.
+
+    Views that are each `ok` with another number are not forced into one: all are for review.
+    """
+    read = [row for row in views if row["status"] != "error"]
+    sure = sorted({row["number"] for row in read if row["status"] == "ok"})
+    if not read:
+        return [views[0] | {"image": name}]
+    if len(sure) < 2:
+        return [fuse(name, read, review_below)]
+    rows = []
+    for number in sure:
+        own = [row for row in read if row["status"] != "ok" or row["number"] == number]
+        others = ", ".join(other for other in sure if other != number)
+        reason = f"other views of {name} show {others}"
+        rows.append(fuse(name, own, review_below) | {"status": "review", "reason": reason})
+    return rows

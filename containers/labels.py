@@ -1,0 +1,176 @@
+"""The labels of annotations.json: read, checked against the photos, split for training."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from containers.command_line import say
+from containers.edited_json import read_json_file
+from containers.errors import UserError
+from containers.iso6346 import check_digit, compact, format_number, is_valid, split_number
+from containers.photos import check_image, find_image, photo_key
+
+TODO = "TODO"
+PARTS = ("owner_code", "serial_number", "check_digit")
+VALIDATION_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Example:
+    """One labelled photo: where it is and the number as painted."""
+
+    image_path: Path
+    number: str
+
+    @property
+    def box(self) -> str:
+        """Return which container it shows: the number but for its check digit."""
+        return compact(self.number)[:10]
+
+
+def read_annotations(path: Path) -> dict:
+    """Return annotations.json with its "images", each an object with an "image_path"."""
+    data = read_json_file(path, "--annotation_file", "make it with --mode create_template")
+    images = data.get("images") if isinstance(data, dict) else None
+    if not isinstance(images, list):
+        raise UserError(f'{path}: needs {{"images": [...]}} at its top')
+    for place, entry in enumerate(images, 1):
+        if not isinstance(entry, dict) or not isinstance(entry.get("image_path"), str):
+            raise UserError(f'{path}: entry {place} of "images" has no "image_path" text')
+    return data
+
+
+def read_truth(path: Path) -> dict[str, str]:
+    """Return the labelled numbers of annotations.json by `photo_key`."""
+    truth = {}
+    for entry in read_annotations(path)["images"]:
+        try:
+            number = label_of(entry)
+        except UserError as error:
+            say(f"warning: {entry['image_path']}: {error}; not compared")
+            continue
+        if number is not None:
+            truth[photo_key(entry["image_path"], path.parent)] = number
+    return truth
+
+
+def is_todo(value: object) -> bool:
+    """Tell whether a field still waits for its label."""
+    return isinstance(value, str) and value.strip().upper() in ("", TODO)
+
+
+def label_of(entry: dict) -> str | None:
+    """Return an entry's number as painted, or None while it is TODO; raises `UserError`.
+
+    A whole number is written `CSQU 305438 3`; what is no ISO 6346 number is kept as typed.
+    """
+    fields = {key: entry.get(key, TODO) for key in ("container_number", *PARTS)}
+    for key, value in fields.items():
+        if not isinstance(value, str):
+            raise UserError(f"{key} is {json.dumps(value)}: write it as text, in double quotes")
+    number = fields.pop("container_number")
+    parts = {key: compact(value) for key, value in fields.items() if not is_todo(value)}
+    if is_todo(number):
+        if parts and len(parts) < len(PARTS):
+            raise UserError(f"{', '.join(parts)} filled, but container_number is {TODO}: fill it")
+        number = " ".join(parts.values())
+    code = compact(number)
+    whole = code + parts.get("check_digit", "")
+    if re.fullmatch("[A-Z]{4}[0-9]{7}", whole) and not contradicting(whole, parts):
+        code = whole  # the check digit stands in its own field alone
+    if wrong := contradicting(code, parts):
+        filled = ", ".join(f"{key} {parts[key]}" for key in wrong)
+        raise UserError(f"container_number {number} contradicts {filled}")
+    if re.fullmatch("[A-Z]{4}[0-9]{7}", code):
+        return format_number(code)
+    return " ".join(re.split(r"[\s-]+", number.strip().upper())) or None
+
+
+def contradicting(code: str, parts: dict[str, str]) -> list[str]:
+    """Return the names of the filled parts that do not fit the compact number."""
+    if len(code) == 11:
+        whole = dict(zip(PARTS, split_number(code)))
+        return [key for key, value in parts.items() if value != whole[key]]
+    joined = "".join(re.escape(parts[key]) if key in parts else ".*" for key in PARTS)
+    return [] if re.fullmatch(joined, code) else list(parts)
+
+
+def iso_problem(number: str) -> str | None:
+    """Return why a label is no valid ISO 6346 number, or None."""
+    code = compact(number)
+    if is_valid(code):
+        return None
+    try:
+        fitting = check_digit(code)
+    except ValueError:
+        return f"{number} is not ISO 6346 (three letters, U, J or Z, six digits, check digit)"
+    if len(code) != 11:
+        return f"{number} is not ISO 6346 (it needs one check digit after six digits)"
+    return f"{number}: check digit {code[10]} does not fit ({fitting} would); look again"
+
+
+@dataclass
+class Labels:
+    """The labelled photos of annotations.json, and what is wrong with it, line by line."""
+
+    examples: list[Example]
+    errors: list[str]
+    warnings: list[str]
+    todo: int = 0
+
+
+def check_labels(entries: list[dict], folder: Path, strict: bool) -> Labels:
+    """Check every entry and its photo; nothing is raised, so that one run shows all problems."""
+    labels = Labels([], [], [])
+    seen: dict[str, str] = {}
+    for entry in entries:
+        image, key = entry["image_path"], photo_key(entry["image_path"], folder)
+        try:
+            number = label_of(entry)
+            if number is None:
+                labels.todo += 1
+                continue
+            if key in seen:
+                if compact(seen[key]) != compact(number):
+                    raise UserError(f"listed twice, as {seen[key]} and as {number}")
+                labels.warnings.append(f"{image}: listed twice with one label; used once")
+                continue
+            seen[key] = number
+            path = find_image(image, folder)
+            check_image(path)
+        except UserError as error:
+            labels.errors.append(f"{image}: {error}")
+            continue
+        if problem := iso_problem(number):
+            (labels.errors if strict else labels.warnings).append(f"{image}: {problem}")
+        labels.examples.append(Example(path, number))
+    return labels
+
+
+def split_examples(examples: list[Example], seed: int) -> tuple[list[Example], list[Example]]:
+    """Return (training, validation), about 80/20; photos of one container stay on one side.
+
+    A container's place in the draw depends on its number and the seed alone, so labels added later
+    move few photos across. Raises `UserError` with fewer than two containers.
+    """
+    groups: dict[str, list[Example]] = {}
+    for example in sorted(examples, key=lambda e: str(e.image_path)):
+        groups.setdefault(example.box, []).append(example)
+    if len(groups) < 2:
+        raise UserError(
+            f"all {len(examples)} labelled photos show one container: training needs at least two, "
+            "one of them for validation"
+        )
+    order = sorted(groups, key=lambda n: hashlib.sha256(f"{seed} {n}".encode()).digest())
+    wanted, chosen, count = len(examples) * VALIDATION_SHARE, [], 0
+    for number in order:
+        if abs(count + len(groups[number]) - wanted) < abs(count - wanted):
+            chosen.append(number)
+            count += len(groups[number])
+    chosen = chosen or [min(order, key=lambda n: len(groups[n]))]
+    validation = [example for number in chosen for example in groups.pop(number)]
+    return [example for number in sorted(groups) for example in groups[number]], validation

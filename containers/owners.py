@@ -1,0 +1,30 @@
+"""Owner codes that somebody knows: a list in a file, one code per line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from containers.errors import FlagError
+from containers.iso6346 import compact
+
+
+def read_owner_codes(path: str | None) -> frozenset[str]:
+    """Return the owner codes in a file, one per line, # for comments; raises `FlagError`."""
+    if path is None:
+        return frozenset()
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a text"
+        raise FlagError(f"cannot read --owner_codes {path}: {reason}") from None
+    codes = {compact(line.split("#")[0]): place for place, line in enumerate(lines, 1)}
+    codes.pop("", None)
+    for code, place in codes.items():
+        if not re.fullmatch("[A-Z]{3}[UJZ]", code):
+            raise FlagError(
+                f"--owner_codes {path}, line {place}: {code} is no owner code like CSQU"
+            )
+    if not codes:
+        raise FlagError(f"--owner_codes {path} holds no owner code")
+    return frozenset(codes)

@@ -1,0 +1,135 @@
+"""Find photos, name them and open them: upright RGB, or an `ImageError` that says why not."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import unicodedata
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from containers.command_line import say
+from containers.errors import FlagError, ImageError, UserError, one_line
+from containers.files import relative_path
+
+if TYPE_CHECKING:  # heavy: imported where an image is really opened
+    from PIL import Image
+
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
+
+
+def list_images(folder: Path | str) -> list[str]:
+    """Return the images in `folder` and below, as `relative_path`s, sorted.
+
+    Raises `FlagError` where there is no such folder, `UserError` where it holds no image.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        kind = "is a file, not a folder" if folder.exists() else "no such folder"
+        raise FlagError(f"{folder}: {kind}; name the folder that holds your photos")
+    below = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
+    files = [folder / f for f in below if not any(part.startswith(".") for part in f.parts)]
+    images = [f for f in files if f.suffix.lower() in IMAGE_SUFFIXES]
+    if not images:
+        seen = ", ".join(sorted({f.suffix or f.name for f in files})[:5]) or "nothing"
+        kinds = " ".join(sorted(IMAGE_SUFFIXES))
+        raise UserError(f"no image in {folder} (it holds {seen}); these are read: {kinds}")
+    if passed_over := sum(f.suffix.lower() in (".heic", ".heif") for f in files):
+        say(f"warning: {passed_over} .heic photos passed over; save them as JPEG to have them read")
+    return sorted(map(relative_path, images))
+
+
+def find_image(image_path: str, folder: Path) -> Path:
+    """Return where an image listed in a JSON file is: from the working directory, else `folder`.
+
+    Raises `ImageError` where it is in neither.
+    """
+    for base in (Path(), folder):
+        for form in ("NFC", "NFD"):  # Korean names copied from a Mac come decomposed
+            for spelling in (image_path, image_path.replace("\\", "/")):
+                path = base / unicodedata.normalize(form, spelling)
+                with contextlib.suppress(OSError, ValueError):  # a name that no system allows
+                    if path.is_file():
+                        return path
+    hint = "" if image_path.isprintable() else " (write / between folders, not a backslash)"
+    raise ImageError(f"no such file{hint}")
+
+
+def photo_key(image_path: str, folder: Path) -> str:
+    """Return one spelling for all names of a photo: the real file's, or else a plain path."""
+    with contextlib.suppress(ImageError):
+        image_path = os.path.realpath(find_image(image_path, folder))
+    plain = os.path.normpath(image_path.replace("\\", "/")).replace(os.sep, "/")
+    return unicodedata.normalize("NFC", plain)
+
+
+@contextlib.contextmanager
+def opening(path: Path | str) -> Iterator[None]:
+    """Turn whatever Pillow raises for a file into an `ImageError` with the reason."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # large photos and odd EXIF are no news to the user
+            yield
+    except FileNotFoundError:
+        raise ImageError("no such file") from None
+    except UnidentifiedImageError:
+        reason = "empty file" if os.path.getsize(path) == 0 else "not an image that Pillow can read"
+        raise ImageError(reason) from None
+    except Image.DecompressionBombError:
+        limit = 2 * Image.MAX_IMAGE_PIXELS // 10**6
+        raise ImageError(f"over {limit} million pixels; make it smaller") from None
+    except Exception as error:  # a decoder given damaged bytes raises whatever it meets
+        reason = getattr(error, "strerror", None) or f"damaged image: {one_line(error)}"
+        raise ImageError(reason) from None
+
+
+def check_image(path: Path | str) -> None:
+    """Raise `ImageError` unless a photo can be decoded; a JPEG is only decoded small."""
+    from PIL import Image
+
+    with opening(path), Image.open(path) as image:
+        image.draft("RGB", (64, 64))
+        image.load()
+
+
+def load_image(path: Path | str, size: tuple[int, int] | None = None) -> Image.Image:
+    """Return the photo in a file as an upright RGB PIL image; raises `ImageError`.
+
+    With `size`, (width, height), it is squashed to that; a large JPEG is decoded at a half, a
+    quarter or an eighth, as long as that is no smaller either way round.
+    """
+    from PIL import Image
+
+    with opening(path), Image.open(path) as image:
+        if size is None:
+            return to_rgb(image)
+        image.draft("RGB", (max(size), max(size)))
+        return squash(to_rgb(image), size)
+
+
+def squash(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Return an image resized to (width, height), whatever its shape: what the model sees."""
+    from PIL import Image
+
+    return image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Return any PIL image as RGB: upright by EXIF, alpha over white, 16 bits scaled to 8."""
+    from PIL import Image, ImageOps
+
+    with contextlib.suppress(Exception):  # EXIF that cannot be parsed: the photo as it lies
+        image = ImageOps.exif_transpose(image)
+    if image.mode.startswith(("I", "F")):
+        pixels = image.convert("F")
+        peak = pixels.getextrema()[1]
+        white = next((w for w in (1, 255, 4095, 65535) if peak <= w), peak)  # 8, 12 or 16 bits
+        image = pixels.point(lambda value: value * (255 / white) + 0.5).convert("L")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")

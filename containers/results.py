@@ -1,0 +1,160 @@
+"""Result files: a line for each photo, as text, .csv or .jsonl; written as it is read."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import csv
+import io
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from containers.command_line import say
+from containers.errors import FlagError, UserError
+from containers.files import TEXT, replacing, writing
+
+FIELDS = ("image", "number", "status", "reason", "confidence", "raw_text")
+STATUSES = ("ok", "review", "none", "error")
+MADE_BY = "# batch_process.py"
+CONTROLS = {"t": "\t", "n": "\n", "r": "\r", "\\": "\\"}
+Row = dict[str, object]
+
+
+def escape_controls(text: str) -> str:
+    r"""Return a file name in which tabs, line ends and backslashes are `\t`, `\n`, `\r`, `\\`."""
+    return text.translate({ord(char): repr(char)[1:-1] for char in "\\\t\n\r"})
+
+
+def format_row(row: dict[str, object]) -> str:
+    """Return a reading's record as a line: image, number, status, confidence, text by tabs."""
+    status = f"{row['status']}: {row['reason']}" if row["reason"] else row["status"]
+    image, number = escape_controls(row["image"]), row["number"] or ""
+    return "\t".join((image, number, status, f"{row['confidence']:.3f}", row["raw_text"]))
+
+
+def format_result(row: Row, suffix: str) -> str:
+    """Return a row as a line of a .csv, .jsonl or tab-separated file."""
+    if suffix == ".jsonl":
+        return json.dumps(row, ensure_ascii=False)
+    if suffix == ".csv":
+        line = io.StringIO()
+        row = row | {"image": escape_controls(row["image"])}
+        csv.writer(line, lineterminator="").writerow([row[field] for field in FIELDS])
+        return line.getvalue()
+    return format_row(row)
+
+
+def parse_result(line: str, suffix: str) -> Row:
+    """Return the row that `format_result` wrote; raises ValueError, KeyError or TypeError."""
+    if suffix == ".jsonl":
+        row = json.loads(line)
+    elif suffix == ".csv":
+        row = dict(zip(FIELDS, next(csv.reader([line])), strict=True))
+    else:
+        image, number, status, confidence, raw_text = line.split("\t")
+        status, _, reason = status.partition(": ")
+        row = dict(zip(FIELDS, (image, number, status, reason, confidence, raw_text)))
+    if suffix != ".jsonl":
+        row["image"] = re.sub(r"\\([tnr\\])", lambda m: CONTROLS[m[1]], row["image"])
+    texts = [row["image"], row["number"] or "", row["reason"], row["raw_text"]]
+    if row["status"] not in STATUSES or not all(isinstance(text, str) for text in texts):
+        raise ValueError("not a result")
+    return {**row, "number": row["number"] or None, "confidence": float(row["confidence"])}
+
+
+def read_results(path: Path, suffix: str = "") -> tuple[str, list[Row]]:
+    """Return the first line of a result file and its rows; raises `UserError`."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read {path}: {getattr(error, 'strerror', 'not a text')}") from None
+    rows, lines = [], [line.rstrip("\r") for line in text.split("\n")]
+    for place, line in enumerate(lines, 1):
+        if line.startswith("#") or line in ("", ",".join(FIELDS)):
+            continue
+        try:
+            rows.append(parse_result(line, suffix or path.suffix.lower()))
+        except (ValueError, KeyError, TypeError, RecursionError, csv.Error):
+            raise UserError(f"{path}, line {place}: not a line of a result file") from None
+    return lines[0], rows
+
+
+def write_results(output: Path, description: str, rows: list[Row], noun: str) -> str:
+    """Write a result file with a count at its end; return the count."""
+    suffix, count = output.suffix.lower(), Counter(row["status"] for row in rows)
+    summary = ", ".join(f"{count[status]} {status}" for status in STATUSES)
+    summary = f"{len(rows)} {noun}: {summary}"
+    columns = "\t".join(field for field in FIELDS if field != "reason")
+    with replacing(output) as file:
+        print(
+            description,
+            ",".join(FIELDS) if suffix == ".csv" else f"# {columns}",
+            sep="\n",
+            file=file,
+        )
+        for row in rows:
+            print(format_result(row, suffix), file=file)
+        print(f"# {summary}", file=file)
+    return summary
+
+
+class Journal:
+    """The lines of a run that is not complete, in the order in which they were read."""
+
+    def __init__(self, output: Path):
+        self.output, self.path = output, output.with_name(output.name + ".partial")
+        self.suffix = output.suffix.lower()
+
+    def check(self) -> None:
+        """Raise `FlagError` where the results cannot be written, or would replace another file."""
+        with writing(self.output):
+            with open(self.path, "ab") as file:
+                empty = file.tell() == 0
+            if empty:
+                self.path.unlink()
+            old = self.output.read_bytes()[:99] if self.output.exists() else b""
+        if old and not old.removeprefix(codecs.BOM_UTF8).startswith(MADE_BY.encode()):
+            raise FlagError(f"--output {self.output} is no result file; choose another name")
+
+    def earlier(self, description: str) -> dict[str, Row]:
+        """Return what `--resume` need not read again, by image, and drop a torn last line.
+
+        That is what a complete file could read, and all of a stopped run. Raises `UserError` where
+        another model made them.
+        """
+        if self.path.exists():
+            data = self.path.read_bytes()
+            os.truncate(self.path, data.rfind(b"\n") + 1)
+        found: dict[str, Row] = {}
+        for path in (self.path, self.output):
+            made_by, rows = read_results(path, self.suffix) if path.exists() else ("", [])
+            if rows and made_by != description:
+                if found:
+                    break  # the complete file is an older run's, which this one was to replace
+                raise UserError(f"{path} was made by another run ({made_by[2:]}); omit --resume")
+            done = [row for row in rows if path == self.path or row["status"] != "error"]
+            found = {row["image"]: row for row in done} | found
+        say(f"resume: {len(found)} photos were read before")
+        return found
+
+    def write(self, description: str, rows: Iterator[Row], resume: bool) -> Iterator[Row]:
+        """Yield the rows, each one when it is on the disk; the first opens the file."""
+        with contextlib.ExitStack() as stack:
+            file = None
+            for row in rows:
+                if file is None:
+                    file = stack.enter_context(open(self.path, "a" if resume else "w", **TEXT))
+                    if file.tell() == 0:
+                        print(description, file=file)
+                print(format_result(row, self.suffix), file=file, flush=True)
+                yield row
+
+    def finish(self, description: str, rows: list[Row]) -> str:
+        """Write the result file, and drop the lines of the run; return the count."""
+        summary = write_results(self.output, description, rows, "images")
+        self.path.unlink(missing_ok=True)
+        return summary

@@ -1,0 +1,76 @@
+"""Work ahead of the model: other processes open the photos that it will ask for next."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+from containers.errors import UserError
+
+MOST_WORKERS = 16  # processes that open photos ahead of the model
+FEW_PHOTOS = 16  # up to so many, starting processes costs more than they save
+
+
+@contextlib.contextmanager
+def workers(count: int) -> Iterator[Executor | None]:
+    """Give processes that open photos ahead of the model; none where `count` is 0.
+
+    They import no torch. One that dies, as where memory is short, is a `UserError`.
+    """
+    if not count:
+        yield None
+        return
+    spawned = multiprocessing.get_context("spawn")  # a fork of a process with threads can hang
+    pool = ProcessPoolExecutor(count, spawned, begin_worker)
+    try:
+        yield pool
+    except BrokenProcessPool:
+        raise UserError(
+            "a process that opens photos was ended by the system: close other programs"
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def begin_worker() -> None:
+    """Have a worker leave Ctrl-C to the process that started it, and end when that has ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+
+
+def worker_count(photos: int, device: str) -> int:
+    """Return how many processes shall open so many photos: a model on the CPU needs the cores."""
+    cores = (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if photos <= FEW_PHOTOS:
+        return 0
+    return 1 if device == "cpu" else max(1, min(MOST_WORKERS, cores - 1))
+
+
+def submit(pool: Executor | None, function: Callable, *args: object) -> Future:
+    """Return the result to come of a call in one of the `workers`; without any, call it here."""
+    if pool is not None:
+        return pool.submit(function, *args)
+    future = Future()
+    try:
+        future.set_result(function(*args))
+    except UserError as error:
+        future.set_exception(error)
+    return future
+
+
+def ahead(tasks: Iterable[tuple], pool: Executor | None, count: int) -> Iterator[Future]:
+    """Yield the results to come of (function, *arguments), in order, so many of them under way."""
+    futures: deque[Future] = deque()
+    for task in tasks:
+        futures.append(submit(pool, *task))
+        if len(futures) > (count if pool else 0):
+            yield futures.popleft()
+    yield from futures

@@ -1,0 +1,1 @@
+"""How Florence-2 is loaded, fed, taught, and held inside ISO 6346."""

@@ -1,0 +1,147 @@
+"""LoRA adapters in peft's own format: made, saved, attached to a model, merged into it."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from containers.command_line import say
+from containers.errors import FlagError, ModelError, UserError
+from containers.flags import DEFAULT_MODEL
+from florence.microsoft import EMBEDDING, rename_microsoft
+from florence.model_folder import loading, read_json
+
+if TYPE_CHECKING:
+    import torch
+    from peft import PeftModel
+    from transformers import Florence2ForConditionalGeneration
+
+LANGUAGE_LAYERS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
+VISION_LAYERS = ("qkv", "proj", "fc1", "fc2")
+LORA_TARGETS = {  # where in the model, and the linear layers there
+    "decoder": {"language_model.decoder": LANGUAGE_LAYERS},
+    "language": {"language_model": LANGUAGE_LAYERS},
+    "all": {"language_model": LANGUAGE_LAYERS, "vision_tower": VISION_LAYERS},
+}
+
+
+def read_adapter_config(folder: Path | str) -> dict:
+    """Return the peft configuration in an adapter folder; raises `FlagError` if it is none."""
+    path = Path(folder)
+    if not (path / "adapter_config.json").is_file():
+        kind = "holds no adapter_config.json" if path.is_dir() else "no such folder"
+        raise FlagError(f"--lora_path {folder}: {kind}; name the --output of finetune_florence.py")
+    if not (path / "adapter_model.safetensors").is_file():
+        raise FlagError(f"--lora_path {folder}: no adapter_model.safetensors (pickle is not read)")
+    return read_json(path / "adapter_config.json")
+
+
+def base_model(model: str | None, lora_path: str | None) -> str:
+    """Return the model asked for, else the one the adapter was trained on, else the default."""
+    if model is None and lora_path is not None:
+        model = read_adapter_config(lora_path).get("base_model_name_or_path")
+    return str(model or DEFAULT_MODEL)
+
+
+def attach_adapter(model: Florence2ForConditionalGeneration, lora_path: Path | str) -> PeftModel:
+    """Return `model` with the LoRA adapter in a folder; raises `ModelError`.
+
+    Adapters trained on Microsoft's remote code have their tensors renamed. The modules to adapt are
+    those the tensors name, so a tensor that finds no place cannot go unseen.
+    """
+    from peft import PeftConfig, PeftModel, set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    head = "base_model.model."
+    with loading(f"adapter {lora_path}"):
+        saved = load_file(Path(lora_path) / "adapter_model.safetensors")
+        tensors = {rename_microsoft(name.removeprefix(head)): t for name, t in saved.items()}
+        adapted = {name: name.split(".lora_")[0] for name in tensors if ".lora_" in name}
+        modules = dict(model.named_modules())
+        homeless = [name for name, module in adapted.items() if module not in modules]
+        config = PeftConfig.from_pretrained(lora_path)
+        config.inference_mode, config.target_modules = True, sorted(set(adapted.values()))
+        config.exclude_modules = config.layers_to_transform = None
+        if not homeless:
+            network = PeftModel(model, config)
+            rows = len(model.get_output_embeddings().weight)
+            state = {head + name: grown(name, tensor, rows) for name, tensor in tensors.items()}
+            result = set_peft_model_state_dict(network, state)
+            homeless = result.unexpected_keys
+    if homeless:
+        raise ModelError(f"adapter {lora_path}: the model has no place for {homeless[0]}")
+    if lacking := [name for name in result.missing_keys if ".lora_" in name]:
+        raise ModelError(f"adapter {lora_path} lacks {lacking[0]}")
+    return network
+
+
+def grown(name: str, tensor: torch.Tensor, rows: int) -> torch.Tensor:
+    """Return an adapter's tensor; one with a row for each word gets zero rows for what we added."""
+    import torch
+
+    per_word = name in (EMBEDDING, "lm_head.base_layer.weight", "lm_head.lora_B.weight")
+    if not per_word or len(tensor) >= rows:
+        return tensor
+    return torch.cat([tensor, tensor.new_zeros(rows - len(tensor), *tensor.shape[1:])])
+
+
+def merge_adapter(model: PeftModel) -> Florence2ForConditionalGeneration | PeftModel:
+    """Return the model with its adapter added to the weights: reading takes no second product.
+
+    One that adapts the words stays as it is, since input and output share these weights.
+    """
+    adapted = {name.rpartition(".lora_")[0] for name, _ in model.named_parameters()}
+    if any(name.endswith(("lm_head", "shared", "embed_tokens")) for name in adapted):
+        return model
+    return model.merge_and_unload()
+
+
+def add_lora(
+    model: Florence2ForConditionalGeneration, base: str, args: argparse.Namespace
+) -> PeftModel:
+    """Return the model with a fresh adapter, all else frozen; print how many modules it hits.
+
+    Raises `UserError` where a target hits none.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    places, names = LORA_TARGETS[args.lora_targets], [name for name, _ in model.named_modules()]
+    patterns = {where: re.escape(f"model.{where}.") + r".*\b(?:%s)" for where in places}
+    for where, layers in places.items():
+        hits = {x: sum(bool(re.fullmatch(patterns[where] % x, n)) for n in names) for x in layers}
+        say(f"LoRA on {where}: " + ", ".join(f"{count} {layer}" for layer, count in hits.items()))
+        if missed := [layer for layer, count in hits.items() if not count]:
+            raise UserError(f"LoRA target {missed[0]} matches no module of {where}")
+    config = LoraConfig(
+        r=args.lora_rank,
+        lora_alpha=args.lora_alpha,
+        lora_dropout=args.lora_dropout,
+        target_modules="|".join(patterns[where] % "|".join(places[where]) for where in places),
+    )
+    model.name_or_path = str(Path(base).resolve()) if Path(base).is_dir() else base  # is recorded
+    adapted = get_peft_model(model, config)
+    trainable, total = adapted.get_nb_trainable_parameters()
+    say(f"trainable parameters: {trainable:,} of {total:,} ({100 * trainable / total:.2f} %)")
+    return adapted
+
+
+def train_mode(model: PeftModel) -> None:
+    """Put LoRA's own dropout in training mode, and all that is frozen in eval mode."""
+    from peft.tuners.lora import LoraLayer
+
+    model.eval()
+    for module in model.modules():
+        if isinstance(module, LoraLayer):
+            module.lora_dropout.train()
+
+
+def save_adapter(model: PeftModel, folder: Path) -> None:
+    """Write the adapter beside its place, then rename file by file."""
+    saving = folder / ".saving"
+    model.save_pretrained(saving, save_embedding_layers=False)  # else it asks the hub
+    (saving / "README.md").unlink(missing_ok=True)  # peft's empty model card
+    for file in sorted(saving.iterdir(), key=lambda file: file.suffix == ".json"):
+        file.replace(folder / file.name)
+    saving.rmdir()

@@ -1,0 +1,104 @@
+"""Load a Florence-2 from either published layout, with or without an adapter."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from containers.errors import FlagError, ModelError
+from containers.flags import DEFAULT_MODEL, DTYPES
+from florence.adapter import attach_adapter, base_model, merge_adapter, read_adapter_config
+from florence.attention import register_attention
+from florence.devices import (
+    choose_device,
+    choose_dtype,
+    drivers_present,
+    keep_freed_memory,
+    require_device,
+)
+from florence.microsoft import EMBEDDING, microsoft_config, microsoft_processor, microsoft_weights
+from florence.model_folder import fetch_model, loading, read_model_config
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import Florence2ForConditionalGeneration, Florence2Processor
+
+
+def require_model(model: str | None, lora_path: str | None, device: str) -> None:
+    """Raise `FlagError` for a model, adapter or device that is not there; needs no torch."""
+    require_device(device, drivers_present())
+    if lora_path is not None:
+        read_adapter_config(lora_path)
+    source = base_model(model, lora_path)
+    if Path(source).is_dir():
+        read_model_config(Path(source))
+    elif Path(source).exists() or not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", source):
+        whose = f", the base of adapter {lora_path}," if lora_path and not model else ""
+        raise FlagError(
+            f"--model {source}{whose} is neither a folder nor an id like {DEFAULT_MODEL}; pass "
+            "--model FOLDER"
+        )
+
+
+def load_checkpoint(
+    folder: Path, dtype: str
+) -> tuple[Florence2ForConditionalGeneration, Florence2Processor]:
+    """Return model and processor from a folder in either layout; raises `ModelError`.
+
+    Every weight must come from the folder's safetensors: a tensor missing, left over or of another
+    shape is an error, where transformers would draw it at random.
+    """
+    import torch
+    from transformers import Florence2Config, Florence2ForConditionalGeneration, Florence2Processor
+    from transformers.utils import logging
+
+    keep_freed_memory()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", module="transformers|peft")
+    raw, source, state = read_model_config(folder), folder, None
+    with loading(folder):
+        if "dim_embed" in raw["vision_config"]:
+            processor = microsoft_processor(folder)
+            image_token_id = processor.tokenizer.image_token_id
+            source, state = None, microsoft_weights(folder, image_token_id)
+            config = microsoft_config(raw, len(state[EMBEDDING]), image_token_id)
+        else:
+            processor = Florence2Processor.from_pretrained(folder)
+            config = Florence2Config.from_pretrained(folder)
+        model, info = Florence2ForConditionalGeneration.from_pretrained(
+            source,
+            config=config,
+            state_dict=state,
+            dtype=getattr(torch, DTYPES[dtype]),
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # reported, and refused below by name
+        )
+    for problem, names in info.items():
+        if names:
+            raise ModelError(f"cannot load {folder}: {problem.replace('_', ' ')}: {min(names)}")
+    register_attention(model)
+    return model, processor
+
+
+def load_model(
+    model: str | Path,
+    lora_path: str | Path | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+) -> tuple[Florence2ForConditionalGeneration | PeftModel, Florence2Processor]:
+    """Return (model, processor), native classes in eval mode, from a hub id or a folder.
+
+    Both published layouts load, from safetensors only and without remote code; an adapter is merged
+    into the weights. Raises `FlagError` for a device or folder that is not there, `ModelError` for
+    one that cannot be used.
+    """
+    folder = fetch_model(str(model))
+    device = choose_device(device)
+    network, processor = load_checkpoint(folder, choose_dtype(dtype, device))
+    if lora_path is not None:
+        network = merge_adapter(attach_adapter(network, lora_path))
+    return network.to(device).eval(), processor

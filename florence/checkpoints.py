@@ -1,0 +1,102 @@
+"""What a stopped training goes on from: adapter, optimizer, random states and progress."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from containers.command_line import say
+from containers.errors import FlagError, UserError, one_line
+from containers.files import write_json, writing
+from florence.adapter import save_adapter
+from florence.features import features_folder, is_cached
+from florence.model_folder import read_json
+from florence.progress import Progress
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+    from peft import PeftModel
+
+FREE_ON_RESUME = {"resume", "device", "patience", "output", "cache"}
+
+
+class Checkpoints:
+    """The checkpoints in an output folder; the newest takes the place of those before it."""
+
+    def __init__(self, accelerator: Accelerator, model: PeftModel, args: argparse.Namespace):
+        self.accelerator, self.model, self.args = accelerator, model, args
+        self.output = Path(args.output)
+        self.folders = find_checkpoints(self.output)
+        # The frozen model stays out of them: the adapter is saved by `save_adapter`.
+        accelerator.register_save_state_pre_hook(lambda models, weights, folder: weights.clear())
+        accelerator.register_load_state_pre_hook(lambda models, folder: models.clear())
+
+    def save(self, progress: Progress) -> None:
+        """Write all that is needed to go on, then drop what it replaces."""
+        older = self.folders
+        number = max(map(checkpoint_number, older), default=0) + 1
+        folder = self.output / f"checkpoint-{number}"
+        new = folder.with_suffix(".new")
+        self.accelerator.save_state(str(new))
+        self.accelerator.wait_for_everyone()
+        if self.accelerator.is_main_process:
+            save_adapter(self.model, new)
+            write_json(new / "train_args.json", vars(self.args))
+            write_json(new / "progress.json", asdict(progress))
+            new.rename(folder)
+            for old in older:
+                shutil.rmtree(old)
+        self.folders = [folder]
+
+    def load(self) -> Progress:
+        """Go on from the last checkpoint, if there is one; return how far it is."""
+        from peft import set_peft_model_state_dict
+        from safetensors.torch import load_file
+
+        if not self.folders:
+            say(f"nothing to resume in {self.output}: starting at epoch 1")
+            return Progress()
+        folder = self.folders[-1]
+        try:
+            weights = load_file(folder / "adapter_model.safetensors")
+            set_peft_model_state_dict(self.model, weights)
+            self.accelerator.load_state(str(folder))
+            progress = Progress(**read_json(folder / "progress.json"))
+        except Exception as error:  # whatever a damaged file makes the libraries raise
+            reason = one_line(error)[:200]
+            raise UserError(f"{folder} is damaged ({reason}): delete it or omit --resume") from None
+        say(f"resumed from {folder}: {progress.epoch} epochs are done")
+        return progress
+
+
+def find_checkpoints(output: Path) -> list[Path]:
+    """Return the complete checkpoints in an output folder, oldest first."""
+    folders = output.glob("checkpoint-*")
+    return sorted((f for f in folders if f.name[11:].isdigit()), key=checkpoint_number)
+
+
+def checkpoint_number(folder: Path) -> int:
+    """Return the number in a checkpoint's name."""
+    return int(folder.name.removeprefix("checkpoint-"))
+
+
+def check_output(args: argparse.Namespace) -> None:
+    """Raise `FlagError` for an output folder that cannot be written, or a run not to be resumed.
+
+    `--resume` takes only arguments that give the same curve as those of the run that it continues.
+    """
+    path = Path(args.output) / "train_args.json"
+    for file in (path, features_folder(args) / "any")[: 1 + is_cached(args)]:
+        with writing(file), tempfile.TemporaryFile(dir=file.parent):
+            pass
+    for folder in find_checkpoints(Path(args.output))[-1:] if args.resume else []:
+        before = read_json(folder / path.name)
+        for name in sorted(vars(args).keys() - FREE_ON_RESUME):
+            value = vars(args)[name]
+            was = before.get(name, value)
+            if was != value:
+                raise FlagError(f"--{name} {value} was {was} in the run to resume; give the same")

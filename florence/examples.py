@@ -1,0 +1,109 @@
+"""What is learnt from: the rows of train.json, and each photo in several lights."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from containers.command_line import say
+from containers.edited_json import read_json_file
+from containers.errors import ImageError, UserError
+from containers.labels import Example
+from containers.photos import check_image, find_image, load_image
+from florence.inputs import PROMPT
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# Light and colour only: what turns, shifts or inverts can cut off or change a number.
+READABLE_OPERATIONS = ["AutoContrast", "Equalize"] + [
+    f"{name}Increasing" for name in ("Brightness", "Color", "Contrast", "Sharpness")
+]
+LONGEST_ANSWER = 40  # characters
+
+
+def read_examples(flag: str, name: str) -> list[Example]:
+    """Return the examples of train.json or val.json; every bad row and photo is reported.
+
+    Raises `FlagError` where there is no such file, `UserError` where one cannot be trained on.
+    """
+    path = Path(name)
+    rows = read_json_file(path, flag, "make it with prepare_dataset.py --mode prepare")
+    if not isinstance(rows, list) or not rows:
+        raise UserError(f"{path}: needs a list with at least one photo")
+    examples, problems = [], []
+    for place, row in enumerate(rows, 1):
+        try:
+            examples.append(read_example(row, path.parent))
+        except UserError as error:
+            problems.append(f"{path}, entry {place}: {error}")
+    for problem in problems[:-1]:
+        say(f"error: {problem}")
+    if problems:
+        raise UserError(problems[-1])
+    return examples
+
+
+def read_example(row: object, folder: Path) -> Example:
+    """Return one row of a data-set file, its photo checked; raises `UserError`."""
+    keys = ("image", "prefix", "suffix")
+    if not isinstance(row, dict) or not all(isinstance(row.get(key), str) for key in keys):
+        raise UserError("needs image, prefix and suffix as text")
+    if row["prefix"] != PROMPT or not 0 < len(row["suffix"].strip()) <= LONGEST_ANSWER:
+        limit = f"the number, 1 to {LONGEST_ANSWER} characters"
+        raise UserError(f"prefix must be {PROMPT!r}, and suffix {limit}")
+    try:
+        path = find_image(row["image"], folder)
+        check_image(path)
+    except ImageError as error:
+        raise UserError(f"{row['image']}: {error}") from None
+    return Example(path, row["suffix"])
+
+
+def open_view(example: Example, size: tuple[int, int], view: int, seed: int) -> Image.Image:
+    """Return a view of an example's photo, squashed to (width, height), always the same.
+
+    Raises `UserError` with the photo's path.
+    """
+    try:
+        image = load_image(example.image_path, size)
+    except ImageError as error:
+        raise UserError(f"{example.image_path}: {error}") from None
+    return augment(image, f"{photo_digest(example.image_path)} {view} {seed}") if view else image
+
+
+def augment(image: Image.Image, chance: str) -> Image.Image:
+    """Return a photo in another light: timm's RandAugment, drawn by the text `chance`.
+
+    Only operations that leave a number readable take part.
+    """
+    state = random.getstate()
+    random.seed(chance)
+    try:
+        for operation in random.choices(readable_operations(), k=2):
+            image = operation(image)
+    finally:
+        random.setstate(state)
+    return image
+
+
+@functools.cache
+def readable_operations() -> list[Callable[[Image.Image], Image.Image]]:
+    """Return the operations of timm's RandAugment: factors of about 0.55 or 1.45."""
+    from timm.data.auto_augment import rand_augment_ops
+
+    options = {"prob": 1.0, "hparams": {"magnitude_std": 0.5}, "transforms": READABLE_OPERATIONS}
+    return rand_augment_ops(magnitude=5, **options)
+
+
+def photo_digest(path: Path) -> str:
+    """Return a name for what is in a photo's file; raises `UserError`."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None

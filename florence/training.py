@@ -1,0 +1,215 @@
+"""Teach an adapter epoch by epoch: steps, validation, and the best epoch kept."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from containers.command_line import say
+from containers.errors import UserError
+from containers.files import replacing, write_json
+from containers.labels import Example
+from containers.review import interpret
+from containers.scores import score
+from florence.adapter import add_lora, base_model, save_adapter, train_mode
+from florence.checkpoint import load_checkpoint
+from florence.checkpoints import Checkpoints
+from florence.decoding import look, transcribe
+from florence.devices import choose_device, choose_dtype, require_trainable
+from florence.features import Collator, make_features
+from florence.inputs import to_model
+from florence.model_folder import fetch_model
+from florence.progress import Progress
+
+if TYPE_CHECKING:
+    import torch
+    from accelerate import Accelerator
+    from peft import PeftModel
+    from timm.scheduler import CosineLRScheduler
+
+VIEWS = 4  # of each photo, with --augment
+WARMUP_SHARE = 0.1
+MAX_GRADIENT_NORM = 1.0
+
+
+class Trainer:
+    """Train an adapter epoch by epoch; keep the best one, and a checkpoint to go on from."""
+
+    def __init__(self, args: argparse.Namespace, train: list[Example], val: list[Example]):
+        import torch
+        from accelerate.utils import set_seed
+
+        self.args, self.output, self.progress = args, Path(args.output), Progress()
+        self.accelerator, dtype = make_accelerator(args)
+        set_seed(args.seed)
+        base = base_model(args.model, None)
+        source = fetch_model(base)
+        network, self.processor = load_checkpoint(source, dtype)
+        self.model = add_lora(network, base, args)
+        self.features = make_features(args, source, dtype)
+        weights = [weight for weight in self.model.parameters() if weight.requires_grad]
+        optimizer = torch.optim.AdamW(weights, lr=args.lr)
+        self.collate = Collator(self.processor, args.seed, self.features)
+        loader = torch.utils.data.DataLoader(
+            train, args.batch_size, shuffle=True, collate_fn=self.collate
+        )
+        prepared = self.accelerator.prepare(self.model, optimizer, loader)
+        self.wrapped, self.optimizer, self.loader = prepared
+        self.checkpoints = Checkpoints(self.accelerator, self.model, args)
+        self.train, self.val = train, val
+        self.views = args.views or (VIEWS if args.augment else 1)
+        steps = math.ceil(len(self.loader) / args.gradient_accumulation) * args.epochs
+        self.steps = min(steps, args.max_steps or steps)
+        self.schedule = make_schedule(optimizer, self.steps)
+
+    def fit(self) -> Iterator[tuple[dict[str, float], float]]:
+        """Train until the epochs or steps are done, or the validation loss keeps rising.
+
+        Yield each epoch's record and seconds, when all of it is on the disk.
+        """
+        args = self.args
+        if args.resume:
+            self.progress = self.checkpoints.load()
+        if self.features:
+            self.compute_features()
+        progress = self.progress
+        while progress.epoch < args.epochs and progress.step < self.steps:
+            if progress.rising() >= args.patience:
+                say(f"validation loss has risen for {args.patience} epochs: stopped early")
+                break
+            start = time.monotonic()
+            train_loss = self.train_epoch()
+            record = {"epoch": progress.epoch + 1, **self.evaluate(), "train_loss": train_loss}
+            progress.epoch += 1
+            progress.history.append(record)
+            seconds = time.monotonic() - start
+            self.keep(record)
+            yield record, seconds
+
+    def compute_features(self) -> None:
+        """Have what the frozen layers make of each photo computed, where it is not there yet."""
+        views = range(min(self.views, self.args.epochs))
+        wanted = [(example, view) for view in views for example in self.train]
+        wanted += [(example, 0) for example in self.val]
+        model = self.model.get_base_model()
+        self.features.provide(wanted, self.accelerator, model, self.processor, self.args.batch_size)
+
+    def train_epoch(self) -> float:
+        """Run one epoch; return its mean training loss."""
+        from accelerate.utils import gather_object, tqdm
+
+        progress, losses = self.progress, []
+        train_mode(self.model)
+        self.collate.view = progress.epoch % self.views
+        self.loader.set_epoch(progress.epoch)
+        title = f"epoch {progress.epoch + 1}/{self.args.epochs}"
+        for batch in tqdm(self.loader, desc=title, leave=False, dynamic_ncols=True):
+            losses.append(self.train_batch(batch))
+            if progress.step >= self.steps:
+                break
+        losses = gather_object(losses)
+        return sum(losses) / len(losses)
+
+    def train_batch(self, batch: dict[str, torch.Tensor]) -> float:
+        """Learn from a batch; return its loss. Raises `UserError` if it is not finite."""
+        with self.accelerator.accumulate(self.wrapped):
+            self.schedule.step_update(self.progress.step + 1)
+            loss = self.wrapped(**to_model(batch, self.model)).loss
+            self.require_finite("training", loss.item())
+            self.accelerator.backward(loss)
+            if self.accelerator.sync_gradients:
+                self.accelerator.clip_grad_norm_(self.wrapped.parameters(), MAX_GRADIENT_NORM)
+                self.progress.step += 1
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+        return loss.item()
+
+    def evaluate(self) -> dict[str, float]:
+        """Return loss per answer token and reading scores on the validation photos."""
+        from accelerate.utils import gather_object
+
+        self.collate.view = 0
+        with self.accelerator.split_between_processes(self.val) as mine:
+            results = losses_and_readings(self.model, self.collate, mine, self.args.batch_size)
+        losses, counts, read, answers = zip(*gather_object(results))
+        self.require_finite("validation", sum(losses))
+        return {"eval_loss": sum(losses) / sum(counts), **score(list(zip(read, answers)))}
+
+    def require_finite(self, kind: str, loss: float) -> None:
+        """Raise `UserError` for a loss from which nothing can be learnt."""
+        if not math.isfinite(loss):
+            remedy = f"lower --lr (now {self.args.lr:g}) or use --dtype fp32"
+            raise UserError(f"{kind} loss is {loss}: {remedy}")
+
+    def keep(self, record: dict[str, float]) -> None:
+        """Log an epoch, keep its adapter if it is the best, and write a checkpoint."""
+        if self.accelerator.is_main_process:
+            with replacing(self.output / "train_log.jsonl") as log:
+                log.writelines(json.dumps(record) + "\n" for record in self.progress.history)
+            write_json(self.output / "train_args.json", vars(self.args))
+            if record is self.progress.best:
+                save_adapter(self.model, self.output)
+                self.processor.save_pretrained(self.output)
+        self.checkpoints.save(self.progress)
+
+
+def losses_and_readings(
+    model: PeftModel, collate: Collator, examples: list[Example], size: int
+) -> list[tuple]:
+    """Return (loss, answer tokens, number read, answer) of each example.
+
+    One pass through the encoder serves both the loss and the reading. The loss is the batch's mean
+    per token times the photo's share of tokens, so that sums over photos give the mean per token.
+    """
+    import torch
+    from transformers.modeling_outputs import BaseModelOutput
+
+    results = []
+    model.eval()
+    with torch.inference_mode():
+        for start in range(0, len(examples), size):
+            batch = examples[start : start + size]
+            inputs = to_model(collate(batch), model)
+            outputs = model(**inputs)
+            state = outputs.encoder_last_hidden_state.to(model.dtype)  # autocast has made it fp32
+            photos = look(model, len(batch), encoder_outputs=BaseModelOutput(state))
+            transcripts = transcribe(model, collate.processor, photos)
+            counts = (inputs["labels"] != -100).sum(-1).tolist()
+            for example, count, transcript in zip(batch, counts, transcripts):
+                number = interpret(transcript).number
+                results.append((outputs.loss.item() * count, count, number, example.number))
+    return results
+
+
+def make_accelerator(args: argparse.Namespace) -> tuple[Accelerator, str]:
+    """Return accelerate's hold on devices and processes, and the name of the precision."""
+    from accelerate import Accelerator, DataLoaderConfiguration
+
+    device = choose_device(args.device)
+    dtype = choose_dtype(args.dtype, device)
+    require_trainable(dtype, device)
+    accelerator = Accelerator(
+        cpu=device == "cpu",
+        mixed_precision="no" if dtype == "fp32" else dtype,
+        gradient_accumulation_steps=args.gradient_accumulation,
+        dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True),
+    )
+    if accelerator.num_processes > 1:
+        say(f"{accelerator.num_processes} processes share the photos")
+    return accelerator, dtype
+
+
+def make_schedule(optimizer: torch.optim.Optimizer, steps: int) -> CosineLRScheduler:
+    """Return timm's warm-up and cosine over that many optimizer steps; none of them is at 0."""
+    from timm.scheduler import CosineLRScheduler
+
+    logging.getLogger("timm").setLevel(logging.ERROR)  # a schedule of one step is no news
+    warmup = max(1, round(steps * WARMUP_SHARE))
+    options = {"warmup_t": warmup, "warmup_prefix": True, "t_in_epochs": False}
+    return CosineLRScheduler(optimizer, steps - warmup + 1, **options)

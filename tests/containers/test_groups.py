@@ -1,0 +1,73 @@
+"""Tests of several views of one container."""
+
+import re
+
+import pytest
+from conftest import NUMBER, OTHER
+
+from containers.groups import GROUP_BY, fuse, fuse_group, group_of
+from containers.iso6346 import format_number
+
+
+def view(name: str, status: str = "ok", **numbers: float) -> dict:
+    """Return the row of one photo; its alternatives are written CSQU3054383=0.6."""
+    painted = [[format_number(number), p] for number, p in numbers.items()]
+    return {
+        "image": f"image/{name}.jpg",
+        "number": painted[0][0] if painted else None,
+        "status": status,
+        "reason": "",
+        "confidence": painted[0][1] if painted else 0.0,
+        "raw_text": "",
+        "alternatives": painted,
+    }
+
+
+def test_fused_views_are_the_sum_of_their_log_probabilities():
+    views = [
+        view("1_LEFT_1", "review", CSQU3054383=0.4, HLXU2008419=0.5),
+        view("1_LEFT_2", "review", CSQU3054383=0.3),
+    ]
+    row = fuse("1", views, 0.5)
+    both, first, unseen = 0.4 * 0.3, 0.5 * 0.01 * 0.7, 100 * (0.01 * 0.1) * (0.01 * 0.7)
+    assert row["number"] == NUMBER
+    assert row["confidence"] == pytest.approx(both / (both + first + unseen), abs=1e-3)
+    assert (row["status"], row["reason"]) == ("ok", "")
+    assert "1_LEFT_1.jpg" in row["raw_text"]
+
+
+def test_one_view_alone_keeps_its_number_and_confidence():
+    row = fuse("1", [view("1_LEFT_1", CSQU3054383=0.7, HLXU2008419=0.1)], 0.5)
+    assert (row["number"], row["confidence"], row["status"]) == (NUMBER, 0.7, "ok")
+
+
+def test_a_view_without_a_number_changes_nothing():
+    views = [view("1_LEFT_1", CSQU3054383=0.9), view("1_LEFT_2", "none")]
+    assert fuse("1", views, 0.5)["confidence"] == pytest.approx(0.9)
+    assert fuse("1", views[1:], 0.5)["status"] == "none"
+
+
+def test_two_different_containers_are_not_forced_into_one():
+    views = [
+        view("1_LEFT_1", CSQU3054383=0.9),
+        view("1_LEFT_2", HLXU2008419=0.9),
+        view("1_LEFT_3", "review", CSQU3054383=0.4),
+        view("1_LEFT_4", "error"),
+    ]
+    rows = fuse_group("1", views, 0.5)
+    assert [row["number"] for row in rows] == [NUMBER, OTHER]
+    assert [row["status"] for row in rows] == ["review", "review"]
+    assert rows[0]["reason"] == f"other views of 1 show {OTHER}"
+
+
+@pytest.mark.parametrize(
+    ("image", "pattern", "group"),
+    [
+        ("image/000207_LEFT_1.jpg", GROUP_BY, "image/000207"),
+        ("000207_right_12.jpeg", GROUP_BY, "000207"),
+        ("image/gate 3/IMG_20240101.jpg", GROUP_BY, "image/gate 3/IMG_20240101.jpg"),
+        ("image/7-a.jpg", "^[0-9]+", "image/7"),
+    ],
+)
+def test_photos_are_grouped_by_the_part_of_the_name_that_matches(image, pattern, group):
+    assert group_of(image, re.compile(pattern)) == group

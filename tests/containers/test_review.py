@@ -1,0 +1,109 @@
+"""Tests of which number is reported, and what makes it doubtful."""
+
+import pytest
+from conftest import NUMBER, OTHER, some_numbers, transcript
+from hypothesis import given
+from hypothesis import strategies as st
+from stdnum import iso6346
+
+from containers.iso6346 import compact
+from containers.review import UNLIKELY, interpret
+from florence.grammar import BEAMS
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "status", "reason"),
+    [
+        ("MAERSK CSQU 305438 3 22G1", "CSQU 305438 3", "ok", ""),
+        ("CSQU 305438 4", "CSQU 305438 4", "review", "check digit does not fit"),
+        ("CSQU 305438 22G1", "CSQU 305438", "review", "check digit not read"),
+        ("CSQU\n305438\n22G1\n3", "CSQU 305438 3", "review", "parts stand apart"),
+        ("CSQU\n22G1\n305438 3", "CSQU 305438 3", "ok", ""),
+        ("305438 3\nCSQU", "CSQU 305438 3", "review", "out of order"),
+        ("HLXU2008419 CSQU3054383", "HLXU 200841 9", "review", "several containers"),
+        ("CSQU3054383 HLXU2008419 CSQU3054384", "CSQU 305438 3", "review", "3, HLXU 200841 9"),
+        ("CSQU3054383 CSQU3054383", "CSQU 305438 3", "ok", ""),
+        ("MAX GROSS 30480 KGS", None, "none", ""),
+        ("", None, "none", ""),
+    ],
+)
+def test_a_reading_says_what_is_doubtful(text, number, status, reason):
+    reading = interpret(transcript(text))
+    assert (reading.number, reading.status) == (number, status)
+    assert reason in reading.reason
+    assert reading.is_valid == (number is not None and "check digit" not in reason)
+    assert reading.raw_text == text
+
+
+def test_confidence_is_the_probability_of_the_number_alone():
+    reading = interpret(transcript("MAERSK CSQU3054383 22G1", 0.9))
+    assert reading.confidence == pytest.approx(0.9**11)
+    assert (reading.status, reading.reason) == ("review", "confidence below 0.5")
+    assert interpret(transcript("MAERSK CSQU3054383 22G1", 0.9), review_below=0.3).is_ok
+
+
+def test_a_number_that_does_not_check_gives_way_to_the_likeliest_valid_one_and_says_so():
+    reading = interpret(transcript("CSQU 305438 4", CSQU3054383=0.2, HLXU2008419=0.01))
+    assert (reading.number, reading.status, reading.confidence) == (NUMBER, "review", 0.2)
+    assert reading.reason == "the text has CSQU 305438 4"
+    assert reading.alternatives == ((NUMBER, 0.2), (OTHER, 0.01))
+    unlikely = interpret(transcript("CSQU 305438 4", 1.0, CSQU3054383=UNLIKELY / 2))
+    assert unlikely.number == "CSQU 305438 4"
+
+
+def test_a_number_that_the_model_could_hardly_have_written_is_not_invented():
+    assert interpret(transcript("MAX GROSS", CSQU3054383=1e-6)).status == "none"
+    reading = interpret(transcript("MAX GROSS", CSQU3054383=0.3))
+    assert (reading.number, reading.reason) == (NUMBER, "the text has no number")
+
+
+def test_a_rival_that_is_nearly_as_likely_is_named():
+    reading = interpret(transcript(NUMBER, 0.96, CSQU3054383=0.6, HLXU2008419=0.35))
+    assert (reading.number, reading.status) == (NUMBER, "review")
+    assert reading.reason == f"nearly as likely: {OTHER}"
+
+
+def test_a_known_owner_is_preferred_and_an_unknown_one_is_for_review():
+    text = transcript(NUMBER, 0.97, CSQU3054383=0.7, HLXU2008419=0.2, MEDU6246078=0.001)
+    assert interpret(text, owner_codes={"CSQU"}).is_ok
+    preferred = interpret(text, owner_codes={"HLXU"})
+    assert (preferred.number, preferred.status) == (OTHER, "review")
+    assert preferred.reason == "owner code CSQU is not in the list, HLXU is"
+    unknown = interpret(text, owner_codes={"MEDU"})
+    assert (unknown.number, unknown.reason) == (NUMBER, "owner code CSQU is not in the list")
+
+
+def test_an_unknown_owner_does_not_hide_another_doubt():
+    several = interpret(transcript(f"{NUMBER} {OTHER}"), owner_codes={"MEDU"})
+    assert several.reason.startswith("several containers: ")
+    assert several.reason.endswith("is not in the list")
+    changed = interpret(transcript("CSQU 305438 4", CSQU3054383=0.2), owner_codes={"MEDU"})
+    assert changed.reason.startswith("the text has CSQU 305438 4; owner code CSQU ")
+
+
+TEXTS = st.one_of(
+    st.text(),
+    st.text("CSQU305438HLX2019 \n-"),
+    st.lists(st.sampled_from([NUMBER, OTHER, "22G1"])).map(" ".join),
+)
+
+
+@given(
+    text=TEXTS,
+    weights=st.lists(st.floats(0, 1), max_size=BEAMS),
+    owners=st.sets(st.sampled_from(["CSQU", "HLXU"])),
+)
+def test_whatever_is_written_an_invalid_number_is_never_ok(text, weights, owners):
+    numbers = dict(zip(map(compact, some_numbers(BEAMS)), weights))
+    reading = interpret(transcript(text, 1.0, **numbers), owner_codes=owners)
+    assert reading.status in ("ok", "review", "none")
+    assert reading.is_ok <= (reading.is_valid and iso6346.is_valid(compact(reading.number)))
+    assert (reading.number is None) == (reading.status == "none")
+    assert bool(reading.reason) == (reading.status == "review")
+    assert not reading.is_ok or not owners or reading.owner_code in owners
+
+
+def test_the_parts_of_a_reading_are_those_of_the_number():
+    reading = interpret(transcript(NUMBER))
+    parts = reading.owner_code, reading.serial_number, reading.check_digit
+    assert parts == ("CSQU", "305438", "3")

@@ -1,0 +1,60 @@
+"""Tests of stopped trainings."""
+
+from pathlib import Path
+
+import pytest
+from conftest import assert_same_weights, error_line, log_of, train
+
+from florence.training import Trainer
+
+
+def test_a_stopped_run_resumes_to_the_same_curve(data, monkeypatch):
+    flags = ("--epochs", "4", "--lora_dropout", "0.1", "--augment")
+    assert train(data, *flags, "--output", "whole") == 0
+    train_epoch = Trainer.train_epoch
+
+    def stop_in_the_third(self):
+        if self.progress.epoch == 2:
+            raise KeyboardInterrupt
+        return train_epoch(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "train_epoch", stop_in_the_third)
+        assert train(data, *flags, "--output", "stopped") == 130
+    assert len(log_of("stopped")) == 2
+    assert train(data, *flags, "--output", "stopped", "--resume") == 0
+    assert log_of("stopped") == log_of("whole")
+    assert_same_weights("stopped", "whole")
+    assert len(list(Path("stopped").glob("checkpoint-*"))) == 1
+
+
+def test_resume_refuses_other_arguments_and_starts_where_there_is_nothing(data, capsys):
+    assert train(data, "--epochs", "1", "--resume", "--output", "fresh") == 0
+    assert "nothing to resume" in capsys.readouterr().err
+    assert train(data, "--epochs", "1", "--resume", "--output", "fresh", "--lora_alpha", "8") == 2
+    assert "--lora_alpha 8 was 32 in the run to resume" in error_line(capsys.readouterr().err)
+
+
+def test_a_mistake_leaves_a_finished_run_as_it_is(data, capsys):
+    assert train(data, "--epochs", "1", "--output", "out") == 0
+    before = {path: path.stat().st_mtime_ns for path in Path("out").rglob("*")}
+    assert train(data, "--dtype", "fp16", "--output", "out") == 2
+    assert train([*data, "--model", "nobody/nothing"], "--output", "out") == 1
+    assert train(data, "--lr", "1e30", "--output", "out") == 1  # fails in its second step
+    after = {path: path.stat().st_mtime_ns for path in Path("out").rglob("*")}
+    assert {path.name for path in before} == {path.name for path in after}
+    assert all(before[path] == after[path] for path in before if path.is_file())
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["checkpoint-1/train_args.json", "checkpoint-1/progress.json", "checkpoint-1/optimizer.bin"],
+)
+def test_a_damaged_checkpoint_is_one_line(file, data, capsys):
+    flags = ("--epochs", "2", "--output", "out")
+    assert train(data, *flags, "--max_steps", "3") == 0
+    path = Path("out", file)
+    path.write_bytes(path.read_bytes()[:20])
+    capsys.readouterr()
+    assert train(data, *flags, "--max_steps", "3", "--resume") == 1
+    assert "out/checkpoint-1" in error_line(capsys.readouterr().err)

@@ -1,0 +1,74 @@
+"""Tests of what is learnt from."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from conftest import error_line, train
+from PIL import Image, ImageChops
+
+from florence.examples import READABLE_OPERATIONS, augment
+
+
+def test_augmentation_leaves_a_number_readable():
+    assert not {"Invert", "Rotate", "Posterize", "Solarize"} & set(READABLE_OPERATIONS)
+    assert not [name for name in READABLE_OPERATIONS if name.startswith(("Shear", "Translate"))]
+    image = Image.new("RGB", (64, 64), (200, 200, 200))
+    image.paste((40, 60, 120), (16, 16, 48, 48))
+    views = [augment(image, str(chance)) for chance in range(40)]
+    assert len({view.tobytes() for view in views}) > 20
+    assert all(view.tobytes() != image.tobytes() for view in views)
+    for view in views:  # the same edges: light outside, dark inside
+        edges = [view.convert("L").getpixel((x, 32)) for x in (8, 32)]
+        assert edges[0] - edges[1] > 30
+        assert not ImageChops.difference(view, view.transpose(Image.Transpose.ROTATE_180)).getbbox()
+
+
+def test_a_view_is_drawn_by_its_name_alone_and_disturbs_no_other_chance():
+    image = Image.effect_noise((64, 64), 40).convert("RGB")
+    random.seed(5)
+    expected = random.random()
+    random.seed(5)
+    first = augment(image, "photo 1 0").tobytes()
+    assert random.random() == expected
+    assert augment(image, "photo 1 0").tobytes() == first
+    assert augment(image, "photo 2 0").tobytes() != first
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("[]", "at least one photo"),
+        ("{}", "at least one photo"),
+        ("[{]", "line 1, column 3"),
+        ('[{"image": "image/train0.jpg"}]', "entry 1: needs image, prefix and suffix"),
+        ('[{"image": "image/train0.jpg", "prefix": "<OCR>", "suffix": " "}]', "1 to 40 characters"),
+        ("[" * 100_000, "nested too deeply"),
+        (
+            json.dumps([{"image": "image/train0.jpg", "prefix": "<OCR>", "suffix": "x" * 99}]),
+            "1 to 40",
+        ),
+        ('[{"image": "no.jpg", "prefix": "<OCR>", "suffix": "x"}]', "no.jpg: no such file"),
+        (
+            '[{"image": "image/train0.jpg", "prefix": "<OD>", "suffix": "x"}]',
+            "must be '<OCR>'",
+        ),
+    ],
+)
+def test_a_bad_data_set_is_one_line(content, reason, data, capsys):
+    Path("dataset/train.json").write_text(content)
+    assert train(data) == 1
+    line = error_line(capsys.readouterr().err)
+    assert "train.json" in line
+    assert reason in line
+
+
+def test_photos_that_broke_after_preparation_are_all_reported_before_training(data, capsys):
+    Path("image/train3.jpg").write_bytes(b"")
+    Path("image/train4.jpg").unlink()
+    assert train(data) == 1
+    err = capsys.readouterr().err
+    assert "train.json, entry 4: image/train3.jpg: empty file" in err
+    assert "train.json, entry 5: image/train4.jpg: no such file" in err
+    assert "device: " not in err

@@ -1,0 +1,82 @@
+"""Tests of kept features, against training without them."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from accelerate.state import AcceleratorState
+from conftest import draw_photo, error_line, log_of, train
+
+from florence import features
+
+
+@pytest.mark.parametrize("targets", ["decoder", "language"])
+@pytest.mark.parametrize("views", ["1", "3"])
+def test_cached_training_follows_the_curve_of_training_without_a_cache(targets, views, data):
+    flags = ("--lora_targets", targets, "--views", views, "--epochs", "4", "--patience", "9")
+    assert train(data, *flags, "--no-cache", "--output", "plain") == 0
+    assert not Path("dataset/features").exists()
+    assert train(data, *flags, "--output", "cached") == 0
+    assert len(list(Path("dataset/features").iterdir())) == 6 * int(views) + 2
+    for name in ("train_loss", "eval_loss", "exact_match"):
+        curves = [[record[name] for record in log_of(folder)] for folder in ("plain", "cached")]
+        assert curves[0] == pytest.approx(curves[1], abs=1e-4), name
+    assert len({record["train_loss"] for record in log_of("plain")}) == 4
+
+
+def test_with_all_targets_nothing_is_frozen_and_nothing_kept(data):
+    assert train(data, "--lora_targets", "all", "--epochs", "1", "--views", "2") == 0
+    assert not Path("dataset/features").exists()
+
+
+def test_a_second_run_computes_nothing_again_and_has_the_same_curve(data, monkeypatch, capsys):
+    flags = ("--augment", "--epochs", "2")
+    assert train(data, *flags, "--output", "first") == 0
+    assert "features: 14 computed in" in capsys.readouterr().err  # two epochs, two views
+
+    def never(*_):
+        raise AssertionError("the frozen layers were asked again")
+
+    monkeypatch.setattr(features, "frozen_part", never)
+    assert train(data, *flags, "--output", "second") == 0
+    assert re.search("features: 0 computed in .*, 14 found", capsys.readouterr().err)
+    assert log_of("first") == log_of("second")
+
+
+def test_features_are_computed_again_for_another_photo_model_precision_target_or_seed(
+    data, taught_model, capsys
+):
+    def computed(*more: str) -> str:
+        AcceleratorState._reset_state(reset_partial_state=True)
+        assert train(data, "--epochs", "1", *more) == 0
+        return re.search(r"features: (\d+) computed", capsys.readouterr().err)[1]
+
+    assert computed() == "8"
+    assert computed("--seed", "3") == "0", "a photo as it is knows no chance"
+    assert computed("--dtype", "bf16") == "8"
+    assert computed("--lora_targets", "decoder") == "8"
+    assert computed("--model", str(taught_model)) == "8"
+    draw_photo(Path("image/train0.jpg"), "another photo under the old name")
+    assert computed() == "1"
+    assert computed("--epochs", "2", "--views", "2") == "6"
+    assert computed("--epochs", "2", "--views", "2", "--seed", "3") == "6"
+
+
+def test_a_damaged_feature_file_is_one_line_and_a_torn_one_is_not_there(data, capsys):
+    assert train(data, "--epochs", "1") == 0
+    assert all(path.suffix == ".safetensors" for path in Path("dataset/features").iterdir())
+    path = min(Path("dataset/features").iterdir())
+    path.write_bytes(path.read_bytes()[:100])
+    capsys.readouterr()
+    assert train(data, "--epochs", "1") == 1
+    assert f"{path} is damaged" in error_line(capsys.readouterr().err)
+
+
+def test_a_full_disk_is_said_before_anything_is_computed(data, monkeypatch, capsys):
+    usage = shutil.disk_usage(".")._replace(free=100)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    assert train(data, "--epochs", "1") == 1
+    line = error_line(capsys.readouterr().err)
+    assert "lower --views, or use --no-cache" in line
+    assert not list(Path("dataset/features").iterdir())

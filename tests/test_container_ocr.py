@@ -1,0 +1,108 @@
+"""Tests of ContainerOCR, of its command, and of many photos in a stream."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import NUMBER, TAUGHT, draw_photo, error_line, paint
+from PIL import Image
+
+import batch_process
+import container_ocr
+from container_ocr import ContainerOCR
+from containers import streaming
+from containers.photos import load_image
+from containers.results import FIELDS, read_results
+from containers.streaming import workers
+
+
+def test_a_large_folder_read_ahead_in_other_processes_gives_the_bytes_of_one_read_in_turn(
+    taught, here, monkeypatch
+):
+    for place in range(20):
+        paint(here / f"image/more{place:02}.png", list(TAUGHT)[place % 5])
+    (here / "image/more07.png").write_text("no photo")
+    (here / "image/more12.png").write_text("no photo")
+    started = []
+
+    def start(count: int):
+        started.append(count)
+        return workers(count)
+
+    monkeypatch.setattr(container_ocr, "workers", start)
+    assert batch_process.main([*taught, "--output", "ahead.jsonl"]) == 1
+    monkeypatch.setattr(streaming, "FEW_PHOTOS", 99)
+    assert batch_process.main([*taught, "--output", "turn.jsonl"]) == 1
+    assert started == [1, 0]
+    assert Path("ahead.jsonl").read_bytes() == Path("turn.jsonl").read_bytes()
+    assert len(read_results(Path("turn.jsonl"))[1]) == 25
+
+
+def test_where_memory_runs_out_half_as_many_photos_are_read_at_once(taught, monkeypatch, capsys):
+    assert batch_process.main([*taught, "--output", "whole.txt", "--batch_size", "5"]) == 0
+    look, sizes = ContainerOCR.look_at_once, []
+
+    def look_at_once(self, images, places):
+        if len(images) > (1 if sizes else 2):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        sizes.append(len(images))
+        return look(self, images, places)
+
+    monkeypatch.setattr(ContainerOCR, "look_at_once", look_at_once)
+    assert batch_process.main([*taught, "--output", "halves.txt", "--batch_size", "5"]) == 0
+    assert sizes[:4] == [2, 1, 1, 1], "what has been read is not read again"
+    warnings = capsys.readouterr().err
+    assert "out of memory with 5 photos at once: going on with 2" in warnings
+    assert "out of memory with 2 photos at once: going on with 1" in warnings
+    assert Path("halves.txt").read_bytes() == Path("whole.txt").read_bytes()
+
+
+def test_out_of_memory_with_one_photo_says_what_to_do(taught, monkeypatch, capsys):
+    def look_at_once(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(ContainerOCR, "look_at_once", look_at_once)
+    assert batch_process.main(taught) == 1
+    assert "lower --batch_size (now 4)" in error_line(capsys.readouterr().err)
+
+
+def test_the_one_photo_command_prints_a_line_or_json_for_each_photo(flags, capsys):
+    assert container_ocr.main(["image/b.jpg", "image/c.jpg", *flags]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["image/b.jpg", "image/c.jpg"]
+    assert container_ocr.main(["image/b.jpg", "--json", *flags]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert row["image"] == "image/b.jpg"
+    assert set(row) == {*FIELDS, "alternatives"}
+
+
+def test_a_photo_that_cannot_be_read_does_not_stop_the_others(flags, capsys):
+    assert container_ocr.main(["missing.jpg", "image/b.jpg", *flags]) == 1
+    out, err = capsys.readouterr()
+    assert [line.split("\t")[2][:6] for line in out.splitlines()] == ["error:", "none"]
+    assert "missing.jpg: no such file" in error_line(err)
+
+
+def test_a_batch_reads_as_one_by_one(taught_model):
+    reader = ContainerOCR(str(taught_model), device="cpu", dtype="fp32")
+    images = [Image.new("RGB", (90, 70), colour) for colour in (*TAUGHT, "gray")]
+    together = reader.read_batch(images)
+    for image, reading in zip(images, together, strict=True):
+        alone = reader.read(image)
+        assert (alone.number, alone.raw_text) == (reading.number, reading.raw_text)
+        assert alone.confidence == pytest.approx(reading.confidence, abs=1e-5)
+        expected = [probability for _, probability in alone.alternatives]
+        assert [p for _, p in reading.alternatives] == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_file_and_its_image_read_the_same(tiny_model, here):
+    path = draw_photo(here / "photo.png", NUMBER)
+    reader = ContainerOCR(str(tiny_model), device="cpu", dtype="fp32")
+    assert reader.read(path) == reader.read(str(path)) == reader.read(load_image(path))
+
+
+def test_a_photo_of_a_few_pixels_is_read_without_a_closer_look(tiny_model):
+    reader = ContainerOCR(str(tiny_model), device="cpu", dtype="fp32")
+    for size in ((1, 1), (3, 40), (20, 20)):
+        assert reader.read(Image.new("RGB", size)).status in ("ok", "review", "none")
