@@ -31,7 +31,7 @@ from pathlib import Path
 
 from container_ocr import read_images, reader_of
 from containers.command_line import ArgumentParser, command, is_first_process, say
-from containers.errors import UserError
+from containers.errors import FlagError, UserError
 from containers.files import relative_path
 from containers.flags import add_model_flags, add_reading_flags, positive
 from containers.groups import GROUP_BY, fuse_group, group_of
@@ -228,15 +228,16 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@command
-def main(argv: list[str] | None = None) -> int:
+@command(build_parser)
+def main(args: argparse.Namespace) -> int:
     """Read a folder or compare two runs; exit code 1 if an image failed."""
-    parser = build_parser()
-    args = parser.parse_args(argv)
     if args.compare is not None:
         args.compare = args.compare or list(OUTPUTS)
         if len(args.compare) != 2:
-            parser.error(f"--compare takes two result files, not {len(args.compare)}")
+            count = len(args.compare)
+            raise FlagError(
+                f"--compare takes two result files, not {count}; see batch_process.py --help"
+            )
         compare(args)
         return 0
     args.output = args.output or OUTPUTS[args.lora_path is not None]

@@ -36,9 +36,8 @@ from typing import TYPE_CHECKING
 
 from containers.command_line import ArgumentParser, command, say
 from containers.errors import ImageError
-from containers.finding import find_numbers
 from containers.flags import add_model_flags, add_reading_flags
-from containers.iso6346 import check_digit, is_valid
+from containers.iso6346 import check_digit, find_numbers, is_valid
 from containers.owners import read_owner_codes
 from containers.photos import check_image, load_image, opening, to_rgb
 from containers.places import Box, cut_out
@@ -262,10 +261,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@command
-def main(argv: list[str] | None = None) -> int:
+@command(build_parser)
+def main(args: argparse.Namespace) -> int:
     """Read photos and print a line for each; exit code 1 if any could not be read."""
-    args = build_parser().parse_args(argv)
     require_model(args.model, args.lora_path, args.device)
     failed, reader = 0, reader_of(args)
     for path, reading in read_images(args.images, 1, reader):

@@ -90,10 +90,9 @@ def print_epoch(record: dict[str, float], photos: int, seconds: float) -> None:
     )
 
 
-@command
-def main(argv: list[str] | None = None) -> int:
+@command(build_parser)
+def main(args: argparse.Namespace) -> int:
     """Train, and say which epoch was best."""
-    args = build_parser().parse_args(argv)
     require_model(args.model, None, args.device)
     require_trainable(args.dtype, drivers_present()[0] if args.device == "auto" else args.device)
     train, val = read_examples("--train", args.train), read_examples("--val", args.val)

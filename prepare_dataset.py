@@ -98,10 +98,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@command
-def main(argv: list[str] | None = None) -> int:
+@command(build_parser)
+def main(args: argparse.Namespace) -> int:
     """Run the mode asked for."""
-    args = build_parser().parse_args(argv)
     if args.mode == "create_template":
         create_template(args)
     else:

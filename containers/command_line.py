@@ -30,27 +30,35 @@ class ArgumentParser(argparse.ArgumentParser):
         self.exit(2, f"error: {message}; see {self.prog} --help\n")
 
 
-def command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
-    """Make `main` end with the contract's exit codes: a `UserError` becomes one line on stderr."""
+def command(
+    build_parser: Callable[[], argparse.ArgumentParser],
+) -> Callable[[Callable[[argparse.Namespace], int]], Callable[..., int]]:
+    """Make a function of parsed flags a command: `main(argv=None)`, which returns an exit code.
 
-    @functools.wraps(main)
-    def run(argv: list[str] | None = None) -> int:
-        for stream in (sys.stdout, sys.stderr):  # names may hold what the terminal cannot show
-            if hasattr(stream, "reconfigure"):
-                stream.reconfigure(errors="backslashreplace")
-        try:
-            return main(argv)
-        except BrokenPipeError:  # the reader of our output, as `| head`, has enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return UserError.exit_code
-        except (UserError, OSError) as error:  # OSError: the disk is full, a drive is gone
-            say(f"error: {error}")
-            return getattr(error, "exit_code", UserError.exit_code)
-        except KeyboardInterrupt:
-            say("error: interrupted")
-            return 130
+    These are the contract's: a `UserError` becomes one line on stderr.
+    """
 
-    return run
+    def decorate(work: Callable[[argparse.Namespace], int]) -> Callable[..., int]:
+        @functools.wraps(work)
+        def main(argv: list[str] | None = None) -> int:
+            for stream in (sys.stdout, sys.stderr):  # names may hold what the terminal cannot show
+                if hasattr(stream, "reconfigure"):
+                    stream.reconfigure(errors="backslashreplace")
+            try:
+                return work(build_parser().parse_args(argv))
+            except BrokenPipeError:  # the reader of our output, as `| head`, has enough
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                return UserError.exit_code
+            except (UserError, OSError) as error:  # OSError: the disk is full, a drive is gone
+                say(f"error: {error}")
+                return getattr(error, "exit_code", UserError.exit_code)
+            except KeyboardInterrupt:
+                say("error: interrupted")
+                return 130
+
+        return main
+
+    return decorate
 
 
 def say(message: str) -> None:
@@ -62,3 +70,8 @@ def say(message: str) -> None:
 def is_first_process() -> bool:
     """Tell whether this is the only process, or the first that `accelerate launch` started."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def bar_options() -> dict[str, bool]:
+    """Return how tqdm shows a bar on stderr: not at all where that is no terminal."""
+    return {"leave": False, "dynamic_ncols": True, "disable": not sys.stderr.isatty()}

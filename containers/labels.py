@@ -11,7 +11,14 @@ from pathlib import Path
 from containers.command_line import say
 from containers.edited_json import read_json_file
 from containers.errors import UserError
-from containers.iso6346 import check_digit, compact, format_number, is_valid, split_number
+from containers.iso6346 import (
+    LIKE_A_NUMBER,
+    check_digit,
+    compact,
+    format_number,
+    is_valid,
+    split_number,
+)
 from containers.photos import check_image, find_image, photo_key
 
 TODO = "TODO"
@@ -80,12 +87,12 @@ def label_of(entry: dict) -> str | None:
         number = " ".join(parts.values())
     code = compact(number)
     whole = code + parts.get("check_digit", "")
-    if re.fullmatch("[A-Z]{4}[0-9]{7}", whole) and not contradicting(whole, parts):
+    if LIKE_A_NUMBER.fullmatch(whole) and not contradicting(whole, parts):
         code = whole  # the check digit stands in its own field alone
     if wrong := contradicting(code, parts):
         filled = ", ".join(f"{key} {parts[key]}" for key in wrong)
         raise UserError(f"container_number {number} contradicts {filled}")
-    if re.fullmatch("[A-Z]{4}[0-9]{7}", code):
+    if LIKE_A_NUMBER.fullmatch(code):
         return format_number(code)
     return " ".join(re.split(r"[\s-]+", number.strip().upper())) or None
 

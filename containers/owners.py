@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from containers.errors import FlagError
-from containers.iso6346 import compact
+from containers.iso6346 import OWNER_CODE, compact
 
 
 def read_owner_codes(path: str | None) -> frozenset[str]:
@@ -21,7 +20,7 @@ def read_owner_codes(path: str | None) -> frozenset[str]:
     codes = {compact(line.split("#")[0]): place for place, line in enumerate(lines, 1)}
     codes.pop("", None)
     for code, place in codes.items():
-        if not re.fullmatch("[A-Z]{3}[UJZ]", code):
+        if not OWNER_CODE.fullmatch(code):
             raise FlagError(
                 f"--owner_codes {path}, line {place}: {code} is no owner code like CSQU"
             )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from containers.finding import Candidate, find_candidates
-from containers.iso6346 import format_number, is_valid
+from containers.iso6346 import Candidate, find_candidates, format_number, is_valid
 from containers.reading import Reading, Transcript
 
 REVIEW_BELOW = 0.5  # confidence; the calibration behind it is in demo/README.md

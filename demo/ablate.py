@@ -29,8 +29,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from containers.command_line import ArgumentParser, command, say
 from containers.errors import UserError
 from containers.files import write_json
-from containers.finding import find_candidates
 from containers.flags import positive
+from containers.iso6346 import find_candidates
 from containers.labels import read_truth
 from containers.photos import photo_key
 from containers.results import read_results
@@ -186,10 +186,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@command
-def main(argv: list[str] | None = None) -> int:
+@command(build_parser)
+def main(args: argparse.Namespace) -> int:
     """Measure every setting and print the table; return the exit code."""
-    args = build_parser().parse_args(argv)
     os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // args.jobs))
     folder, log = Path(args.output), Path(args.output) / "ablation.jsonl"
     render_photos(folder / "learn", max(VARIED["photos"]), LEARN, views=3)

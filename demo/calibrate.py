@@ -65,10 +65,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@command
-def main(argv: list[str] | None = None) -> int:
+@command(build_parser)
+def main(args: argparse.Namespace) -> int:
     """Print both tables; return the exit code."""
-    args = build_parser().parse_args(argv)
     made_by, rows = read_results(Path(args.results))
     if "review below 0," not in made_by:
         raise UserError(f"{args.results} was not made with --review_below 0")

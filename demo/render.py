@@ -593,10 +593,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@command
-def main(argv: list[str] | None = None) -> int:
+@command(build_parser)
+def main(args: argparse.Namespace) -> int:
     """Render the photos and write them with their labels; return the exit code."""
-    args = build_parser().parse_args(argv)
     folder = Path(args.output)
     images = []
     flags = args.count, args.seed, args.layout, args.views, args.distance

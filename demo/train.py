@@ -498,10 +498,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@command
-def main(argv: list[str] | None = None) -> int:
+@command(build_parser)
+def main(args: argparse.Namespace) -> int:
     """Train the model; return the exit code."""
-    args = build_parser().parse_args(argv)
     Path(args.work).mkdir(parents=True, exist_ok=True)
     Trainer(args).run()
     return 0

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from containers.command_line import say
+from containers.command_line import bar_options, say
 from containers.errors import UserError
 from containers.labels import Example
 from containers.streaming import ahead, worker_count, workers
@@ -111,7 +111,7 @@ class Features:
         count = worker_count(len(wanted), model.device.type)
         with workers(count) as pool, torch.inference_mode():
             pairs = zip(wanted, ahead(tasks, pool, 2 * batch_size))
-            bar = tqdm(pairs, total=len(wanted), desc="features", leave=False, dynamic_ncols=True)
+            bar = tqdm(pairs, total=len(wanted), desc="features", **bar_options())
             pairs = iter(bar)
             while batch := list(islice(pairs, batch_size)):
                 images = [future.result() for _, future in batch]

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from containers.iso6346 import ALPHABET, KINDS, PAINTED
+from containers.iso6346 import KINDS, PAINTED, weigh
 
 if TYPE_CHECKING:
     import torch
@@ -53,13 +53,8 @@ class NumberGrammar:
         for start in range(len(PAINTED) - len(text) + 1):
             end = start + len(text)
             if all(c in KINDS[kind] for c, kind in zip(text, PAINTED[start:end])):
-                more = sum(
-                    ALPHABET.index(c) << place - (place > 4)
-                    for place, c in enumerate(text[: 12 - start], start)
-                    if c != " "
-                )
                 for total in range(11):
-                    after = (total + more) % 11
+                    after = (total + weigh(text, start)) % 11
                     if end < len(PAINTED):
                         yield self.state(start, total), self.state(end, after)
                     elif text[-1] == str(after % 10):  # the check digit; 10 is written 0

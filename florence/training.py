@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from containers.command_line import say
+from containers.command_line import bar_options, say
 from containers.errors import UserError
 from containers.files import replacing, write_json
 from containers.labels import Example
@@ -109,7 +109,7 @@ class Trainer:
         self.collate.view = progress.epoch % self.views
         self.loader.set_epoch(progress.epoch)
         title = f"epoch {progress.epoch + 1}/{self.args.epochs}"
-        for batch in tqdm(self.loader, desc=title, leave=False, dynamic_ncols=True):
+        for batch in tqdm(self.loader, desc=title, **bar_options()):
             losses.append(self.train_batch(batch))
             if progress.step >= self.steps:
                 break

@@ -454,10 +454,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@command
-def main(argv: list[str] | None = None) -> int:
+@command(build_parser)
+def main(args: argparse.Namespace) -> int:
     """Measure, print the table and write it."""
-    args = build_parser().parse_args(argv)
     if args.call:
         name, arguments = args.call
         print(json.dumps(globals()[name](*json.loads(arguments))))

@@ -15,7 +15,7 @@ from conftest import ROOT, run
 from stdnum import iso6346
 
 from container_ocr import ContainerOCR, FinetunedContainerOCR
-from containers.finding import find_numbers
+from containers.iso6346 import find_numbers
 from containers.photos import load_image
 from florence.checkpoint import load_model
 

@@ -34,6 +34,7 @@ def test_a_tuned_model_reads_what_it_was_taught_and_the_base_does_not(data, tiny
     assert last["character_error_rate"] == 0
     assert f"Best: epoch {min(log_of('adapter'), key=lambda r: r['eval_loss'])['epoch']}" in out
     assert "trainable parameters: " in err
+    assert "%|" not in err, "no bars where stderr is no terminal"
     tuned = FinetunedContainerOCR("adapter", device="cpu", dtype="fp32").read("image/train0.jpg")
     assert (tuned.number, tuned.is_valid) == (NUMBER, True)
     base = container_ocr.ContainerOCR(str(tiny_model), device="cpu", dtype="fp32").read(
@@ -93,3 +94,11 @@ def test_the_default_paths_are_the_guides(here):
     assert done.returncode == 2
     assert "dataset/train.json" in error_line(done.stderr)
     assert "prepare_dataset.py --mode prepare" in done.stderr
+
+
+def test_the_finetuned_reader_takes_the_default_output_of_training(data):
+    assert train(data, "--max_steps", "1") == 0
+    reader = FinetunedContainerOCR(device="cpu", dtype="fp32")
+    assert reader.read("image/val0.jpg") == FinetunedContainerOCR(
+        "florence-container-lora", device="cpu", dtype="fp32"
+    ).read("image/val0.jpg")

@@ -1,0 +1,130 @@
+"""Tests of the house: imports run downwards between the floors and in no circle within one."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+import container_ocr
+
+FLOORS = {
+    "containers": 0,
+    "florence": 1,
+    "container_ocr": 2,
+    "prepare_dataset": 3,
+    "finetune_florence": 3,
+    "batch_process": 3,
+    "demo": 4,
+}
+FILES = sorted(
+    file for name in FLOORS for file in (*ROOT.glob(f"{name}.py"), *(ROOT / name).glob("*.py"))
+)
+CONTAINER_OCR = ast.parse((ROOT / "container_ocr.py").read_text(encoding="utf-8"))
+NOT_IN_CONTAINERS = {"torch", "transformers", "peft", "accelerate", "timm", "safetensors"}
+
+
+def module_of(file: Path) -> str:
+    """Return the name by which a file is imported: containers.photos; demo's files by their own."""
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return parts[-1] if parts[0] == "demo" else ".".join(parts)
+
+
+def imports_of(file: Path) -> set[str]:
+    """Return the modules that a file imports, at its top, late, or for its types alone."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{file}: a relative import hides where a name lives"
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+MODULES = {module_of(file): file for file in FILES}
+GRAPH = {name: imports_of(file) & MODULES.keys() - {name} for name, file in MODULES.items()}
+
+
+def floor_of(module: str) -> int:
+    """Return on which floor a module stands."""
+    return FLOORS[MODULES[module].relative_to(ROOT).parts[0].removesuffix(".py")]
+
+
+def test_no_import_runs_upwards_and_no_script_imports_a_script():
+    wrong = [
+        f"{MODULES[name].relative_to(ROOT)} imports {MODULES[other].relative_to(ROOT)}"
+        for name in GRAPH
+        for other in sorted(GRAPH[name])
+        if floor_of(other) > floor_of(name) or floor_of(other) == floor_of(name) == 3
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_import_runs_in_a_circle():
+    below: dict[str, set[str]] = {}
+
+    def visit(name: str, above: tuple[str, ...]) -> set[str]:
+        assert name not in above, " imports ".join(
+            str(MODULES[n].relative_to(ROOT)) for n in (*above[above.index(name) :], name)
+        )
+        if name not in below:
+            below[name] = set().union(*(visit(other, (*above, name)) for other in GRAPH[name]))
+        return below[name] | {name}
+
+    for name in GRAPH:
+        visit(name, ())
+    assert "containers.iso6346" in below["batch_process"], "the walk has gone down to the ground"
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_of)
+def test_a_file_is_short_and_says_what_it_is(file):
+    lines = file.read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith('"""')
+    assert len(lines) <= 300 or file.parent.name == "demo", f"{file}: {len(lines)} lines"
+
+
+def test_the_ground_floor_knows_no_model():
+    for name, file in MODULES.items():
+        if floor_of(name) == 0:
+            heavy = {module.split(".")[0] for module in imports_of(file)} & NOT_IN_CONTAINERS
+            assert not heavy, f"{file.relative_to(ROOT)} imports {', '.join(heavy)}"
+
+
+def test_the_models_floor_parses_no_flag():
+    for name, file in MODULES.items():
+        if floor_of(name) == 1:
+            calls = [n for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Call)]
+            called = {ast.unparse(call.func).split(".")[-1] for call in calls}
+            assert not called & {"add_argument", "parse_args"}, file.relative_to(ROOT)
+
+
+@pytest.mark.parametrize("guide", ["README.md", "README.ko.md"])
+def test_the_map_in_the_guide_names_every_room_and_no_other(guide):
+    text = (ROOT / guide).read_text(encoding="utf-8")
+    plan = text[text.index("demo/  ") : text.index("```", text.index("demo/  "))]
+    for floor in ("florence", "containers"):
+        rooms = {file.stem for file in (ROOT / floor).glob("*.py")} - {"__init__"}
+        rows = re.search(rf"^{floor}/.*\n((?:  .*\n)+)", plan, re.MULTILINE)[1]
+        assert {word for row in rows.splitlines() for word in row.split()[1:]} == rooms
+    wishes = re.findall(r"\| `(\S+\.py)` \|$", text, re.MULTILINE)
+    assert len(wishes) >= 5
+    assert all((ROOT / wish).is_file() for wish in wishes)
+
+
+def test_the_public_names_are_the_contracts_and_nothing_else_is_handed_on():
+    names = "ContainerOCR FinetunedContainerOCR Reading load_model find_numbers check_digit"
+    assert set(container_ocr.__all__) == {*names.split(), "is_valid"}
+    assert all(hasattr(container_ocr, name) for name in container_ocr.__all__)
+    for file in FILES:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        taken = {
+            alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module == "container_ocr"
+            for alias in node.names
+        }
+        own = {n.name for n in CONTAINER_OCR.body if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+        assert taken <= own, f"{file} takes {taken - own} from where it does not live"
