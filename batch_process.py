@@ -71,7 +71,7 @@ def describe_run(args: argparse.Namespace) -> str:
             adapter,
             f"dtype {args.dtype}",
             f"review below {args.review_below:g}",
-            f"{'with' if args.second_look else 'no'} second look",
+            f"at most {args.looks} looks",
             owners,
         )
     )

@@ -6,6 +6,8 @@ import argparse
 import contextlib
 import re
 
+from containers.command_line import say
+from containers.looks import LOOKS
 from containers.review import REVIEW_BELOW
 
 DEFAULT_MODEL = "florence-community/Florence-2-large"
@@ -29,9 +31,20 @@ def add_reading_flags(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     unsure = "a number with less confidence is for review"
     add("--review_below", type=share, default=REVIEW_BELOW, help=unsure)
-    again = "cut out what is not ok and read it again, larger (default: yes)"
-    add("--second_look", action=argparse.BooleanOptionalAction, default=True, help=again)
+    nearer = "looks at a photo, nearer each time until one is sure"
+    add("--looks", type=positive, default=LOOKS, help=nearer)
+    old = {"nargs": 0, "dest": "looks", "default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
+    add("--no-second_look", action=OneLook, **old)
     add("--owner_codes", metavar="FILE", help="known owner codes, one per line; others: review")
+
+
+class OneLook(argparse.Action):
+    """Take the flag's old name, and say the new one."""
+
+    def __call__(self, parser: object, args: argparse.Namespace, *_: object) -> None:
+        """Ask for one look."""
+        say("warning: --no-second_look is now --looks 1")
+        args.looks = 1
 
 
 def share(text: str) -> float:

@@ -96,19 +96,26 @@ def check_image(path: Path | str) -> None:
         image.load()
 
 
-def load_image(path: Path | str, size: tuple[int, int] | None = None) -> Image.Image:
-    """Return the photo in a file as an upright RGB PIL image; raises `ImageError`.
+def open_photo(
+    photo: Path | str | Image.Image, least: tuple[int, int] | None = None
+) -> tuple[Image.Image, tuple[int, int]]:
+    """Return a photo, a file or a PIL image, as upright RGB, and its own (width, height).
 
-    With `size`, (width, height), it is squashed to that; a large JPEG is decoded at a half, a
-    quarter or an eighth, as long as that is no smaller either way round.
+    With `least`, (width, height), a large JPEG is decoded at a half, a quarter or an eighth, as
+    long as that is no smaller, either way round. Raises `ImageError`.
     """
     from PIL import Image
 
-    with opening(path), Image.open(path) as image:
-        if size is None:
-            return to_rgb(image)
-        image.draft("RGB", (max(size), max(size)))
-        return squash(to_rgb(image), size)
+    if not isinstance(photo, (str, Path)):
+        with opening(getattr(photo, "filename", "")):
+            upright = to_rgb(photo)
+        return upright, upright.size
+    with opening(photo), Image.open(photo) as image:
+        size = image.size
+        if least:
+            image.draft("RGB", (max(least), max(least)))
+        upright = to_rgb(image)
+        return upright, size if upright.size == image.size else size[::-1]
 
 
 def squash(image: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -1,62 +1,175 @@
-"""A place on a photo, and that place cut out at full resolution."""
+"""Windows on a photo: where to look next, nearer each time, and what is seen there cut out."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean, quantiles
 from typing import TYPE_CHECKING
 
-from containers.errors import ImageError
-from containers.photos import load_image, squash
+from containers.photos import open_photo, squash
 
 if TYPE_CHECKING:
     from PIL import Image
 
+Point = tuple[float, float]
+
+OWNER = 4  # characters before the serial number, whose direction is that of the number
+MARGIN = 1.5  # a window is so many times as large as the place in it
+SHAPES = {0: (1.3, 2.6), 90: (2.2, 3.6)}  # length to height of a window, by the number's direction
+STEEPEST = 30  # degrees from level or from upright that a window turns
+SAME = 0.12  # a window that differs by less, as a share of its sides, shows nothing new
+FEW_PIXELS = 16  # a shorter window holds no number
+
 
 @dataclass(frozen=True)
-class Box:
-    """A part of a photo, in shares of its width and height."""
+class Window:
+    """A rectangle on a photo, in pixels, lying in reading direction.
 
-    left: float
-    top: float
-    right: float
-    bottom: float
+    `x` and `y` are its middle, `length` and `height` its sides along and across the reading
+    direction; `angle` is that direction in degrees, 0 to the right, 90 downwards. What is outside
+    the photo shows its edges continued.
+    """
 
-    def window(
-        self, size: tuple[int, int], shape: tuple[int, int]
-    ) -> tuple[int, int, int, int] | None:
-        """Return the part of a photo round the box, in pixels, in this shape.
+    x: float
+    y: float
+    length: float
+    height: float
+    angle: float = 0.0
 
-        A fifth more each side makes up for the outer characters, of which the box holds the middle.
-        None: it would be hardly smaller than the photo, or a few pixels.
-        """
-        width, height = size
-        wide, high = (self.right - self.left) * width, (self.bottom - self.top) * height
-        scale = 1.4 * max(wide / shape[0], high / shape[1])
-        wide, high = scale * shape[0], scale * shape[1]
-        if wide > 0.85 * width or high > 0.85 * height or min(wide, high) < 16:
-            return None
-        left = min(max(0, (self.left + self.right) / 2 * width - wide / 2), width - wide)
-        top = min(max(0, (self.top + self.bottom) / 2 * height - high / 2), height - high)
-        return round(left), round(top), round(left + wide), round(top + high)
+    def at(self, along: float, across: float) -> Point:
+        """Return the place on the photo at these shares of the window's length and height."""
+        turn = math.radians(self.angle)
+        a, b = (along - 0.5) * self.length, (across - 0.5) * self.height
+        return (
+            self.x + a * math.cos(turn) - b * math.sin(turn),
+            self.y + a * math.sin(turn) + b * math.cos(turn),
+        )
 
-    def closer(self, image: Image.Image) -> list[Image.Image]:
-        """Return the place at full resolution, in the photo's shape; a tall one also turned."""
+    @property
+    def corners(self) -> tuple[Point, ...]:
+        """Return its four corners on the photo, from the upper left as one reads, clockwise."""
+        return tuple(self.at(*share) for share in ((0, 0), (1, 0), (1, 1), (0, 1)))
+
+    def like(self, other: Window) -> bool:
+        """Tell whether two windows show about the same."""
+        apart = max(abs(self.x - other.x), abs(self.y - other.y)) / self.length
+        sides = self.length / other.length, self.height / other.height
+        turned = abs(self.angle - other.angle) > 5
+        return not turned and apart < SAME and all(abs(side - 1) < SAME for side in sides)
+
+    def within(self, width: float, height: float) -> Window:
+        """Return the window moved into a photo of this size, as far as it fits there."""
+        xs, ys = zip(*self.corners)
+        wide, high = max(xs) - min(xs), max(ys) - min(ys)
+        x = min(max(self.x, wide / 2), width - wide / 2) if wide < width else width / 2
+        y = min(max(self.y, high / 2), height - high / 2) if high < height else height / 2
+        return Window(x, y, self.length, self.height, self.angle)
+
+    def cut(self, image: Image.Image, size: tuple[int, int]) -> Image.Image:
+        """Return what an RGB photo shows there, the right way up, squashed to (width, height)."""
         from PIL import Image
 
-        width, height = image.size
-        tall = (self.bottom - self.top) * height > 2 * (self.right - self.left) * width
-        upright, turned = (self.window(image.size, s) for s in ((width, height), (height, width)))
-        looks = [image.crop(upright)] if upright else []
-        if tall and turned:
-            crop = image.crop(turned)
-            looks += [crop.transpose(turn) for turn in (Image.ROTATE_90, Image.ROTATE_270)]
-        return looks
+        xs, ys = zip(*self.corners)
+        left, top = math.floor(min(xs) + 0.01), math.floor(min(ys) + 0.01)
+        right, bottom = math.ceil(max(xs) - 0.01), math.ceil(max(ys) - 0.01)
+        part = crop(image, (left, top, max(right, left + 1), max(bottom, top + 1)))
+        if self.angle % 90:
+            corners = [(x - left, y - top) for x, y in self.corners]
+            quad = [value for i in (0, 3, 2, 1) for value in corners[i]]
+            sides = [min(round(a), 4 * b) for a, b in zip((self.length, self.height), size)]
+            sides = tuple(max(1, side) for side in sides)
+            part = part.transform(sides, Image.Transform.QUAD, quad, Image.Resampling.BILINEAR)
+        elif self.angle == 90:
+            part = part.transpose(Image.Transpose.ROTATE_90)
+        return squash(part, size)
 
 
-def cut_out(path: Path | str, place: Box, size: tuple[int, int]) -> list[Image.Image]:
-    """Return the crops of `Box.closer` from a photo's file, squashed to (width, height)."""
-    try:
-        return [squash(crop, size) for crop in place.closer(load_image(path))]
-    except ImageError:  # it was there for the first look, which stands
-        return []
+def crop(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
+    """Return a part of an image, (left, top, right, bottom); outside, its edges are continued."""
+    import numpy as np
+    from PIL import Image
+
+    left, top, right, bottom = box
+    inside = max(left, 0), max(top, 0), min(right, image.width), min(bottom, image.height)
+    part = image.crop(inside)
+    if inside == box:
+        return part
+    beyond = (inside[1] - top, bottom - inside[3]), (inside[0] - left, right - inside[2]), (0, 0)
+    return Image.fromarray(np.pad(np.asarray(part), beyond, mode="edge"))
+
+
+def first_window(size: tuple[int, int]) -> Window:
+    """Return where to look first on a photo of (width, height): at all of it.
+
+    A photo far longer than a window is one of a number alone: it is set on a canvas of the longest
+    shape, a far taller one turned, as columns are.
+    """
+    width, height = size
+    if width > SHAPES[0][1] * height:
+        return Window(width / 2, height / 2, width, width / SHAPES[0][1])
+    if height > SHAPES[90][0] * width:
+        return Window(width / 2, height / 2, height, max(width, height / SHAPES[90][1]), 90)
+    return Window(width / 2, height / 2, width, height)
+
+
+def place_of(window: Window, letters: Sequence[Point]) -> Window:
+    """Return the rectangle round the characters of a number seen in a window.
+
+    `letters` are the middles of all its characters in order, in shares of the window's sides.
+    """
+    points = [window.at(*letter) for letter in letters]
+    angle = direction_of(points[OWNER:])
+    turn = math.radians(angle)
+    along = [x * math.cos(turn) + y * math.sin(turn) for x, y in points]
+    across = [y * math.cos(turn) - x * math.sin(turn) for x, y in points]
+    pitch = spread(along[OWNER:])[1] / max(1, len(points) - OWNER - 1)
+    (a, length), (b, height) = spread(along), spread(across)
+    x, y = a * math.cos(turn) - b * math.sin(turn), a * math.sin(turn) + b * math.cos(turn)
+    upright = 0.9 if abs(angle - 90) <= STEEPEST else 1.5  # a column's letters are wide as this
+    return Window(x, y, length + pitch, height + upright * pitch, angle)
+
+
+def spread(values: Sequence[float]) -> tuple[float, float]:
+    """Return the middle and the extent of values in equal steps, little moved by a stray one.
+
+    That is the range from the 5th to the 95th percentile, and a ninth more for what these leave.
+    """
+    cuts = quantiles(values, n=20, method="inclusive")
+    return (cuts[0] + cuts[-1]) / 2, (cuts[-1] - cuts[0]) / 0.9
+
+
+def direction_of(points: Sequence[Point]) -> float:
+    """Return in which direction points follow each other, in degrees: near 0 or near 90."""
+    half = len(points) // 2
+    begin, end = points[:half], points[-half:]
+    dx = fmean(x for x, _ in end) - fmean(x for x, _ in begin)
+    dy = fmean(y for _, y in end) - fmean(y for _, y in begin)
+    upright = 90 if dy > abs(dx) else 0
+    angle = math.degrees(math.atan2(dy, dx)) - upright
+    return upright + (angle if abs(angle) <= STEEPEST else 0)
+
+
+def next_window(place: Window, size: tuple[int, int], margin: float = MARGIN) -> Window | None:
+    """Return the window round a place on a photo of (width, height); None: it is too small."""
+    least, most = SHAPES[90 if place.angle > 45 else 0]
+    length = margin * place.length
+    height = min(max(margin * place.height, length / most), length / least)
+    length = max(length, least * height)
+    if length < FEW_PIXELS:
+        return None
+    return Window(place.x, place.y, length, height, place.angle).within(*size)
+
+
+def see(
+    photo: Path | str | Image.Image, window: Window | None, size: tuple[int, int]
+) -> tuple[Image.Image, tuple[int, int]]:
+    """Return what a window on a photo shows, squashed to (width, height), and the photo's own size.
+
+    Without a window it is the first one; then a large JPEG need not be decoded whole. Raises
+    `ImageError`.
+    """
+    image, whole = open_photo(photo, None if window else size)
+    return (window or first_window(image.size)).cut(image, size), whole

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 
 from containers.iso6346 import is_valid, split_number
 
+SEVERAL = "several containers"  # a reason that no nearer look takes away
+
 
 @dataclass(frozen=True)
 class Transcript:
@@ -35,7 +37,9 @@ class Reading:
     `number` is as painted (`CSQU 305438 3`) or None; `confidence` is the model's own probability,
     0 to 1, of that number among all that it could have written; `status` is ok, review, none or
     error, with `reason`. `numbers` holds all that stand in the text, compact, best first;
-    `alternatives` up to five valid numbers, as painted, each with its probability.
+    `alternatives` up to five valid numbers, as painted, each with its probability. `box` is where
+    the number stands: four corners, (x, y) in pixels of the upright photo, from its upper left as
+    one reads, clockwise; empty: nowhere.
     """
 
     number: str | None = None
@@ -45,11 +49,17 @@ class Reading:
     raw_text: str = ""
     numbers: tuple[str, ...] = ()
     alternatives: tuple[tuple[str, float], ...] = ()
+    box: tuple[tuple[int, int], ...] = ()
 
     @property
     def is_ok(self) -> bool:
         """Tell whether there is a number and no doubt."""
         return self.status == "ok"
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether a nearer look can change nothing: it is sure, or of several containers."""
+        return self.is_ok or SEVERAL in self.reason
 
     @property
     def is_valid(self) -> bool:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from containers.iso6346 import Candidate, find_candidates, format_number, is_valid
-from containers.reading import Reading, Transcript
+from containers.reading import SEVERAL, Reading, Transcript
 
 REVIEW_BELOW = 0.5  # confidence; the calibration behind it is in demo/README.md
 UNLIKELY = 0.005  # of the probability of what is written: less makes a valid number no option
 CLOSE = 0.5  # a rival that is so likely, as a share of the number's probability, is a doubt
-SEVERAL = "several containers"
 
 
 def interpret(

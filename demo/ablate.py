@@ -93,7 +93,7 @@ def prepare(folder: Path, photos: int) -> None:
 def read_photos(folder: Path, output: Path, *flags: object) -> Rates:
     """Return the rates on the test photos, read with these flags."""
     script = ROOT / "batch_process.py"
-    flags = (*flags, "--no-second_look", "--batch_size", 16, "--output", output)
+    flags = (*flags, "--looks", 1, "--batch_size", 16, "--output", output)
     type_command(script, folder / "test/image", *flags)
     truth = read_truth(folder / "test/annotations.json")
     reported, free = [], []

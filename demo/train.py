@@ -347,7 +347,7 @@ def losses(
 
 def exact_match(folder: Path, device: str, photos: list[render.Photo]) -> float:
     """Return on how many of the photos the saved model reads the number, every letter right."""
-    reader = ContainerOCR(str(folder), device=device, second_look=False)
+    reader = ContainerOCR(str(folder), device=device, looks=1)
     images = [photo.image for photo in photos]
     batches = [images[start : start + 16] for start in range(0, len(images), 16)]
     readings = [reading for batch in batches for reading in reader.read_batch(batch)]

@@ -13,7 +13,8 @@ from containers.command_line import say
 from containers.edited_json import read_json_file
 from containers.errors import ImageError, UserError
 from containers.labels import Example
-from containers.photos import check_image, find_image, load_image
+from containers.photos import check_image, find_image
+from containers.places import see
 from florence.inputs import PROMPT
 
 if TYPE_CHECKING:
@@ -65,12 +66,12 @@ def read_example(row: object, folder: Path) -> Example:
 
 
 def open_view(example: Example, size: tuple[int, int], view: int, seed: int) -> Image.Image:
-    """Return a view of an example's photo, squashed to (width, height), always the same.
+    """Return a view of an example's photo as a first look sees it, always the same.
 
     Raises `UserError` with the photo's path.
     """
     try:
-        image = load_image(example.image_path, size)
+        image, _ = see(example.image_path, None, size)
     except ImageError as error:
         raise UserError(f"{example.image_path}: {error}") from None
     return augment(image, f"{photo_digest(example.image_path)} {view} {seed}") if view else image

@@ -1,11 +1,11 @@
-"""Where on a photo the model looks while it writes a number."""
+"""Where on a photo the model looks while it writes a number: a point for each character."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from containers.places import Box
+from containers.places import Point
 from florence.decoding import from_memory
 from florence.inputs import input_size
 
@@ -15,20 +15,22 @@ if TYPE_CHECKING:
     from transformers import DynamicCache, Florence2ForConditionalGeneration, Florence2Processor
 
 
-def find_places(
+def find_letters(
     model: Florence2ForConditionalGeneration | PeftModel,
     processor: Florence2Processor,
     photos: DynamicCache,
-    numbers: Sequence[str],
-) -> list[Box]:
-    """Return where the decoder looks on each photo while it writes this number.
+    numbers: Sequence[str | None],
+) -> list[list[Point]]:
+    """Return where the decoder looks on each photo for each character of a number, spaces none.
 
-    That is the cross-attention of the number's tokens, averaged over the heads of the upper half of
-    the layers: the box between the 5th and the 95th percentile of what is above twice the mean.
+    `numbers` are as painted, one for each photo. A point is in shares of the photo's width and
+    height: the peak of the cross-attention of the character's token, averaged over the heads of
+    the upper half of the layers. Without a number there are none.
     """
     import torch
 
-    answers = processor.tokenizer(list(numbers), padding=True, return_tensors="pt")
+    texts = [number or "" for number in numbers]
+    answers = processor.tokenizer(texts, padding=True, return_tensors="pt")
     written = answers["input_ids"].to(model.device)
     first = torch.full_like(written[:, :1], model.config.text_config.decoder_start_token_id)
     decoder = model.get_decoder()
@@ -44,22 +46,30 @@ def find_places(
     width, height = input_size(processor)
     cells = processor.num_image_tokens - 1  # the first token is the photo's mean
     columns = round((cells * width / height) ** 0.5)
-    special = torch.tensor(processor.tokenizer.all_special_ids, device=model.device)
-    weight = (~torch.isin(written, special)).float()
     looks = torch.stack(seen[len(seen) // 2 :]).float().mean((0, 2))[..., 1 : 1 + cells]
-    looks = (looks * weight[..., None]).sum(1) / weight.sum(1, keepdim=True)
-    looks = (looks - 2 * looks.mean(-1, keepdim=True)).clamp(min=0) + 1e-9
-    return [box_of(look.reshape(-1, columns)) for look in looks.cpu()]
+    looks = looks.unflatten(-1, (-1, columns))
+    peaks = peaks_of(looks).cpu().tolist()
+    places = []
+    for tokens, points in zip(written.tolist(), peaks):
+        texts = [processor.tokenizer.decode([t], skip_special_tokens=True) for t in tokens]
+        pairs = zip(texts, points)
+        places.append([tuple(point) for text, point in pairs for _ in text.replace(" ", "")])
+    return places
 
 
-def box_of(looks: torch.Tensor) -> Box:
-    """Return the box that holds the inner 90 % of what is looked at, (rows, columns), each way."""
+def peaks_of(looks: torch.Tensor) -> torch.Tensor:
+    """Return the peaks of maps, (..., rows, columns), as (..., 2): shares of width and height.
+
+    A peak is the mean of the cells round the highest one, each counting by its height.
+    """
     import torch
 
-    edges = []
-    for axis in (0, 1):
-        share = looks.sum(axis).cumsum(0) / looks.sum()
-        start, end = torch.searchsorted(share, torch.tensor([0.05, 0.95])).tolist()
-        edges.append((start / len(share), (end + 1) / len(share)))
-    (left, right), (top, bottom) = edges
-    return Box(left, top, right, bottom)
+    rows, columns = looks.shape[-2:]
+    highest = looks.flatten(-2).argmax(-1)[..., None, None]
+    y = torch.arange(rows, device=looks.device)[:, None]
+    x = torch.arange(columns, device=looks.device)
+    near = ((y - highest // columns).abs() <= 1) & ((x - highest % columns).abs() <= 1)
+    weights = looks * near
+    total = weights.sum((-1, -2))
+    points = [((axis + 0.5) * weights).sum((-1, -2)) / total for axis in (x, y)]
+    return torch.stack(points, -1) / torch.tensor([columns, rows], device=looks.device)

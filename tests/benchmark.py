@@ -5,7 +5,7 @@
 Makes a Florence-2 of the large model's shape with random weights, and photos of 12 million pixels,
 in a temporary folder. Compared are, on the same photos in the same run:
 
-- reading: batch_process.py's reader with its defaults, but no second look, against the loop of the
+- reading: batch_process.py's reader with its defaults, but one look, against the loop of the
   model card: fp32, one photo at a time, three beams; both write 13 tokens
 - training: ten epochs of finetune_florence.py against a plain peft loop, at the same precision and
   against fp32; nothing is validated, and of the plain loop two epochs are run, times five
@@ -163,7 +163,7 @@ def read_like_the_scripts(model: str, photos: str, device: str, dtype: str, batc
     from florence import decoding
 
     decoding.MAX_NEW_TOKENS, streaming.FEW_PHOTOS = TOKENS, 0
-    reader = container_ocr.ContainerOCR(model, None, device, dtype, second_look=False)
+    reader = container_ocr.ContainerOCR(model, None, device, dtype, looks=1)
     paths = sorted(map(str, Path(photos).iterdir()))[:TO_READ]
     readings = container_ocr.read_images(paths, batch, lambda: reader)
     batches = iter(lambda: list(islice(readings, batch)), [])

@@ -1,6 +1,9 @@
 """Tests of ContainerOCR, of its command, and of many photos in a stream."""
 
 import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,8 @@ import batch_process
 import container_ocr
 from container_ocr import ContainerOCR
 from containers import streaming
-from containers.photos import load_image
+from containers.photos import open_photo
+from containers.reading import Reading
 from containers.results import FIELDS, read_results
 from containers.streaming import workers
 
@@ -43,11 +47,11 @@ def test_where_memory_runs_out_half_as_many_photos_are_read_at_once(taught, monk
     assert batch_process.main([*taught, "--output", "whole.txt", "--batch_size", "5"]) == 0
     look, sizes = ContainerOCR.look_at_once, []
 
-    def look_at_once(self, images, places):
+    def look_at_once(self, images):
         if len(images) > (1 if sizes else 2):
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
         sizes.append(len(images))
-        return look(self, images, places)
+        return look(self, images)
 
     monkeypatch.setattr(ContainerOCR, "look_at_once", look_at_once)
     assert batch_process.main([*taught, "--output", "halves.txt", "--batch_size", "5"]) == 0
@@ -74,7 +78,7 @@ def test_the_one_photo_command_prints_a_line_or_json_for_each_photo(flags, capsy
     assert container_ocr.main(["image/b.jpg", "--json", *flags]) == 0
     row = json.loads(capsys.readouterr().out)
     assert row["image"] == "image/b.jpg"
-    assert set(row) == {*FIELDS, "alternatives"}
+    assert set(row) == {*FIELDS, "alternatives", "box"}
 
 
 def test_a_photo_that_cannot_be_read_does_not_stop_the_others(flags, capsys):
@@ -99,10 +103,64 @@ def test_a_batch_reads_as_one_by_one(taught_model):
 def test_a_file_and_its_image_read_the_same(tiny_model, here):
     path = draw_photo(here / "photo.png", NUMBER)
     reader = ContainerOCR(str(tiny_model), device="cpu", dtype="fp32")
-    assert reader.read(path) == reader.read(str(path)) == reader.read(load_image(path))
+    assert reader.read(path) == reader.read(str(path)) == reader.read(open_photo(path)[0])
 
 
 def test_a_photo_of_a_few_pixels_is_read_without_a_closer_look(tiny_model):
     reader = ContainerOCR(str(tiny_model), device="cpu", dtype="fp32")
     for size in ((1, 1), (3, 40), (20, 20)):
         assert reader.read(Image.new("RGB", size)).status in ("ok", "review", "none")
+
+
+class Reader(ContainerOCR):
+    """A reader without a model: it is sure of a colour once it has looked often enough."""
+
+    size, looks = (48, 32), 4
+
+    def __init__(self):
+        self.seen, self.batches = Counter(), []
+
+    def look_at(self, images):
+        """Return readings that grow surer with each look at a colour."""
+        colours = [image.getpixel((24, 16))[0] for image in images]
+        self.batches.append(colours)
+        letters, seen = [(0.3 + 0.02 * i, 0.5) for i in range(11)], []
+        for colour in colours:
+            self.seen[colour] += 1
+            sure = self.seen[colour] > colour % 4
+            status = Reading("CSQU 305438 3", "ok" if sure else "review", "", self.seen[colour])
+            seen.append((replace(status, raw_text=str(colour)), letters))
+        return seen
+
+
+def test_looks_at_different_photos_share_full_batches_and_readings_keep_their_order():
+    photos = [Image.new("RGB", (900, 600), (colour, 0, 0)) for colour in range(20)]
+    reader, pool = Reader(), ThreadPoolExecutor(2)
+    readings = list(reader.read_stream(photos, 4, pool))
+    assert [reading.raw_text for reading in readings] == [str(colour) for colour in range(20)]
+    assert [reading.confidence for reading in readings] == [1, 2, 3, 4] * 5, "looked till sure"
+    assert [len(batch) for batch in reader.batches[:-3]] == [4] * (len(reader.batches) - 3)
+    alone = Reader()
+    assert [next(alone.read_stream([photo], 1)) for photo in photos] == readings
+
+
+def test_a_photo_that_vanishes_between_two_looks_keeps_what_was_read(here):
+    for name in ("0.png", "1.png"):
+        Image.new("RGB", (900, 600), (int(name[0]) * 3, 0, 0)).save(name)
+    reader, look_at = Reader(), Reader.look_at
+
+    def look_then_lose(images):
+        Path("1.png").unlink(missing_ok=True)
+        return look_at(reader, images)
+
+    reader.look_at = look_then_lose
+    first, second = reader.read_stream(["0.png", "1.png"], 2)
+    assert first.is_ok
+    assert (second.status, second.number) == ("review", "CSQU 305438 3")
+
+
+def test_the_old_flag_for_one_look_still_asks_for_one_look(capsys):
+    args = container_ocr.build_parser().parse_args(["a.jpg", "--no-second_look"])
+    assert args.looks == 1
+    assert "now --looks 1" in capsys.readouterr().err
+    assert container_ocr.build_parser().parse_args(["a.jpg"]).looks == 4

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from containers.errors import ImageError, UserError
-from containers.photos import find_image, list_images, load_image, to_rgb
+from containers.photos import find_image, list_images, open_photo, to_rgb
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_deep_greyscale_is_scaled_not_clipped(mode, white, gradient):
 def test_a_sixteen_bit_png_looks_right(here, gradient):
     levels = b"".join(bytes((value, value)) for value in gradient.convert("L").tobytes())
     Image.frombytes("I;16", gradient.size, levels).save("deep.png")
-    assert mean_difference(load_image("deep.png"), gradient) < 2
+    assert mean_difference(open_photo("deep.png")[0], gradient) < 2
 
 
 def test_transparent_pixels_are_white():
@@ -65,7 +65,7 @@ def test_transparent_pixels_are_white():
 
 def test_exif_that_cannot_be_parsed_does_not_cost_the_photo(here, gradient):
     gradient.save("odd.png", exif=b"Exif\0\0garbagegarbage")
-    assert mean_difference(load_image("odd.png"), gradient) == 0
+    assert mean_difference(open_photo("odd.png")[0], gradient) == 0
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -77,14 +77,14 @@ def test_exif_orientation_is_honoured(orientation, here):
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored.save("photo.png", exif=exif)
-    loaded = load_image("photo.png")
+    loaded = open_photo("photo.png")[0]
     assert loaded.size == (40, 20)
     assert loaded.getpixel((2, 2)) == (255, 0, 0)
 
 
 def test_cmyk_jpeg_looks_right(here, gradient):
     gradient.convert("CMYK").save("print.jpg", quality=95)
-    assert mean_difference(load_image("print.jpg"), gradient) < 6
+    assert mean_difference(open_photo("print.jpg")[0], gradient) < 6
 
 
 def break_file(path: str, kind: str) -> None:
@@ -114,27 +114,27 @@ def break_file(path: str, kind: str) -> None:
 def test_an_unreadable_image_says_why(kind, reason, here):
     break_file("photo.jpg", kind)
     with pytest.raises(ImageError, match=reason):
-        load_image("photo.jpg")
+        open_photo("photo.jpg")
 
 
 def test_a_missing_image_and_a_folder_say_so(here):
     with pytest.raises(ImageError, match="no such file"):
-        load_image("missing.jpg")
+        open_photo("missing.jpg")
     os.mkdir("folder.jpg")
     with pytest.raises(ImageError):
-        load_image("folder.jpg")
+        open_photo("folder.jpg")
 
 
 def test_a_picture_30000_pixels_wide_is_read(here):
     Image.new("RGB", (30_000, 200), "blue").save("wide.png")
-    assert load_image("wide.png").size == (30_000, 200)
+    assert open_photo("wide.png")[0].size == (30_000, 200)
 
 
 def test_a_decompression_bomb_is_refused_in_words(here, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     Image.new("RGB", (100, 100)).save("bomb.png")
     with pytest.raises(ImageError, match="million pixels"):
-        load_image("bomb.png")
+        open_photo("bomb.png")
 
 
 def test_images_are_listed_sorted_with_slashes_and_without_hidden_files(here):

@@ -1,28 +1,100 @@
-"""Tests of places on a photo."""
+"""Tests of windows on a photo."""
 
+import math
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from containers.places import Box
+from containers.places import Window, crop, direction_of, first_window, next_window, place_of, see
+
+SIZES = st.tuples(st.integers(1, 400), st.integers(1, 400))
+LEVEL = [(0.1 + 0.07 * i, 0.5) for i in range(11)]  # a line of eleven characters
+STACKED = [(0.3 + 0.1 * i, 0.4) for i in range(4)] + [(0.3 + 0.1 * i, 0.6) for i in range(7)]
+COLUMN = [(0.5, 0.1 + 0.07 * i) for i in range(11)]
+
+
+def gradient(width: int = 60, height: int = 40) -> Image.Image:
+    """Return a photo whose red is four times the column and whose green is four times the row."""
+    y, x = np.mgrid[0:height, 0:width].astype(np.uint8)
+    return Image.fromarray(np.stack([4 * x, 4 * y, 0 * x], -1))
+
+
+@pytest.mark.parametrize("angle", [0, 90, 17, 75])
+def test_what_is_cut_out_lies_as_the_window_says(angle):
+    window = Window(30, 20, 16, 12, angle)
+    cut = np.asarray(window.cut(gradient(), (16, 12)), float)
+    for row, column in ((1, 1), (1, 14), (6, 8), (10, 1), (10, 14)):
+        x, y = window.at((column + 0.5) / 16, (row + 0.5) / 12)
+        expected = 4 * (x - 0.5), 4 * (y - 0.5)
+        assert cut[row, column, :2] == pytest.approx(expected, abs=4)
+
+
+def test_outside_a_photo_its_edges_are_continued():
+    photo = np.asarray(gradient())
+    wider = np.asarray(crop(gradient(), (-3, -2, 64, 45)))
+    assert wider.shape == (47, 67, 3)
+    assert (wider[2:42, 3:63] == photo).all()
+    assert (wider[:2, 3:63] == photo[0]).all()
+    assert (wider[2:42, 63:] == photo[:, -1:]).all()
+
+
+@pytest.mark.parametrize("size", [(600, 400), (400, 600), (900, 100), (100, 900), (1, 1)])
+def test_the_first_window_shows_all_of_a_photo(size):
+    corners = first_window(size).corners
+    assert min(x for x, _ in corners) <= 1e-9
+    assert min(y for _, y in corners) <= 1e-9
+    assert max(x for x, _ in corners) >= size[0] - 1e-9
+    assert max(y for _, y in corners) >= size[1] - 1e-9
+
+
+@pytest.mark.parametrize(
+    ("letters", "angle"), [(LEVEL, 0), (STACKED, 0), (COLUMN, 90)], ids=["line", "stack", "column"]
+)
+def test_the_place_of_a_number_holds_its_characters_and_knows_their_direction(letters, angle):
+    window = first_window((900, 900))
+    place = place_of(window, letters)
+    assert place.angle == pytest.approx(angle)
+    xs, ys = zip(*place.corners)
+    for x, y in (window.at(*letter) for letter in letters):
+        assert min(xs) < x < max(xs)
+        assert min(ys) < y < max(ys)
+
+
+@pytest.mark.parametrize("angle", [-20, -5, 0, 12, 70, 90, 110])
+def test_a_slanted_number_is_found_at_its_slant(angle):
+    turn = math.radians(angle)
+    points = [(50 + 9 * i * math.cos(turn), 50 + 9 * i * math.sin(turn)) for i in range(7)]
+    assert direction_of(points) == pytest.approx(angle)
 
 
 @given(
-    edges=st.tuples(*[st.floats(0, 1)] * 4),
-    size=st.tuples(st.integers(20, 4000), st.integers(20, 4000)),
+    letters=st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=10, max_size=11),
+    size=SIZES,
 )
-def test_a_closer_look_lies_in_the_photo_round_the_place_and_has_the_photos_shape(edges, size):
-    (left, right), (top, bottom) = sorted(edges[:2]), sorted(edges[2:])
-    window = Box(left, top, right, bottom).window(size, size)
+def test_wherever_letters_are_seen_the_next_window_is_of_a_shape_that_training_shows(letters, size):
+    window = next_window(place_of(first_window(size), letters), size)
     if window is None:
-        share = 1.4 * max(right - left, bottom - top)
-        assert share > 0.84 or share * min(size) < 17
         return
-    assert 0 <= window[0] <= window[2] <= size[0]
-    assert 0 <= window[1] <= window[3] <= size[1]
-    assert window[0] <= left * size[0] + 1
-    assert window[2] >= right * size[0] - 1
-    assert window[1] <= top * size[1] + 1
-    assert window[3] >= bottom * size[1] - 1
-    scales = (window[2] - window[0]) / size[0], (window[3] - window[1]) / size[1]
-    assert scales[0] == pytest.approx(scales[1], abs=2 / min(size))
+    shape = window.length / window.height
+    least, most = (2.2, 3.6) if window.angle > 45 else (1.3, 2.6)
+    assert least - 1e-6 <= shape <= most + 1e-6
+    image = window.cut(Image.new("RGB", size, "white"), (48, 32))
+    assert image.size == (48, 32)
+    assert image.getextrema() == ((255, 255),) * 3
+
+
+def test_a_window_moves_into_the_photo_as_far_as_it_fits():
+    assert Window(5, 95, 40, 20).within(100, 100) == Window(20, 90, 40, 20)
+    assert Window(5, 95, 40, 20, 90).within(100, 100).y == 80
+    assert Window(5, 50, 400, 20).within(100, 100).x == 50
+
+
+def test_a_file_is_seen_as_the_image_in_it(here):
+    gradient(600, 400).save("photo.png")
+    for window in (None, Window(300, 200, 90, 60), Window(300, 200, 90, 60, 90)):
+        image, size = see("photo.png", window, (48, 32))
+        assert size == (600, 400)
+        assert image.tobytes() == see(gradient(600, 400), window, (48, 32))[0].tobytes()

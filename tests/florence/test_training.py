@@ -4,7 +4,7 @@ import pytest
 import torch
 from conftest import NUMBER, OTHER, assert_same_weights, error_line, log_of, train
 
-from containers.photos import load_image
+from containers.photos import open_photo
 from florence.checkpoint import load_model
 from florence.inputs import prepare_inputs
 from florence.progress import Progress
@@ -23,7 +23,7 @@ def test_the_first_step_starts_from_the_loss_of_the_untouched_model(data, tiny_m
     """All photos are accumulated into the one step of the epoch, so its loss is theirs."""
     assert train(data, "--epochs", "1", "--gradient_accumulation", "3", "--lora_dropout", "0") == 0
     model, processor = load_model(tiny_model, device="cpu", dtype="fp32")
-    images = [load_image(f"image/train{view}.jpg") for view in range(6)]
+    images = [open_photo(f"image/train{view}.jpg")[0] for view in range(6)]
     with torch.inference_mode():
         loss = model(**prepare_inputs(processor, images, [NUMBER] * 6)).loss.item()
     assert log_of("florence-container-lora")[0]["train_loss"] == pytest.approx(loss, abs=1e-4)
@@ -59,7 +59,7 @@ def test_training_stops_when_the_loss_keeps_rising_and_keeps_the_best(data, tiny
     best = min(log, key=lambda record: record["eval_loss"])
     assert f"Best: epoch {best['epoch']}" in out
     model, processor = load_model(tiny_model, "florence-container-lora", device="cpu", dtype="fp32")
-    images = [load_image(f"image/val{view}.jpg") for view in range(2)]
+    images = [open_photo(f"image/val{view}.jpg")[0] for view in range(2)]
     with torch.inference_mode():
         loss = model(**prepare_inputs(processor, images, [OTHER] * 2)).loss.item()
     assert loss == pytest.approx(best["eval_loss"], abs=1e-4)

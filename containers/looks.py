@@ -1,0 +1,52 @@
+"""The looks at one photo: nearer each time, until one is sure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from containers.places import Point, Window, first_window, next_window, place_of
+from containers.reading import Reading
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+LOOKS = 4  # at most, at each photo
+
+
+@dataclass
+class Search:
+    """The search for the number on a photo: its best reading so far, and where that stands."""
+
+    photo: str | Path | Image.Image
+    looks: int = LOOKS  # that are left
+    window: Window | None = None  # of the last look; none: not looked at yet
+    best: Reading | None = None
+    place: Window | None = None
+
+    def take_in(
+        self, reading: Reading, letters: Sequence[Point], size: tuple[int, int]
+    ) -> Window | None:
+        """Return where to look next on a photo of (width, height), after what a look has read.
+
+        `letters` are where it saw the number's characters, in shares of what it looked at. None:
+        it is sure, or another look would show nothing new.
+        """
+        self.looks -= 1
+        self.window = self.window or first_window(size)
+        place = place_of(self.window, letters) if letters else None
+        if self.best is None or rank(reading) > rank(self.best):
+            corners = place.corners if place and reading.number else ()
+            box = tuple((round(x), round(y)) for x, y in corners)
+            self.best, self.place = replace(reading, box=box), place
+        if not self.looks or self.best.is_settled or self.place is None:
+            return None
+        last, self.window = self.window, next_window(self.place, size)
+        return None if self.window is None or self.window.like(last) else self.window
+
+
+def rank(reading: Reading) -> tuple[bool, float]:
+    """Return the sort key of readings of one photo: the surest is the highest."""
+    return reading.is_ok, reading.confidence

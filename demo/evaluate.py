@@ -1,0 +1,137 @@
+"""Measure how well a model reads real photos: by layout, where it is sure, and where it looked.
+
+    python demo/evaluate.py PHOTOS LABELS.json --model demo/model
+
+LABELS.json is an annotations.json; an entry may also have a "layout" and, under "box", where the
+number stands, drawn by hand: left, top, right, bottom, in shares of the photo's width and height.
+Prints for each layout how many numbers are exact, how many photos are `ok` and how many of these
+right; where boxes are given, how many numbers were found, and how many of those not read; then how
+many photos were read a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from container_ocr import read_images, reader_of
+from containers.command_line import ArgumentParser, command, say
+from containers.errors import UserError
+from containers.flags import add_model_flags, add_reading_flags, positive
+from containers.iso6346 import compact
+from containers.labels import label_of, read_annotations
+from containers.photos import open_photo
+from containers.places import MARGIN
+from containers.reading import Reading
+
+MODEL = Path(__file__).parent / "model"
+COVERED = 0.9  # of a number's box that a window must hold
+
+
+@dataclass(frozen=True)
+class Case:
+    """A labelled photo, and what was read of it."""
+
+    path: str
+    entry: dict
+    number: str
+    reading: Reading
+
+    @property
+    def is_exact(self) -> bool:
+        """Tell whether the number is the label's, character for character."""
+        return compact(self.reading.number or "") == compact(self.number)
+
+    @property
+    def is_found(self) -> bool:
+        """Tell whether the window round the place that was read would hold the number."""
+        if not self.reading.box:
+            return False
+        _, (width, height) = open_photo(self.path)
+        left, top, right, bottom = self.entry["box"]
+        sides = []
+        shares = zip(*self.reading.box), (width, height), ((left, right), (top, bottom))
+        for places, size, (start, end) in zip(*shares):
+            middle = (max(places) + min(places)) / 2 / size
+            half = MARGIN * (max(places) - min(places)) / 2 / size
+            inside = min(end, middle + half) - max(start, middle - half)
+            sides.append(max(0.0, inside) / (end - start))
+        return sides[0] * sides[1] >= COVERED
+
+
+def percent(part: int, whole: int) -> str:
+    """Return a share with its count; nothing of nothing is a dash."""
+    return f"{100 * part / whole:.1f} % ({part})" if whole else "-"
+
+
+def row(name: str, cases: Sequence[Case]) -> str:
+    """Return the line of a table on some photos."""
+    sure = [case for case in cases if case.reading.is_ok]
+    drawn = [case for case in cases if "box" in case.entry]
+    found = [case for case in drawn if case.is_found]
+    cells = [
+        name,
+        str(len(cases)),
+        percent(sum(case.is_exact for case in cases), len(cases)),
+        percent(len(sure), len(cases)),
+        percent(sum(case.is_exact for case in sure), len(sure)),
+        percent(len(found), len(drawn)),
+        percent(sum(not case.is_exact for case in found), len(found)),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def labelled(folder: Path, labels: Path) -> dict[str, tuple[dict, str]]:
+    """Return {photo's path: (entry, number)} of what is labelled; raises `UserError`."""
+    found = {}
+    for entry in read_annotations(labels)["images"]:
+        try:
+            number = label_of(entry)
+        except UserError as error:
+            say(f"warning: {entry['image_path']}: {error}; left out")
+            continue
+        if number is not None:
+            found[str(folder / entry["image_path"])] = entry, number
+    if not found:
+        raise UserError(f"nothing in {labels} is labelled")
+    return found
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this script's flags."""
+    parser = ArgumentParser(__doc__)
+    parser.add_argument("photos", help="folder of the photos")
+    parser.add_argument("labels", help="their labels, as in annotations.json")
+    add_model_flags(parser)
+    add_reading_flags(parser)
+    parser.add_argument("--batch_size", type=positive, default=8, help="photos read at once")
+    return parser
+
+
+@command(build_parser)
+def main(args: argparse.Namespace) -> int:
+    """Read the labelled photos and print the table."""
+    known = labelled(Path(args.photos), Path(args.labels))
+    if not (args.model or args.lora_path):
+        args.model = str(MODEL)
+    ocr = reader_of(args)()
+    start = time.perf_counter()
+    read = dict(read_images(list(known), args.batch_size, lambda: ocr))
+    seconds = time.perf_counter() - start
+    cases = [Case(path, *known[path], reading) for path, reading in read.items()]
+    print("| layout | photos | exact | `ok` | of these right | found | found but not read |")
+    print("|---|---|---|---|---|---|---|")
+    for layout in sorted({case.entry.get("layout", "") for case in cases} - {""}):
+        print(row(layout, [case for case in cases if case.entry.get("layout") == layout]))
+    print(row("all", cases))
+    print(f"\n{len(cases) / seconds:.2f} photos a second")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
