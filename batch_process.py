@@ -58,13 +58,11 @@ MEASURES = {
 def describe_run(args: argparse.Namespace) -> str:
     """Return the first line of a result file: what made it, the same for the same model."""
     model = base_model(args.model, args.lora_path)
-    adapter, owners = "no adapter", "any owner"
+    adapter, codes = "no adapter", " ".join(sorted(read_owner_codes(args.owner_codes)))
     if args.lora_path is not None:
         weights = Path(args.lora_path) / "adapter_model.safetensors"
         adapter = f"adapter {relative_path(Path(args.lora_path))} ({digest(weights.read_bytes())})"
-    if args.owner_codes is not None:
-        codes = " ".join(sorted(read_owner_codes(args.owner_codes)))
-        owners = f"owner codes {args.owner_codes} ({digest(codes.encode())})"
+    owners = f"owner codes {args.owner_codes or 'common'} ({digest(codes.encode())})"
     return ", ".join(
         (
             f"{MADE_BY}: model {relative_path(Path(model)) if Path(model).is_dir() else model}",
@@ -72,7 +70,7 @@ def describe_run(args: argparse.Namespace) -> str:
             f"dtype {args.dtype}",
             f"review below {args.review_below:g}",
             f"at most {args.looks} looks",
-            owners,
+            owners if codes else "any owner",
         )
     )
 

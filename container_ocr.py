@@ -69,8 +69,9 @@ class ContainerOCR:
     """Read container numbers with Florence-2, loaded once.
 
     `model` is a hub id or a folder, `lora_path` an adapter made by finetune_florence.py. A number
-    less sure than `review_below`, or with an owner that is not among `owner_codes`, where there are
-    any, is for review. What is not `ok` is looked at again, nearer, up to `looks` times in all.
+    less sure than `review_below`, or with an owner that is not among `owner_codes`, is for review:
+    by default these are common ones, and where there are none, any will do. What is not `ok` is
+    looked at again, nearer, up to `looks` times in all.
     """
 
     def __init__(
@@ -81,14 +82,15 @@ class ContainerOCR:
         dtype: str = "auto",
         review_below: float = REVIEW_BELOW,
         looks: int = LOOKS,
-        owner_codes: Collection[str] = (),
+        owner_codes: Collection[str] | None = None,
     ):
         base = base_model(model, lora_path)
         self.model, self.processor = load_model(base, lora_path, device, dtype)
         self.size = input_size(self.processor)
         self.most_at_once = sys.maxsize  # looks in a batch; less, once memory has run out
         self.review_below, self.looks = review_below, looks
-        self.owner_codes = frozenset(owner_codes)
+        known = read_owner_codes() if owner_codes is None else owner_codes
+        self.owner_codes = frozenset(known)
 
     def read(self, photo: str | Path | Image.Image) -> Reading:
         """Return the reading of one photo, a file or a PIL image; raises `ImageError`."""

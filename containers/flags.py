@@ -35,7 +35,8 @@ def add_reading_flags(parser: argparse.ArgumentParser) -> None:
     add("--looks", type=positive, default=LOOKS, help=nearer)
     old = {"nargs": 0, "dest": "looks", "default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
     add("--no-second_look", action=OneLook, **old)
-    add("--owner_codes", metavar="FILE", help="known owner codes, one per line; others: review")
+    known = "known owner codes, one per line; others: review; none: any (default: common ones)"
+    add("--owner_codes", metavar="FILE", help=known)
 
 
 class OneLook(argparse.Action):

@@ -1,4 +1,4 @@
-"""Owner codes that somebody knows: a list in a file, one code per line."""
+"""Owner codes that somebody knows: a number with another one is looked at again by a person."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ from pathlib import Path
 from containers.errors import FlagError
 from containers.iso6346 import OWNER_CODE, compact
 
+COMMON = Path(__file__).with_name("owner_codes.txt")
+ANY = "none"
 
-def read_owner_codes(path: str | None) -> frozenset[str]:
-    """Return the owner codes in a file, one per line, # for comments; raises `FlagError`."""
-    if path is None:
+
+def read_owner_codes(path: str | None = None) -> frozenset[str]:
+    """Return the owner codes in a file, one per line, # for comments; raises `FlagError`.
+
+    Without a file they are the common ones that ship; for `none` there are none: any will do.
+    """
+    if path == ANY:
         return frozenset()
+    path = COMMON if path is None else path
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
