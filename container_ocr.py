@@ -46,7 +46,7 @@ from containers.review import REVIEW_BELOW, interpret
 from containers.streaming import submit, worker_count, workers
 from florence.adapter import base_model
 from florence.checkpoint import load_model, require_model
-from florence.decoding import look, transcribe
+from florence.decoding import look, probabilities, transcribe
 from florence.devices import is_out_of_memory, out_of_memory
 from florence.gaze import find_letters
 from florence.inputs import input_size, prepare_inputs
@@ -110,41 +110,55 @@ class ContainerOCR:
         batch_size: int,
         pool: Executor | None = None,
     ) -> Iterator[Reading | ImageError]:
-        """Yield the reading of each photo, in order, or why it cannot be opened.
+        """Yield the reading of each photo, in order, or why it cannot be opened."""
+        for search in self.search(photos, batch_size, pool):
+            yield search.best if isinstance(search, Search) else search
+
+    def search(
+        self,
+        photos: Iterable[str | Path | Image.Image],
+        batch_size: int,
+        pool: Executor | None = None,
+        numbers: Sequence[str] | None = None,
+    ) -> Iterator[Search | ImageError]:
+        """Yield the search for the number on each photo, in order, or why it cannot be opened.
 
         Looks at different photos, first and further ones, share a batch; which ones depends on
         their order alone. What is seen is cut out by the pool's processes, while the batch before
-        is read.
+        is read. Where the `numbers` are known, it is looked for where they are likeliest.
         """
         unseen, queue, done, first = enumerate(photos), deque(), {}, 0
         while True:
             room = (2 if pool else 1) * batch_size - len(queue)
-            for place, photo in islice(unseen, max(0, room)):
-                look = submit(pool, see, photo, None, self.size)
-                queue.append((place, Search(photo, self.looks), look))
+            for i, photo in islice(unseen, max(0, room)):
+                queue.append(
+                    (i, Search(photo, self.looks), submit(pool, see, photo, None, self.size))
+                )
             if not queue:
                 return
             batch, images = [], []
-            for _ in range(min(batch_size, len(queue))):
-                place, search, look = queue.popleft()
+            for i, search, cut in (queue.popleft() for _ in range(min(batch_size, len(queue)))):
                 try:
-                    image, size = look.result()
+                    image, size = cut.result()
                 except ImageError as error:  # a photo may vanish between two looks
-                    done[place] = search.best or error
+                    done[i] = search if search.best else error
                     continue
-                batch.append((place, search, size))
+                batch.append((i, search, size))
                 images.append(image)
-            for (place, search, size), seen in zip(batch, self.look_at(images)):
+            known = [numbers[i] for i, _, _ in batch] if numbers else None
+            for (i, search, size), seen in zip(batch, self.look_at(images, known)):
                 if window := search.take_in(*seen, size):
-                    look = submit(pool, see, search.photo, window, self.size)
-                    queue.append((place, search, look))
+                    cut = submit(pool, see, search.photo, window, self.size)
+                    queue.append((i, search, cut))
                 else:
-                    done[place] = search.best
+                    done[i] = search
             while first in done:
                 yield done.pop(first)
                 first += 1
 
-    def look_at(self, images: Sequence[Image.Image]) -> list[tuple[Reading, list[Point]]]:
+    def look_at(
+        self, images: Sequence[Image.Image], known: Sequence[str] | None = None
+    ) -> list[tuple[Reading, list[Point]]]:
         """Return what one look at each image reads, and where it sees the number's characters.
 
         Where memory runs out, half as many images are looked at at once, from then on.
@@ -153,8 +167,9 @@ class ContainerOCR:
 
         seen = []
         while part := images[len(seen) : len(seen) + self.most_at_once]:
+            numbers = known and known[len(seen) : len(seen) + len(part)]
             try:
-                seen += self.look_at_once(part)
+                seen += self.look_at_once(part, numbers)
                 continue
             except (RuntimeError, MemoryError) as error:
                 if len(part) == 1 or not is_out_of_memory(error):
@@ -164,7 +179,9 @@ class ContainerOCR:
             clear_device_cache(garbage_collection=True)  # here: the error holds on to tensors
         return seen
 
-    def look_at_once(self, images: Sequence[Image.Image]) -> list[tuple[Reading, list[Point]]]:
+    def look_at_once(
+        self, images: Sequence[Image.Image], known: Sequence[str] | None
+    ) -> list[tuple[Reading, list[Point]]]:
         """Return what `look_at` does, all images in one batch."""
         import torch
 
@@ -172,8 +189,13 @@ class ContainerOCR:
             inputs = prepare_inputs(self.processor, images, device=self.model.device)
             inputs["pixel_values"] = inputs["pixel_values"].to(self.model.dtype)
             photos = look(self.model, len(images), **inputs)
-            transcripts = transcribe(self.model, self.processor, photos)
-            readings = [interpret(t, self.review_below, self.owner_codes) for t in transcripts]
+            if known:
+                likely = probabilities(self.model, self.processor, photos, known)
+                statuses = ["ok" if p >= self.review_below else "review" for p in likely]
+                readings = [Reading(n, s, "", p) for n, s, p in zip(known, statuses, likely)]
+            else:
+                transcripts = transcribe(self.model, self.processor, photos)
+                readings = [interpret(t, self.review_below, self.owner_codes) for t in transcripts]
             numbers = [r.number or next((n for n, _ in r.alternatives), None) for r in readings]
             letters = find_letters(self.model, self.processor, photos, numbers)
         return list(zip(readings, letters))

@@ -19,17 +19,32 @@ Many GPUs or machines: accelerate launch finetune_florence.py ...
 from __future__ import annotations
 
 import argparse
+import functools
 import math
 import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+from container_ocr import ContainerOCR
 from containers.command_line import ArgumentParser, command, is_first_process, say
 from containers.flags import add_model_flags, positive, seed
-from florence.adapter import LORA_TARGETS
+from containers.labels import Example
+from containers.looks import LOOKS, Search
+from containers.streaming import worker_count, workers
+from florence.adapter import LORA_TARGETS, base_model
 from florence.checkpoint import require_model
 from florence.checkpoints import check_output
-from florence.devices import drivers_present, out_of_memory, require_trainable
+from florence.devices import (
+    drivers_present,
+    first_process_first,
+    out_of_memory,
+    require_trainable,
+)
 from florence.examples import read_examples
+from florence.features import features_folder, model_digest
+from florence.model_folder import fetch_model
 from florence.training import VIEWS, Trainer
+from florence.windows import Windows
 
 
 def fraction(text: str) -> float:
@@ -70,6 +85,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--views", type=positive, metavar="N", help=turns)
     kept = "keep what frozen layers make of a photo (default: yes)"
     add("--cache", action=argparse.BooleanOptionalAction, default=True, help=kept)
+    near = "learn what so many looks at a photo, nearer each time, have found; 1: all of it"
+    add("--looks", type=positive, default=LOOKS, help=near)
     add("--patience", type=positive, default=3, help="epochs of rising loss before stopping")
     add("--max_steps", type=positive, help="stop after so many steps")
     add("--seed", type=seed, default=0, help="same seed, same curve")
@@ -90,6 +107,32 @@ def print_epoch(record: dict[str, float], photos: int, seconds: float) -> None:
     )
 
 
+def look_nearer(
+    args: argparse.Namespace, train: list[Example], val: list[Example]
+) -> tuple[list[Example], list[Example]]:
+    """Return the examples with the windows that the last looks of the untuned model see.
+
+    On training photos it is led by the labels; on validation photos it looks as it will when
+    reading. Of many processes the first looks, where what it finds is kept.
+    """
+    source = fetch_model(base_model(args.model, None))
+    path = features_folder(args) / "windows.json" if args.cache else None
+    identity = repr((model_digest(source), args.dtype, args.looks))
+
+    @functools.cache
+    def reader() -> ContainerOCR:
+        return ContainerOCR(args.model, None, args.device, args.dtype, looks=args.looks)
+
+    def search(photos: Sequence[Path], numbers: Sequence[str] | None) -> Iterator[Search]:
+        count = worker_count(len(photos), reader().model.device.type)
+        with workers(count) as pool:
+            yield from reader().search(photos, args.batch_size, pool, numbers)
+
+    with first_process_first(args.device):
+        windows = Windows(path, identity)
+        return windows.find(train, True, search), windows.find(val, False, search)
+
+
 @command(build_parser)
 def main(args: argparse.Namespace) -> int:
     """Train, and say which epoch was best."""
@@ -98,6 +141,8 @@ def main(args: argparse.Namespace) -> int:
     train, val = read_examples("--train", args.train), read_examples("--val", args.val)
     check_output(args)
     say(f"{len(train)} training and {len(val)} validation photos")
+    if args.looks > 1:
+        train, val = look_nearer(args, train, val)
     remedy = (
         f"lower --batch_size (now {args.batch_size}), raising --gradient_accumulation (now "
         f"{args.gradient_accumulation}) in its place, or use --dtype bf16 or --lora_targets decoder"

@@ -20,6 +20,7 @@ from containers.iso6346 import (
     split_number,
 )
 from containers.photos import check_image, find_image, photo_key
+from containers.places import Window
 
 TODO = "TODO"
 PARTS = ("owner_code", "serial_number", "check_digit")
@@ -28,10 +29,14 @@ VALIDATION_SHARE = 0.2
 
 @dataclass(frozen=True)
 class Example:
-    """One labelled photo: where it is and the number as painted."""
+    """One labelled photo: where it is and the number as painted.
+
+    `window` is the part of it to learn from; none: all of it, as a first look sees it.
+    """
 
     image_path: Path
     number: str
+    window: Window | None = None
 
     @property
     def box(self) -> str:

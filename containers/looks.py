@@ -24,7 +24,8 @@ class Search:
     looks: int = LOOKS  # that are left
     window: Window | None = None  # of the last look; none: not looked at yet
     best: Reading | None = None
-    place: Window | None = None
+    seen: Window | None = None  # in which the best was read
+    place: Window | None = None  # round its number
 
     def take_in(
         self, reading: Reading, letters: Sequence[Point], size: tuple[int, int]
@@ -40,7 +41,7 @@ class Search:
         if self.best is None or rank(reading) > rank(self.best):
             corners = place.corners if place and reading.number else ()
             box = tuple((round(x), round(y)) for x, y in corners)
-            self.best, self.place = replace(reading, box=box), place
+            self.best, self.seen, self.place = replace(reading, box=box), self.window, place
         if not self.looks or self.best.is_settled or self.place is None:
             return None
         last, self.window = self.window, next_window(self.place, size)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from containers.iso6346 import compact, is_valid
 from containers.reading import Transcript
 from florence.grammar import BEAMS, number_grammar
+from florence.inputs import encode_answers
 
 if TYPE_CHECKING:
     import torch
@@ -61,6 +63,23 @@ def log_probabilities(
     inputs = from_memory(model, photos, len(sequences))
     logits = model(**inputs, decoder_input_ids=sequences[:, :-1]).logits.float()
     return logits.log_softmax(-1).gather(-1, sequences[:, 1:, None])[..., 0]
+
+
+def probabilities(
+    model: Florence2ForConditionalGeneration | PeftModel,
+    processor: Florence2Processor,
+    photos: DynamicCache,
+    numbers: Sequence[str],
+) -> list[float]:
+    """Return for each photo the probability of the model's free text to begin with a number."""
+    import torch
+
+    written = encode_answers(processor, numbers).to(model.device)
+    first = torch.full_like(written[:, :1], model.config.text_config.decoder_start_token_id)
+    ended = (written < 0) | (written == processor.tokenizer.eos_token_id)
+    sequences = torch.cat([first, written.clamp(min=0)], 1)
+    log_probs = log_probabilities(model, photos, sequences)
+    return log_probs.masked_fill(ended, 0).sum(-1).exp().tolist()
 
 
 def transcribe(

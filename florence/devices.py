@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import platform
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,3 +109,15 @@ def is_out_of_memory(error: Exception) -> bool:
     from accelerate.utils.memory import should_reduce_batch_size
 
     return isinstance(error, MemoryError) or should_reduce_batch_size(error)
+
+
+@contextlib.contextmanager
+def first_process_first(device: str) -> Iterator[None]:
+    """Let the first of the processes on this machine do what follows before the others do."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield
+        return
+    from accelerate import PartialState
+
+    with PartialState(cpu=device == "cpu").local_main_process_first():
+        yield

@@ -66,12 +66,12 @@ def read_example(row: object, folder: Path) -> Example:
 
 
 def open_view(example: Example, size: tuple[int, int], view: int, seed: int) -> Image.Image:
-    """Return a view of an example's photo as a first look sees it, always the same.
+    """Return a view of an example's photo of what is learnt of it, always the same.
 
     Raises `UserError` with the photo's path.
     """
     try:
-        image, _ = see(example.image_path, None, size)
+        image, _ = see(example.image_path, example.window, size)
     except ImageError as error:
         raise UserError(f"{example.image_path}: {error}") from None
     return augment(image, f"{photo_digest(example.image_path)} {view} {seed}") if view else image

@@ -59,7 +59,7 @@ class Features:
         """Return the file of an example's view."""
         photo, drawn = example.image_path, (view, self.seed) if view else 0
         self.digests[photo] = self.digests.get(photo) or photo_digest(photo)
-        name = repr((self.identity, self.part, self.digests[photo], drawn))
+        name = repr((self.identity, self.part, self.digests[photo], example.window, drawn))
         return self.folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.safetensors"
 
     def load(self, examples: Sequence[Example], view: int) -> torch.Tensor:

@@ -162,11 +162,11 @@ def stop_before(batch: int, monkeypatch) -> list[int]:
     """Press Ctrl-C before the model reads that batch; return the list of batch sizes to come."""
     sizes, look_at = [], ContainerOCR.look_at
 
-    def stop_or_look_at(self, images):
+    def stop_or_look_at(self, images, known=None):
         if len(sizes) == batch:
             raise KeyboardInterrupt
         sizes.append(len(images))
-        return look_at(self, images)
+        return look_at(self, images, known)
 
     monkeypatch.setattr(ContainerOCR, "look_at", stop_or_look_at)
     return sizes
@@ -192,7 +192,7 @@ def data(here, tiny_model):
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(rows))
     model = ["--model", str(tiny_model), "--device", "cpu", "--dtype", "fp32"]
-    return [*model, "--lr", "1e-2", "--lora_rank", "4"]
+    return [*model, "--lr", "1e-2", "--lora_rank", "4", "--looks", "1"]
 
 
 def train(flags, *more: str) -> int:

@@ -47,11 +47,11 @@ def test_where_memory_runs_out_half_as_many_photos_are_read_at_once(taught, monk
     assert batch_process.main([*taught, "--output", "whole.txt", "--batch_size", "5"]) == 0
     look, sizes = ContainerOCR.look_at_once, []
 
-    def look_at_once(self, images):
+    def look_at_once(self, images, known):
         if len(images) > (1 if sizes else 2):
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
         sizes.append(len(images))
-        return look(self, images)
+        return look(self, images, known)
 
     monkeypatch.setattr(ContainerOCR, "look_at_once", look_at_once)
     assert batch_process.main([*taught, "--output", "halves.txt", "--batch_size", "5"]) == 0
@@ -120,7 +120,7 @@ class Reader(ContainerOCR):
     def __init__(self):
         self.seen, self.batches = Counter(), []
 
-    def look_at(self, images):
+    def look_at(self, images, known=None):
         """Return readings that grow surer with each look at a colour."""
         colours = [image.getpixel((24, 16))[0] for image in images]
         self.batches.append(colours)
@@ -149,7 +149,7 @@ def test_a_photo_that_vanishes_between_two_looks_keeps_what_was_read(here):
         Image.new("RGB", (900, 600), (int(name[0]) * 3, 0, 0)).save(name)
     reader, look_at = Reader(), Reader.look_at
 
-    def look_then_lose(images):
+    def look_then_lose(images, known):
         Path("1.png").unlink(missing_ok=True)
         return look_at(reader, images)
 

@@ -1,0 +1,87 @@
+"""Tests of the windows in which numbers are learnt."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import NUMBER, OTHER, draw_photo, log_of, train
+
+from container_ocr import ContainerOCR
+from containers.errors import ImageError, UserError
+from containers.labels import Example
+from containers.looks import Search
+from containers.photos import open_photo
+from containers.places import Window
+from containers.reading import Reading
+from florence.windows import Windows
+
+
+@pytest.fixture
+def examples(here) -> list[Example]:
+    """Draw four photos."""
+    return [Example(draw_photo(here / f"{i}.png", str(i)), NUMBER) for i in range(4)]
+
+
+def found(confidence: float) -> Search:
+    """Return a search that has ended in a window."""
+    return Search("x", best=Reading(NUMBER, confidence=confidence), seen=Window(9, 8, 7, 6, 90))
+
+
+def test_a_photo_on_which_the_label_is_not_found_is_left_out_and_counted(examples, capsys):
+    searches = [found(p) for p in (0.3, 0.1, 1e-9, 1e-3)]
+    near = Windows(None, "model").find(examples, True, lambda photos, numbers: iter(searches))
+    assert near == [
+        replace(e, window=Window(9, 8, 7, 6, 90)) for e in examples if e.image_path.stem != "2"
+    ]
+    assert "1 photos left out" in capsys.readouterr().err
+    assert len(Windows(None, "model").find(examples, False, lambda *_: iter(searches))) == 4
+
+
+def test_a_window_is_found_once_for_each_photo_model_and_label(examples, here):
+    calls = []
+
+    def search(photos, numbers):
+        calls.append((len(photos), numbers))
+        return iter([found(0.5)] * len(photos))
+
+    path = here / "windows.json"
+    first = Windows(path, "model").find(examples, True, search)
+    assert Windows(path, "model").find(examples, True, search) == first
+    assert calls == [(4, [NUMBER] * 4)]
+    Windows(path, "model").find(examples, False, search)
+    Windows(path, "other").find(examples, True, search)
+    draw_photo(examples[0].image_path, "new")
+    changed = [examples[0], examples[1], replace(examples[2], number=OTHER)]
+    Windows(path, "model").find(changed, True, search)
+    assert calls[1:] == [(4, None), (4, [NUMBER] * 4), (2, [NUMBER, OTHER])]
+
+
+def test_a_photo_that_cannot_be_opened_is_named(examples):
+    with pytest.raises(UserError, match=r"0\.png: no such file"):
+        Windows(None, "m").find(examples, True, lambda *_: iter([ImageError("no such file")] * 4))
+
+
+def test_training_learns_from_what_nearer_looks_show(data, tiny_model, monkeypatch):
+    flags = [*data, "--epochs", "1", "--looks", "3"]
+    assert train(flags, "--output", "near") == 0
+    windows = json.loads(Path("dataset/features/windows.json").read_text())
+    assert len(windows) == 8
+    whole = Window(80, 60, 160, 120)
+    assert any(Window(*row[:-1]) != whole for row in windows.values())
+    monkeypatch.setattr(ContainerOCR, "search", None)  # found once, not again
+    assert train(flags, "--output", "again") == 0
+    assert log_of("again") == log_of("near")
+    assert train(data, "--epochs", "1", "--output", "far") == 0
+    assert log_of("far")[0]["train_loss"] != log_of("near")[0]["train_loss"]
+
+
+def test_the_label_leads_the_search_to_where_it_is_likeliest(tiny_model, here):
+    reader = ContainerOCR(str(tiny_model), device="cpu", dtype="fp32", looks=3)
+    photo = draw_photo(here / "photo.png", NUMBER, (320, 240))
+    led = {n: next(reader.search([photo], 1, None, [n])) for n in (NUMBER, OTHER)}
+    assert {search.best.number for search in led.values()} == {NUMBER, OTHER}
+    for number, search in led.items():
+        image = search.seen.cut(open_photo(photo)[0], reader.size)
+        ((reading, _),) = reader.look_at([image], [number])
+        assert reading.confidence == pytest.approx(search.best.confidence, rel=1e-3)
