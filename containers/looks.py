@@ -25,7 +25,6 @@ class Search:
     window: Window | None = None  # of the last look; none: not looked at yet
     best: Reading | None = None
     seen: Window | None = None  # in which the best was read
-    place: Window | None = None  # round its number
 
     def take_in(
         self, reading: Reading, letters: Sequence[Point], size: tuple[int, int]
@@ -41,10 +40,10 @@ class Search:
         if self.best is None or rank(reading) > rank(self.best):
             corners = place.corners if place and reading.number else ()
             box = tuple((round(x), round(y)) for x, y in corners)
-            self.best, self.seen, self.place = replace(reading, box=box), self.window, place
-        if not self.looks or self.best.is_settled or self.place is None:
+            self.best, self.seen = replace(reading, box=box), self.window
+        if not self.looks or self.best.is_settled or place is None:
             return None
-        last, self.window = self.window, next_window(self.place, size)
+        last, self.window = self.window, next_window(place, size)
         return None if self.window is None or self.window.like(last) else self.window
 
 

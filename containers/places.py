@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 Point = tuple[float, float]
 
-OWNER = 4  # characters before the serial number, whose direction is that of the number
+OWNER, SERIAL = 4, 10  # where a number's digits begin and end, whose direction is the number's
+STRAIGHT = 0.5  # of a step: points that lie off a line by more tell no slant
 MARGIN = 1.5  # a window is so many times as large as the place in it
 SHAPES = {0: (1.3, 2.6), 90: (2.2, 3.6)}  # length to height of a window, by the number's direction
 STEEPEST = 30  # degrees from level or from upright that a window turns
@@ -121,15 +122,14 @@ def place_of(window: Window, letters: Sequence[Point]) -> Window:
     `letters` are the middles of all its characters in order, in shares of the window's sides.
     """
     points = [window.at(*letter) for letter in letters]
-    angle = direction_of(points[OWNER:])
+    angle, pitch, doubt = direction_of(points[OWNER:SERIAL])
     turn = math.radians(angle)
-    along = [x * math.cos(turn) + y * math.sin(turn) for x, y in points]
-    across = [y * math.cos(turn) - x * math.sin(turn) for x, y in points]
-    pitch = spread(along[OWNER:])[1] / max(1, len(points) - OWNER - 1)
-    (a, length), (b, height) = spread(along), spread(across)
-    x, y = a * math.cos(turn) - b * math.sin(turn), a * math.sin(turn) + b * math.cos(turn)
-    upright = 0.9 if abs(angle - 90) <= STEEPEST else 1.5  # a column's letters are wide as this
-    return Window(x, y, length + pitch, height + upright * pitch, angle)
+    along = spread([x * math.cos(turn) + y * math.sin(turn) for x, y in points])
+    across = spread([y * math.cos(turn) - x * math.sin(turn) for x, y in points])
+    x = along[0] * math.cos(turn) - across[0] * math.sin(turn)
+    y = along[0] * math.sin(turn) + across[0] * math.cos(turn)
+    thick = 0.9 if angle > 45 else 1.5  # of a line of characters, in their distances
+    return Window(x, y, along[1] + pitch + doubt, across[1] + thick * pitch + doubt, angle)
 
 
 def spread(values: Sequence[float]) -> tuple[float, float]:
@@ -141,15 +141,27 @@ def spread(values: Sequence[float]) -> tuple[float, float]:
     return (cuts[0] + cuts[-1]) / 2, (cuts[-1] - cuts[0]) / 0.9
 
 
-def direction_of(points: Sequence[Point]) -> float:
-    """Return in which direction points follow each other, in degrees: near 0 or near 90."""
-    half = len(points) // 2
-    begin, end = points[:half], points[-half:]
-    dx = fmean(x for x, _ in end) - fmean(x for x, _ in begin)
-    dy = fmean(y for _, y in end) - fmean(y for _, y in begin)
+def direction_of(points: Sequence[Point]) -> tuple[float, float, float]:
+    """Return in which direction points follow each other, in degrees, at which steps, how surely.
+
+    The step is that of the line of equal steps that fits best by least squares; how far the points
+    lie from it is the doubt. The direction is 0 or 90, turned as the line is where the doubt is
+    small.
+    """
+    steps = [i - (len(points) - 1) / 2 for i in range(len(points))]
+    squares = sum(step * step for step in steps)
+    (x, dx), (y, dy) = (
+        (fmean(values), sum(step * value for step, value in zip(steps, values)) / squares)
+        for values in zip(*points)
+    )
+    off = fmean(
+        (px - x - s * dx) ** 2 + (py - y - s * dy) ** 2 for s, (px, py) in zip(steps, points)
+    )
+    pitch, doubt = math.hypot(dx, dy), math.sqrt(off)
     upright = 90 if dy > abs(dx) else 0
-    angle = math.degrees(math.atan2(dy, dx)) - upright
-    return upright + (angle if abs(angle) <= STEEPEST else 0)
+    slant = math.degrees(math.atan2(dy, dx)) - upright
+    is_line = doubt < STRAIGHT * pitch and abs(slant) <= STEEPEST
+    return upright + (slant if is_line else 0), pitch, doubt
 
 
 def next_window(place: Window, size: tuple[int, int], margin: float = MARGIN) -> Window | None:

@@ -67,7 +67,17 @@ def test_the_place_of_a_number_holds_its_characters_and_knows_their_direction(le
 def test_a_slanted_number_is_found_at_its_slant(angle):
     turn = math.radians(angle)
     points = [(50 + 9 * i * math.cos(turn), 50 + 9 * i * math.sin(turn)) for i in range(7)]
-    assert direction_of(points) == pytest.approx(angle)
+    found, pitch, doubt = direction_of(points)
+    assert found == pytest.approx(angle)
+    assert pitch == pytest.approx(9)
+    assert doubt == pytest.approx(0, abs=1e-6)
+
+
+def test_points_that_lie_off_a_line_tell_no_slant():
+    points = [(50 + 9 * i, 50 + 2 * i + (-1) ** i * 6) for i in range(6)]
+    angle, _, doubt = direction_of(points)
+    assert angle == 0
+    assert doubt > 5
 
 
 @given(
