@@ -44,6 +44,7 @@ from containers.scores import edit_distance, score
 from florence.adapter import base_model
 from florence.checkpoint import require_model
 
+GATHER = 32  # photos of each process whose rows are sent to the first together
 OUTPUTS = ("results_base.txt", "results_finetuned.txt")
 MEASURES = {
     "exact_match": "exact match",
@@ -132,9 +133,9 @@ def read_rows(images: list[str], args: argparse.Namespace) -> Iterator[Row]:
         images = broadcast_object_list([images])[0]
         say(f"{world} processes share {len(images)} photos")
     readings = read_images(images[rank::world], args.batch_size, reader_of(args))
-    done = 0
-    for _ in range(0, len(images), world * args.batch_size):
-        shares = [[reading.row(image) for image, reading in islice(readings, args.batch_size)]]
+    done, share = 0, 1 if world == 1 else GATHER
+    for _ in range(0, len(images), world * share):
+        shares = [[reading.row(image) for image, reading in islice(readings, share)]]
         for row in chain(*zip_longest(*(gather_object(shares) if world > 1 else shares))):
             if row is not None:  # the last shares may be shorter
                 done += 1
@@ -216,7 +217,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--output", help=f"result file (default: {OUTPUTS[0]}, with --lora_path {OUTPUTS[1]})")
     add_model_flags(parser)
     add_reading_flags(parser)
-    add("--batch_size", type=positive, default=4, help="photos read at once")
+    add("--batch_size", type=positive, metavar="N", help="looks at once (default: by device)")
     grouped = "photos whose names share this part show one container: fuse their readings"
     add("--group_by", type=regex, nargs="?", const=GROUP_BY, metavar="REGEX", help=grouped)
     add("--resume", action="store_true", help="go on where a stopped run left off")

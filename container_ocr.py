@@ -43,11 +43,11 @@ from containers.places import Point, see
 from containers.reading import Reading
 from containers.results import format_row
 from containers.review import REVIEW_BELOW, interpret
-from containers.streaming import submit, worker_count, workers
+from containers.streaming import MOST_WORKERS, submit, worker_count, workers
 from florence.adapter import base_model
 from florence.checkpoint import load_model, require_model
 from florence.decoding import look, probabilities, transcribe
-from florence.devices import is_out_of_memory, out_of_memory
+from florence.devices import choose_batch_size, is_out_of_memory, out_of_memory
 from florence.gaze import find_letters
 from florence.inputs import input_size, prepare_inputs
 
@@ -129,7 +129,7 @@ class ContainerOCR:
         """
         unseen, queue, done, first = enumerate(photos), deque(), {}, 0
         while True:
-            room = (2 if pool else 1) * batch_size - len(queue)
+            room = (max(2 * batch_size, MOST_WORKERS) if pool else batch_size) - len(queue)
             for i, photo in islice(unseen, max(0, room)):
                 queue.append(
                     (i, Search(photo, self.looks), submit(pool, see, photo, None, self.size))
@@ -217,11 +217,12 @@ class FinetunedContainerOCR(ContainerOCR):
 
 
 def read_images(
-    paths: Iterable[str], batch_size: int, reader: Callable[[], ContainerOCR]
+    paths: Iterable[str], batch_size: int | None, reader: Callable[[], ContainerOCR]
 ) -> Iterator[tuple[str, Reading]]:
     """Yield (path, reading) in order; an image that cannot be read gives an `error` reading.
 
-    `reader` is called when the first good image asks for it: loading a model takes seconds.
+    `reader` is called when the first good image asks for it: loading a model takes seconds. Without
+    a batch size it is the device's.
     """
     paths = deque(paths)
     while paths:
@@ -232,8 +233,9 @@ def read_images(
             yield paths[0], error_reading(paths.popleft(), error)
     if not paths:
         return
-    with out_of_memory(f"lower --batch_size (now {batch_size}) or use --dtype bf16"):
+    with out_of_memory("use --dtype bf16, a smaller --model or --device cpu"):
         ocr = reader()
+        batch_size = batch_size or choose_batch_size(ocr.model.device.type, ocr.size)
         with workers(worker_count(len(paths), ocr.model.device.type)) as pool:
             for path, reading in zip(paths, ocr.read_stream(paths, batch_size, pool)):
                 yield (

@@ -11,10 +11,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 from containers.errors import UserError
 
 MOST_WORKERS = 16  # processes that open photos ahead of the model
+CONTAINER_LIMIT = Path("/sys/fs/cgroup/cpu.max")  # microseconds of cores, and of time
 FEW_PHOTOS = 16  # up to so many, starting processes costs more than they save
 
 
@@ -48,10 +50,25 @@ def begin_worker() -> None:
 
 def worker_count(photos: int, device: str) -> int:
     """Return how many processes shall open so many photos: a model on the CPU needs the cores."""
-    cores = (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     if photos <= FEW_PHOTOS:
         return 0
+    cores = usable_cores() // processes_here()
     return 1 if device == "cpu" else max(1, min(MOST_WORKERS, cores - 1))
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use: those it is bound to, within its container."""
+    bound = getattr(os, "sched_getaffinity", None)
+    cores = len(bound(0)) if bound else os.cpu_count() or 1
+    with contextlib.suppress(OSError, ValueError):  # no limit is written as max
+        quota, period = map(int, CONTAINER_LIMIT.read_text().split())
+        cores = min(cores, max(1, quota // period))
+    return cores
+
+
+def processes_here() -> int:
+    """Return how many processes `accelerate launch` has started on this machine; else 1."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 def submit(pool: Executor | None, function: Callable, *args: object) -> Future:

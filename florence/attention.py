@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     import torch
     from transformers import Florence2ForConditionalGeneration
 
+# Apple's M1 and M2 read foreign memory in longer products (pytorch/pytorch issue 195163).
+LONGEST_SUM = {"mps": 16_384}
+
 
 def share_photos(
     module: torch.nn.Module,
@@ -54,13 +57,22 @@ def attend_photo(
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     if query.shape[-1] > query.shape[-2]:
-        shares = (query @ key.mT * scaling).softmax(-1)
-        seen = value.mT @ shares.mT
+        seen = value.mT @ share_channels(query * scaling, key).to(value.dtype).mT
         return rearrange(seen, "photo head place channel -> photo channel head place"), None
     if products_are_faster(query):
         return multiply(query, key, value, scaling), None
     options["scaling"] = scaling
     return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+
+
+def share_channels(query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
+    """Return how much each channel attends to each, (photos, heads, channels, channels), in fp32.
+
+    The query is scaled before: tens of thousands of places add up to more than fp16 holds.
+    """
+    longest = LONGEST_SUM.get(query.device.type, query.shape[-1])
+    parts = zip(query.split(longest, -1), key.split(longest, -1))
+    return sum(part @ other.mT for part, other in parts).float().softmax(-1)
 
 
 def products_are_faster(query: torch.Tensor) -> bool:

@@ -14,9 +14,10 @@ from florence.attention import register_attention
 from florence.devices import (
     choose_device,
     choose_dtype,
+    choose_threads,
     drivers_present,
-    keep_freed_memory,
     require_device,
+    set_up_torch,
 )
 from florence.microsoft import EMBEDDING, microsoft_config, microsoft_processor, microsoft_weights
 from florence.model_folder import fetch_model, loading, read_model_config
@@ -54,7 +55,7 @@ def load_checkpoint(
     from transformers import Florence2Config, Florence2ForConditionalGeneration, Florence2Processor
     from transformers.utils import logging
 
-    keep_freed_memory()
+    set_up_torch()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     warnings.filterwarnings("ignore", module="transformers|peft")
@@ -101,4 +102,6 @@ def load_model(
     network, processor = load_checkpoint(folder, choose_dtype(dtype, device))
     if lora_path is not None:
         network = merge_adapter(attach_adapter(network, lora_path))
+    if device == "cpu":
+        choose_threads(network.num_parameters())
     return network.to(device).eval(), processor

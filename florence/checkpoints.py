@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
     from peft import PeftModel
 
+MPS_RANDOM = "mps_random.safetensors"
 FREE_ON_RESUME = {"resume", "device", "patience", "output", "cache"}
 
 
@@ -29,6 +30,7 @@ class Checkpoints:
 
     def __init__(self, accelerator: Accelerator, model: PeftModel, args: argparse.Namespace):
         self.accelerator, self.model, self.args = accelerator, model, args
+        self.device = accelerator.device.type
         self.output = Path(args.output)
         self.folders = find_checkpoints(self.output)
         # The frozen model stays out of them: the adapter is saved by `save_adapter`.
@@ -37,11 +39,16 @@ class Checkpoints:
 
     def save(self, progress: Progress) -> None:
         """Write all that is needed to go on, then drop what it replaces."""
+        import torch
+        from safetensors.torch import save_file
+
         older = self.folders
         number = max(map(checkpoint_number, older), default=0) + 1
         folder = self.output / f"checkpoint-{number}"
         new = folder.with_suffix(".new")
         self.accelerator.save_state(str(new))
+        if self.device == "mps":  # which accelerate leaves out
+            save_file({"mps": torch.mps.get_rng_state()}, new / MPS_RANDOM)
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
             save_adapter(self.model, new)
@@ -52,11 +59,25 @@ class Checkpoints:
                 shutil.rmtree(old)
         self.folders = [folder]
 
+    def require_agreement(self) -> None:
+        """Raise `UserError` unless all processes see the same checkpoint, on whatever machine."""
+        from accelerate.utils import gather_object
+
+        last = self.folders[-1] / "progress.json" if self.folders else None
+        seen = gather_object([last.read_text() if last and last.exists() else ""])
+        if len(set(seen)) > 1:
+            raise UserError(
+                f"--resume: not all machines have the same checkpoint in {self.output}: copy the "
+                "folder from the first machine to the others"
+            )
+
     def load(self) -> Progress:
         """Go on from the last checkpoint, if there is one; return how far it is."""
+        import torch
         from peft import set_peft_model_state_dict
         from safetensors.torch import load_file
 
+        self.require_agreement()
         if not self.folders:
             say(f"nothing to resume in {self.output}: starting at epoch 1")
             return Progress()
@@ -65,6 +86,8 @@ class Checkpoints:
             weights = load_file(folder / "adapter_model.safetensors")
             set_peft_model_state_dict(self.model, weights)
             self.accelerator.load_state(str(folder))
+            if self.device == "mps":
+                torch.mps.set_rng_state(load_file(folder / MPS_RANDOM)["mps"])
             progress = Progress(**read_json(folder / "progress.json"))
         except Exception as error:  # whatever a damaged file makes the libraries raise
             reason = one_line(error)[:200]

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from containers.errors import ModelError
+from containers.flags import DTYPES
 from containers.iso6346 import compact, is_valid
 from containers.reading import Transcript
 from florence.grammar import BEAMS, number_grammar
@@ -59,10 +61,19 @@ def log_probabilities(
     photos: DynamicCache,
     sequences: torch.Tensor,
 ) -> torch.Tensor:
-    """Return the log-probability of each token after the first, (rows, tokens - 1)."""
+    """Return the log-probability of each token after the first, (rows, tokens - 1).
+
+    Raises `ModelError` where the model's scores are no numbers.
+    """
     inputs = from_memory(model, photos, len(sequences))
     logits = model(**inputs, decoder_input_ids=sequences[:, :-1]).logits.float()
-    return logits.log_softmax(-1).gather(-1, sequences[:, 1:, None])[..., 0]
+    found = logits.log_softmax(-1).gather(-1, sequences[:, 1:, None])[..., 0]
+    if found.isnan().any():
+        dtype = next(name for name, kind in DTYPES.items() if str(model.dtype).endswith(kind))
+        raise ModelError(
+            f"the model's scores are no numbers in {dtype}: use --dtype fp32, or another model"
+        )
+    return found
 
 
 def probabilities(

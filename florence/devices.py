@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 import platform
 from collections.abc import Iterator
@@ -14,6 +15,18 @@ from containers.errors import FlagError, UserError
 from containers.flags import DTYPES
 
 BF16_UNITS = {"avx512_bf16", "amx_bf16", "sve_bf16", "bf16"}  # of a CPU, as torch names them
+NO_MEMORY = (  # in the errors of CUDA, cuBLAS and Metal that accelerate does not know
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "ran out of memory",
+    "Invalid buffer size",
+)
+# GNU OpenMP's idle threads spin for the next work: so short that two programs on the same cores
+# can bear it, so long that one alone loses nothing. It reads this when torch is loaded.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+SMALL_MODEL = 50e6  # weights: its steps are too short to be shared out
+SMALL_BATCH, LARGE_BATCH = 4, 128
+MEMORY_A_PIXEL = 700  # bytes on a GPU for each pixel that the model sees
 MALLOC_OPTIONS = {-4: 0, -1: 2**31 - 1}  # glibc's M_MMAP_MAX and M_TRIM_THRESHOLD, in bytes
 
 
@@ -78,6 +91,35 @@ def choose_dtype(name: str, device: str) -> str:
     return name
 
 
+def choose_batch_size(device: str, size: tuple[int, int]) -> int:
+    """Return how many images of (width, height) to read at once, and print why.
+
+    A GPU takes about as long for one as for dozens; what it holds is the limit.
+    """
+    import torch
+
+    if device != "cuda":
+        say(f"batch size: {SMALL_BATCH} (the {device} gains nothing from more)")
+        return SMALL_BATCH
+    free, _ = torch.cuda.mem_get_info()
+    most = free / MEMORY_A_PIXEL / (size[0] * size[1])
+    chosen = min(LARGE_BATCH, max(SMALL_BATCH, 2 ** int(math.log2(max(1, most)))))
+    say(f"batch size: {chosen} ({free / 1e9:.0f} GB are free on the GPU)")
+    return chosen
+
+
+def choose_threads(weights: int) -> None:
+    """Read with one thread on the CPU where a model of so many weights gains nothing from more.
+
+    Then two programs side by side do not wait for each other's threads.
+    """
+    import torch
+
+    if weights < SMALL_MODEL and torch.get_num_threads() > 1:
+        torch.set_num_threads(1)
+        say("threads: 1 (the model is small)")
+
+
 def cpu_capabilities() -> dict[str, object]:
     """Return what torch knows of this CPU; nothing where torch is too old to tell."""
     import torch
@@ -85,8 +127,15 @@ def cpu_capabilities() -> dict[str, object]:
     return getattr(torch.cpu, "get_capabilities", dict)()
 
 
-def keep_freed_memory() -> None:
-    """Have glibc keep what is freed: on the CPU, handing it back and forth takes a fifth."""
+def set_up_torch() -> None:
+    """Keep torch from what costs most where shapes vary: plans on a GPU, freed memory on a CPU.
+
+    cuDNN's attention builds a plan for each new shape, which every decoding step has; glibc hands
+    freed memory back, a fifth of the time.
+    """
+    import torch
+
+    torch.backends.cuda.enable_cudnn_sdp(False)
     with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
         mallopt = ctypes.CDLL(None).mallopt
         for option, value in MALLOC_OPTIONS.items():
@@ -106,9 +155,11 @@ def out_of_memory(remedy: str) -> Iterator[None]:
 
 def is_out_of_memory(error: Exception) -> bool:
     """Tell whether an error says that a device or the machine has no memory left."""
+    import torch
     from accelerate.utils.memory import should_reduce_batch_size
 
-    return isinstance(error, MemoryError) or should_reduce_batch_size(error)
+    known = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+    return known or should_reduce_batch_size(error) or any(w in str(error) for w in NO_MEMORY)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from containers.command_line import bar_options, say
 from containers.errors import UserError
 from containers.labels import Example
-from containers.streaming import ahead, worker_count, workers
+from containers.streaming import ahead, processes_here, worker_count, workers
 from florence.examples import open_view, photo_digest
 from florence.inputs import (
     PROMPT,
@@ -133,17 +133,20 @@ class Features:
     ) -> None:
         """Have all (example, view) pairs in the folder; compute those that are not there yet.
 
-        The processes share the work; each then does what it cannot see on its own machine's disk.
+        The processes share the work; those of a machine then share what its disk still lacks.
         """
         missing, start = self.missing(wanted), time.monotonic()
         self.require_space(model, processor, len(missing))
         compute = functools.partial(self.compute, model, processor, batch_size)
         accelerator.wait_for_everyone()
-        if missing:
-            with accelerator.split_between_processes(missing) as mine:
-                compute(mine)
-            accelerator.wait_for_everyone()
-            compute(self.missing(missing))
+        with accelerator.autocast():  # as in training: features and --no-cache are one curve
+            if missing:
+                with accelerator.split_between_processes(missing) as mine:
+                    compute(mine)
+                accelerator.wait_for_everyone()
+                here = accelerator.local_process_index
+                compute(self.missing(missing)[here :: processes_here()])
+                accelerator.wait_for_everyone()
         say(
             f"features: {len(missing)} computed in {time.monotonic() - start:.0f} s, "
             f"{len(wanted) - len(missing)} found, in {self.folder}"

@@ -68,7 +68,7 @@ def test_out_of_memory_with_one_photo_says_what_to_do(taught, monkeypatch, capsy
 
     monkeypatch.setattr(ContainerOCR, "look_at_once", look_at_once)
     assert batch_process.main(taught) == 1
-    assert "lower --batch_size (now 4)" in error_line(capsys.readouterr().err)
+    assert "out of memory: use --dtype bf16" in error_line(capsys.readouterr().err)
 
 
 def test_the_one_photo_command_prints_a_line_or_json_for_each_photo(flags, capsys):

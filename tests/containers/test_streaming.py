@@ -4,8 +4,9 @@ import os
 
 import pytest
 
+from containers import streaming
 from containers.errors import UserError
-from containers.streaming import ahead, workers
+from containers.streaming import ahead, usable_cores, workers
 
 
 def test_no_more_photos_are_opened_ahead_than_asked_for():
@@ -24,3 +25,15 @@ def test_a_process_that_dies_while_it_opens_photos_is_an_error_in_words():
         workers(1) as pool,
     ):
         next(ahead([(os._exit, 1)], pool, 0)).result()
+
+
+def test_cores_are_those_that_the_process_may_use(here, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(streaming, "CONTAINER_LIMIT", here / "cpu.max")
+    assert usable_cores() == 8
+    for text, cores in (("max 100000", 8), ("250000 100000", 2), ("50000 100000", 1)):
+        (here / "cpu.max").write_text(text)
+        assert usable_cores() == cores
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
+    (here / "cpu.max").write_text("max 100000")
+    assert usable_cores() == 1

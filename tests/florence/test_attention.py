@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from florence import attention
 from florence.attention import attend_photo, share_photos
 
 
@@ -29,3 +30,14 @@ def test_attention_and_its_gradients_are_those_of_sdpa_in_fp32(attend, shape, dt
         found.append([tensor.float() for tensor in (seen, *(leaf.grad for leaf in leaves))])
     near = {"rtol": 0.02, "atol": 0.02} if dtype == torch.bfloat16 else {}
     torch.testing.assert_close(*found, **near)
+
+
+@pytest.mark.parametrize("longest", [10**6, 7])
+def test_attention_over_channels_of_a_large_photo_stays_finite_in_fp16(longest, monkeypatch):
+    monkeypatch.setitem(attention.LONGEST_SUM, "cpu", longest)
+    query, value = torch.full((1, 1, 4, 36_864), 1.4), torch.randn(1, 1, 4, 36_864)
+    scaling = 36_864**-0.5
+    exact = F.scaled_dot_product_attention(query, query, value, scale=scaling)
+    half = (tensor.half() for tensor in (query, query, value))
+    seen, _ = attend_photo(torch.nn.Module(), *half, None, scaling=scaling)
+    torch.testing.assert_close(seen.transpose(1, 2).float(), exact, rtol=0.01, atol=0.01)

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import accelerate
 import pytest
+import torch
 from conftest import assert_same_weights, error_line, log_of, train
 
+from florence.checkpoints import Checkpoints
 from florence.training import Trainer
 
 
@@ -58,3 +61,27 @@ def test_a_damaged_checkpoint_is_one_line(file, data, capsys):
     capsys.readouterr()
     assert train(data, *flags, "--max_steps", "3", "--resume") == 1
     assert "out/checkpoint-1" in error_line(capsys.readouterr().err)
+
+
+def test_machines_that_do_not_have_the_same_checkpoint_do_not_go_on(data, monkeypatch, capsys):
+    assert train(data, "--epochs", "1") == 0
+    monkeypatch.setattr(accelerate.utils, "gather_object", lambda seen: [*seen, ""])
+    assert train(data, "--epochs", "1", "--resume") == 1
+    assert "copy the folder from the first machine" in error_line(capsys.readouterr().err)
+
+
+def test_the_random_state_of_an_apple_gpu_is_kept_with_the_checkpoint(data, monkeypatch):
+    given, state = [], torch.arange(5, dtype=torch.uint8)
+    monkeypatch.setattr(torch.mps, "get_rng_state", state.clone)
+    monkeypatch.setattr(torch.mps, "set_rng_state", given.append)
+    make = Checkpoints.__init__
+
+    def make_on_mps(self, *args):
+        make(self, *args)
+        self.device = "mps"
+
+    monkeypatch.setattr(Checkpoints, "__init__", make_on_mps)
+    assert train(data, "--epochs", "1") == 0
+    assert not given
+    assert train(data, "--epochs", "1", "--resume") == 0
+    torch.testing.assert_close(given, [state])

@@ -8,9 +8,11 @@ from conftest import NUMBER, SPACE, TAUGHT, bpe_tokenizer, read
 from PIL import Image
 from transformers import Florence2Config, Florence2ForConditionalGeneration
 
+from container_ocr import ContainerOCR
+from containers.errors import ModelError
 from containers.iso6346 import compact, format_number
 from florence.checkpoint import load_model
-from florence.decoding import look, weigh_numbers
+from florence.decoding import look, probabilities, weigh_numbers
 from florence.grammar import BEAMS
 from florence.inputs import prepare_inputs
 
@@ -80,3 +82,22 @@ def test_token_paths_that_spell_one_number_add_up(tiny_model, processor):
         [found] = weigh_numbers(model, tokenizer, photos, rows[None])
     assert [number for number, _ in found] == [compact(NUMBER)]
     assert found[0][1] == pytest.approx(expected, rel=1e-4)
+
+
+def test_scores_that_are_no_numbers_are_an_error_that_names_precision_and_remedy(taught_model):
+    reader = ContainerOCR(str(taught_model), device="cpu", dtype="bf16")
+    decoder = reader.model.model.language_model.decoder
+    decoder.layers[0].fc1.weight.data[0, 0] = math.nan
+    with pytest.raises(ModelError, match="no numbers in bf16: use --dtype fp32"):
+        reader.read(Image.new("RGB", (80, 60), "red"))
+
+
+def test_a_numbers_probability_is_that_of_the_plain_model_to_begin_with_it(taught_model, plain):
+    reader = ContainerOCR(str(taught_model), device="cpu", dtype="fp32")
+    images = [Image.new("RGB", (80, 60), colour) for colour in ("red", "green")]
+    with torch.inference_mode():
+        photos = look(reader.model, 2, **prepare_inputs(reader.processor, images))
+        found = probabilities(reader.model, reader.processor, photos, [NUMBER, "CSQU 305438 4"])
+    for image, number, probability in zip(images, [NUMBER, "CSQU 305438 4"], found):
+        expected = probability_of(plain, reader.processor, image, number)
+        assert probability == pytest.approx(expected, rel=1e-3)

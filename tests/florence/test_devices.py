@@ -1,8 +1,12 @@
 """Tests of devices and precision."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
-from conftest import error_line, log_of, train, weights_of
+from conftest import ROOT, error_line, log_of, train, weights_of
 
 from containers.errors import FlagError
 from florence import devices
@@ -48,3 +52,60 @@ def test_the_choice_of_device_and_precision_is_said_with_its_reason(
     assert model.dtype == torch.bfloat16
     with pytest.raises(FlagError, match="none of auto, fp32, bf16, fp16"):
         load_model(tiny_model, device="cpu", dtype="int8")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "CUDA out of memory. Tried to allocate 2 GiB",
+        "CUDA error: out of memory",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "CUDA driver error: GPU 0 ran out of memory outside of PyTorch's allocator",
+        "Invalid buffer size: 9.00 GiB",
+        "MPS backend out of memory (MPS allocated: 5 GB)",
+    ],
+)
+def test_every_way_to_say_that_memory_has_run_out_is_known(words):
+    assert devices.is_out_of_memory(RuntimeError(words))
+    assert not devices.is_out_of_memory(RuntimeError("CUDA error: device-side assert triggered"))
+
+
+def test_every_loaded_model_leaves_plans_for_shapes_alone(tiny_model):
+    torch.backends.cuda.enable_cudnn_sdp(True)
+    load_model(tiny_model, device="cpu", dtype="fp32")
+    assert not torch.backends.cuda.cudnn_sdp_enabled()
+
+
+def test_a_gpu_reads_as_many_at_once_as_its_free_memory_holds(monkeypatch, capsys):
+    chosen = []
+    for free in (1e9, 14e9, 79e9, 1e12):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda free=free: (free, 2 * free))
+        chosen.append(devices.choose_batch_size("cuda", (768, 768)))
+    assert chosen == [4, 32, 128, 128]
+    assert devices.choose_batch_size("cpu", (768, 768)) == 4
+    assert devices.choose_batch_size("mps", (768, 768)) == 4
+    assert "batch size: 32 (14 GB are free on the GPU)" in capsys.readouterr().err
+
+
+def test_a_small_model_is_read_with_one_thread_on_the_cpu_and_a_large_one_with_all(
+    tiny_model, capsys
+):
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        devices.choose_threads(776_000_000)
+        assert torch.get_num_threads() == 2
+        load_model(tiny_model, device="cpu", dtype="fp32")
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(threads)
+    assert "threads: 1 (the model is small)" in capsys.readouterr().err
+
+
+def test_idle_threads_do_not_spin_long():
+    script = "import os, florence.devices; print(os.environ['GOMP_SPINCOUNT'])"
+    for given, found in (({}, "10000"), ({"GOMP_SPINCOUNT": "7"}, "7")):
+        plain = {k: v for k, v in os.environ.items() if k != "GOMP_SPINCOUNT"}
+        command = [sys.executable, "-c", script]
+        done = subprocess.run(command, env=plain | given, cwd=ROOT, capture_output=True, text=True)
+        assert done.stdout.strip() == found

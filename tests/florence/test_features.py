@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from accelerate.state import AcceleratorState
 from conftest import draw_photo, error_line, log_of, train
 
@@ -80,3 +81,15 @@ def test_a_full_disk_is_said_before_anything_is_computed(data, monkeypatch, caps
     line = error_line(capsys.readouterr().err)
     assert "lower --views, or use --no-cache" in line
     assert not list(Path("dataset/features").iterdir())
+
+
+def test_features_are_computed_by_the_precision_rule_of_training(data, monkeypatch):
+    seen, compute = [], features.frozen_part
+
+    def watch(*inputs):
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return compute(*inputs)
+
+    monkeypatch.setattr(features, "frozen_part", watch)
+    assert train(data, "--epochs", "1", "--dtype", "bf16") == 0
+    assert set(seen) == {True}
