@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING
 from containers.command_line import ArgumentParser, command, say
 from containers.errors import ImageError
 from containers.flags import add_model_flags, add_reading_flags
-from containers.iso6346 import check_digit, find_numbers, is_valid
+from containers.iso6346 import PAINTED, check_digit, find_numbers, is_valid
 from containers.looks import LOOKS, Search
 from containers.owners import read_owner_codes
 from containers.photos import check_image
@@ -196,7 +196,7 @@ class ContainerOCR:
             else:
                 transcripts = transcribe(self.model, self.processor, photos)
                 readings = [interpret(t, self.review_below, self.owner_codes) for t in transcripts]
-            numbers = [r.number or next((n for n, _ in r.alternatives), None) for r in readings]
+            numbers = [r.number or next((n for n, _ in r.alternatives), PAINTED) for r in readings]
             letters = find_letters(self.model, self.processor, photos, numbers)
         return list(zip(readings, letters))
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 LOOKS = 4  # at most, at each photo
+MARGINS = (1.3, 1.2)  # of the second look, and of further ones: how much larger than the place
 
 
 @dataclass
@@ -21,7 +22,8 @@ class Search:
     """The search for the number on a photo: its best reading so far, and where that stands."""
 
     photo: str | Path | Image.Image
-    looks: int = LOOKS  # that are left
+    looks: int = LOOKS  # at most
+    done: int = 0
     window: Window | None = None  # of the last look; none: not looked at yet
     best: Reading | None = None
     seen: Window | None = None  # in which the best was read
@@ -32,19 +34,20 @@ class Search:
         """Return where to look next on a photo of (width, height), after what a look has read.
 
         `letters` are where it saw the number's characters, in shares of what it looked at. None:
-        it is sure, or another look would show nothing new.
+        it is sure, has looked often enough, or sees nothing there.
         """
-        self.looks -= 1
+        self.done += 1
         self.window = self.window or first_window(size)
         place = place_of(self.window, letters) if letters else None
         if self.best is None or rank(reading) > rank(self.best):
             corners = place.corners if place and reading.number else ()
             box = tuple((round(x), round(y)) for x, y in corners)
             self.best, self.seen = replace(reading, box=box), self.window
-        if not self.looks or self.best.is_settled or place is None:
+        if self.done >= self.looks or self.best.is_settled or place is None:
             return None
-        last, self.window = self.window, next_window(place, size)
-        return None if self.window is None or self.window.like(last) else self.window
+        margin = MARGINS[min(self.done, len(MARGINS)) - 1]
+        self.window = next_window(place, size, margin)
+        return self.window
 
 
 def rank(reading: Reading) -> tuple[bool, float]:

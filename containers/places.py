@@ -18,10 +18,8 @@ Point = tuple[float, float]
 
 OWNER, SERIAL = 4, 10  # where a number's digits begin and end, whose direction is the number's
 STRAIGHT = 0.5  # of a step: points that lie off a line by more tell no slant
-MARGIN = 1.5  # a window is so many times as large as the place in it
-SHAPES = {0: (1.3, 2.6), 90: (2.2, 3.6)}  # length to height of a window, by the number's direction
+SHAPES = {0: (1.6, 2.4), 90: (2.6, 3.2)}  # length to height of a window, by the number's direction
 STEEPEST = 30  # degrees from level or from upright that a window turns
-SAME = 0.12  # a window that differs by less, as a share of its sides, shows nothing new
 FEW_PIXELS = 16  # a shorter window holds no number
 
 
@@ -53,13 +51,6 @@ class Window:
     def corners(self) -> tuple[Point, ...]:
         """Return its four corners on the photo, from the upper left as one reads, clockwise."""
         return tuple(self.at(*share) for share in ((0, 0), (1, 0), (1, 1), (0, 1)))
-
-    def like(self, other: Window) -> bool:
-        """Tell whether two windows show about the same."""
-        apart = max(abs(self.x - other.x), abs(self.y - other.y)) / self.length
-        sides = self.length / other.length, self.height / other.height
-        turned = abs(self.angle - other.angle) > 5
-        return not turned and apart < SAME and all(abs(side - 1) < SAME for side in sides)
 
     def within(self, width: float, height: float) -> Window:
         """Return the window moved into a photo of this size, as far as it fits there."""
@@ -122,14 +113,14 @@ def place_of(window: Window, letters: Sequence[Point]) -> Window:
     `letters` are the middles of all its characters in order, in shares of the window's sides.
     """
     points = [window.at(*letter) for letter in letters]
-    angle, pitch, doubt = direction_of(points[OWNER:SERIAL])
+    angle, pitch, _ = direction_of(points[OWNER:SERIAL])
     turn = math.radians(angle)
     along = spread([x * math.cos(turn) + y * math.sin(turn) for x, y in points])
     across = spread([y * math.cos(turn) - x * math.sin(turn) for x, y in points])
     x = along[0] * math.cos(turn) - across[0] * math.sin(turn)
     y = along[0] * math.sin(turn) + across[0] * math.cos(turn)
     thick = 0.9 if angle > 45 else 1.5  # of a line of characters, in their distances
-    return Window(x, y, along[1] + pitch + doubt, across[1] + thick * pitch + doubt, angle)
+    return Window(x, y, along[1] + pitch, across[1] + thick * pitch, angle)
 
 
 def spread(values: Sequence[float]) -> tuple[float, float]:
@@ -164,8 +155,11 @@ def direction_of(points: Sequence[Point]) -> tuple[float, float, float]:
     return upright + (slant if is_line else 0), pitch, doubt
 
 
-def next_window(place: Window, size: tuple[int, int], margin: float = MARGIN) -> Window | None:
-    """Return the window round a place on a photo of (width, height); None: it is too small."""
+def next_window(place: Window, size: tuple[int, int], margin: float) -> Window | None:
+    """Return the window round a place on a photo of (width, height), so many times as large.
+
+    None: it is too small for a number.
+    """
     least, most = SHAPES[90 if place.angle > 45 else 0]
     length = margin * place.length
     height = min(max(margin * place.height, length / most), length / least)

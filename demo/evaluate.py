@@ -25,8 +25,8 @@ from containers.errors import UserError
 from containers.flags import add_model_flags, add_reading_flags, positive
 from containers.iso6346 import compact
 from containers.labels import label_of, read_annotations
+from containers.looks import MARGINS
 from containers.photos import open_photo
-from containers.places import MARGIN
 from containers.reading import Reading
 
 MODEL = Path(__file__).parent / "model"
@@ -58,7 +58,7 @@ class Case:
         shares = zip(*self.reading.box), (width, height), ((left, right), (top, bottom))
         for places, size, (start, end) in zip(*shares):
             middle = (max(places) + min(places)) / 2 / size
-            half = MARGIN * (max(places) - min(places)) / 2 / size
+            half = MARGINS[0] * (max(places) - min(places)) / 2 / size
             inside = min(end, middle + half) - max(start, middle - half)
             sides.append(max(0.0, inside) / (end - start))
         return sides[0] * sides[1] >= COVERED

@@ -19,18 +19,17 @@ def find_letters(
     model: Florence2ForConditionalGeneration | PeftModel,
     processor: Florence2Processor,
     photos: DynamicCache,
-    numbers: Sequence[str | None],
+    numbers: Sequence[str],
 ) -> list[list[Point]]:
     """Return where the decoder looks on each photo for each character of a number, spaces none.
 
     `numbers` are as painted, one for each photo. A point is in shares of the photo's width and
     height: the peak of the cross-attention of the character's token, averaged over the heads of
-    the upper half of the layers. Without a number there are none.
+    the upper half of the layers.
     """
     import torch
 
-    texts = [number or "" for number in numbers]
-    answers = processor.tokenizer(texts, padding=True, return_tensors="pt")
+    answers = processor.tokenizer(list(numbers), padding=True, return_tensors="pt")
     written = answers["input_ids"].to(model.device)
     first = torch.full_like(written[:, :1], model.config.text_config.decoder_start_token_id)
     decoder = model.get_decoder()

@@ -36,15 +36,6 @@ def test_a_search_ends_after_so_many_looks_and_keeps_the_surest():
     assert search.best.confidence == 0.3
 
 
-def test_a_look_that_would_show_nothing_new_is_not_taken():
-    search = Search("photo.jpg", looks=9)
-    full = [(0.2 + 0.06 * i, 0.5) for i in range(11)]
-    windows = [search.take_in(reading("review", 0.1), full, SIZE)]
-    while windows[-1]:
-        windows.append(search.take_in(reading("review", 0.1), full, SIZE))
-    assert 1 < len(windows) < 9
-
-
 def test_a_photo_without_a_place_or_of_several_containers_is_looked_at_once():
     assert Search("photo.jpg").take_in(Reading(), [], SIZE) is None
     several = Reading("CSQU 305438 3", "review", "several containers: a, b", 0.9)

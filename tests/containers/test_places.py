@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from containers.places import Window, crop, direction_of, first_window, next_window, place_of, see
+from containers.places import (
+    SHAPES,
+    Window,
+    crop,
+    direction_of,
+    first_window,
+    next_window,
+    place_of,
+    see,
+)
 
 SIZES = st.tuples(st.integers(1, 400), st.integers(1, 400))
 LEVEL = [(0.1 + 0.07 * i, 0.5) for i in range(11)]  # a line of eleven characters
@@ -85,11 +94,11 @@ def test_points_that_lie_off_a_line_tell_no_slant():
     size=SIZES,
 )
 def test_wherever_letters_are_seen_the_next_window_is_of_a_shape_that_training_shows(letters, size):
-    window = next_window(place_of(first_window(size), letters), size)
+    window = next_window(place_of(first_window(size), letters), size, 1.3)
     if window is None:
         return
     shape = window.length / window.height
-    least, most = (2.2, 3.6) if window.angle > 45 else (1.3, 2.6)
+    least, most = SHAPES[90 if window.angle > 45 else 0]
     assert least - 1e-6 <= shape <= most + 1e-6
     image = window.cut(Image.new("RGB", size, "white"), (48, 32))
     assert image.size == (48, 32)
