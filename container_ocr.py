@@ -42,7 +42,7 @@ from containers.photos import check_image
 from containers.places import Point, see
 from containers.reading import Reading
 from containers.results import format_row
-from containers.review import REVIEW_BELOW, interpret
+from containers.review import REVIEW_BELOW, consider
 from containers.streaming import MOST_WORKERS, submit, worker_count, workers
 from florence.adapter import base_model
 from florence.checkpoint import load_model, require_model
@@ -131,9 +131,8 @@ class ContainerOCR:
         while True:
             room = (max(2 * batch_size, MOST_WORKERS) if pool else batch_size) - len(queue)
             for i, photo in islice(unseen, max(0, room)):
-                queue.append(
-                    (i, Search(photo, self.looks), submit(pool, see, photo, None, self.size))
-                )
+                search = Search(photo, self.looks, self.review_below)
+                queue.append((i, search, submit(pool, see, photo, None, self.size)))
             if not queue:
                 return
             batch, images = [], []
@@ -141,7 +140,7 @@ class ContainerOCR:
                 try:
                     image, size = cut.result()
                 except ImageError as error:  # a photo may vanish between two looks
-                    done[i] = search if search.best else error
+                    done[i] = search if search.readings else error
                     continue
                 batch.append((i, search, size))
                 images.append(image)
@@ -191,11 +190,10 @@ class ContainerOCR:
             photos = look(self.model, len(images), **inputs)
             if known:
                 likely = probabilities(self.model, self.processor, photos, known)
-                statuses = ["ok" if p >= self.review_below else "review" for p in likely]
-                readings = [Reading(n, s, "", p) for n, s, p in zip(known, statuses, likely)]
+                readings = [Reading(n, confidence=p) for n, p in zip(known, likely)]
             else:
                 transcripts = transcribe(self.model, self.processor, photos)
-                readings = [interpret(t, self.review_below, self.owner_codes) for t in transcripts]
+                readings = [consider(t, self.owner_codes) for t in transcripts]
             numbers = [r.number or next((n for n, _ in r.alternatives), PAINTED) for r in readings]
             letters = find_letters(self.model, self.processor, photos, numbers)
         return list(zip(readings, letters))

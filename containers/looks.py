@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from containers.places import Point, Window, first_window, next_window, place_of
 from containers.reading import Reading
+from containers.review import REVIEW_BELOW, judge, merge
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -19,14 +20,14 @@ MARGINS = (1.3, 1.2)  # of the second look, and of further ones: how much larger
 
 @dataclass
 class Search:
-    """The search for the number on a photo: its best reading so far, and where that stands."""
+    """The search for the number on a photo: what its looks have read, and where they looked."""
 
     photo: str | Path | Image.Image
     looks: int = LOOKS  # at most
-    done: int = 0
-    window: Window | None = None  # of the last look; none: not looked at yet
-    best: Reading | None = None
-    seen: Window | None = None  # in which the best was read
+    review_below: float = REVIEW_BELOW
+    readings: list[Reading] = field(default_factory=list)  # considered, one for each look
+    windows: list[Window] = field(default_factory=list)
+    boxes: list[tuple[tuple[int, int], ...]] = field(default_factory=list)
 
     def take_in(
         self, reading: Reading, letters: Sequence[Point], size: tuple[int, int]
@@ -34,22 +35,27 @@ class Search:
         """Return where to look next on a photo of (width, height), after what a look has read.
 
         `letters` are where it saw the number's characters, in shares of what it looked at. None:
-        it is sure, has looked often enough, or sees nothing there.
+        it is sure, or has looked often enough.
         """
-        self.done += 1
-        self.window = self.window or first_window(size)
-        place = place_of(self.window, letters) if letters else None
-        if self.best is None or rank(reading) > rank(self.best):
-            corners = place.corners if place and reading.number else ()
-            box = tuple((round(x), round(y)) for x, y in corners)
-            self.best, self.seen = replace(reading, box=box), self.window
-        if self.done >= self.looks or self.best.is_settled or place is None:
+        self.windows = self.windows or [first_window(size)]
+        place = place_of(self.windows[-1], letters)
+        self.readings.append(reading)
+        self.boxes.append(tuple((round(x), round(y)) for x, y in place.corners))
+        if len(self.readings) >= self.looks or self.best.is_settled:
             return None
-        margin = MARGINS[min(self.done, len(MARGINS)) - 1]
-        self.window = next_window(place, size, margin)
-        return self.window
+        window = next_window(place, size, MARGINS[min(len(self.readings), len(MARGINS)) - 1])
+        if window:
+            self.windows.append(window)
+        return window
 
+    @property
+    def best(self) -> Reading:
+        """Return what all looks together have read."""
+        lead, reading = merge(self.readings)
+        box = self.boxes[lead] if reading.number else ()
+        return replace(judge(reading, self.review_below), box=box)
 
-def rank(reading: Reading) -> tuple[bool, float]:
-    """Return the sort key of readings of one photo: the surest is the highest."""
-    return reading.is_ok, reading.confidence
+    @property
+    def window(self) -> Window:
+        """Return the window of the look that leads."""
+        return self.windows[merge(self.readings)[0]]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from containers.iso6346 import Candidate, find_candidates, format_number, is_valid
 from containers.reading import SEVERAL, Reading, Transcript
 
 REVIEW_BELOW = 0.5  # confidence; the calibration behind it is in demo/README.md
 UNLIKELY = 0.005  # of the probability of what is written: less makes a valid number no option
+MOST_ALTERNATIVES = 5
 CLOSE = 0.5  # a rival that is so likely, as a share of the number's probability, is a doubt
 
 
@@ -17,10 +19,15 @@ def interpret(
     review_below: float = REVIEW_BELOW,
     owner_codes: Collection[str] = (),
 ) -> Reading:
-    """Return the reading of what the model wrote; doubts make it a `review`.
+    """Return the reading of what the model wrote in one look; doubts make it a `review`."""
+    return judge(consider(transcript, owner_codes), review_below)
+
+
+def consider(transcript: Transcript, owner_codes: Collection[str] = ()) -> Reading:
+    """Return a reading that has yet to be judged: its number, and what the text says against it.
 
     A number in the text that checks is the number. Where none does, it is the likeliest valid
-    number, if the model finds it likely at all: as a `review` that says what the text has instead.
+    number, if the model finds it likely at all, with the doubt that the text has something else.
     """
     found, numbers = find_candidates(transcript.text), dict(transcript.alternatives)
     written = transcript.probability(found[0].start, found[0].end) if found else 1.0
@@ -29,20 +36,56 @@ def interpret(
     confidence = numbers.get(number, 0.0)
     if found and number == found[0].number:
         confidence = max(confidence, written)
-    rivals = [n for n, p in numbers.items() if n != number and p > CLOSE * confidence]
-    if number and not reason and rivals:
-        reason = f"nearly as likely: {', '.join(map(format_number, rivals))}"
-    if number and not reason:
-        reason = doubt_confidence(confidence, review_below)
     return Reading(
         number=format_number(number) or None,
-        status=("review" if reason else "ok") if number else "none",
         reason=reason,
         confidence=confidence,
         raw_text=transcript.text.strip(),
         numbers=tuple(c.number for c in found),
         alternatives=tuple((format_number(n), p) for n, p in numbers.items()),
     )
+
+
+def judge(reading: Reading, review_below: float) -> Reading:
+    """Return a considered reading with its status; rivals and little confidence are doubts too."""
+    reason, least = reading.reason, CLOSE * reading.confidence
+    rivals = [n for n, p in reading.alternatives if n != reading.number and p > least]
+    if reading.number and not reason and rivals:
+        reason = f"nearly as likely: {', '.join(rivals)}"
+    if reading.number and not reason:
+        reason = doubt_confidence(reading.confidence, review_below)
+    status = ("review" if reason else "ok") if reading.number else "none"
+    return replace(reading, status=status, reason=reason)
+
+
+def merge(readings: Sequence[Reading]) -> tuple[int, Reading]:
+    """Return one considered reading of several looks at a photo, and which look leads it.
+
+    A number's probability is that not all looks are wrong about it: 1 minus the product of
+    1 - p. The likeliest of those that the looks chose is the number; what speaks against it is
+    what the look says that is surest of it.
+    """
+    chances: dict[str, float] = {}
+    for reading in readings:
+        for number, p in chances_of(reading).items():
+            chances[number] = 1 - (1 - chances.get(number, 0.0)) * (1 - p)
+    number = max((r.number for r in readings if r.number), key=chances.get, default=None)
+    own = [(r.number == number, not r.reason, r.confidence) for r in readings]
+    lead = own.index(max(own))
+    valid = sorted(filter(is_valid, chances), key=chances.get, reverse=True)[:MOST_ALTERNATIVES]
+    return lead, replace(
+        readings[lead],
+        confidence=chances.get(number, 0.0),
+        alternatives=tuple((n, chances[n]) for n in valid),
+    )
+
+
+def chances_of(reading: Reading) -> dict[str, float]:
+    """Return the numbers that one look may have seen, as painted, each with its probability."""
+    chances = dict(reading.alternatives)
+    if reading.number:
+        chances[reading.number] = max(reading.confidence, chances.get(reading.number, 0.0))
+    return chances
 
 
 def choose_number(

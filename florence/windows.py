@@ -48,7 +48,7 @@ class Windows:
             for example, result in zip(missing, search(photos, numbers), strict=True):
                 if isinstance(result, ImageError):
                     raise UserError(f"{example.image_path}: {result}")
-                row = [*astuple(result.seen), result.best.confidence]
+                row = [*astuple(result.window), result.best.confidence]
                 self.found[self.name(example, known)] = row
             if self.path:
                 write_json(self.path, self.found)

@@ -1,5 +1,7 @@
 """Tests of which number is reported, and what makes it doubtful."""
 
+from dataclasses import replace
+
 import pytest
 from conftest import NUMBER, OTHER, some_numbers, transcript
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from stdnum import iso6346
 
 from containers.iso6346 import compact
-from containers.review import UNLIKELY, interpret
+from containers.review import UNLIKELY, consider, interpret, judge, merge
 from florence.grammar import BEAMS
 
 
@@ -107,3 +109,32 @@ def test_the_parts_of_a_reading_are_those_of_the_number():
     reading = interpret(transcript(NUMBER))
     parts = reading.owner_code, reading.serial_number, reading.check_digit
     assert parts == ("CSQU", "305438", "3")
+
+
+def test_of_several_looks_the_number_is_the_one_that_they_are_surest_of_together():
+    looks = [
+        consider(transcript(f"{OTHER} 22G1", 0.9, HLXU2008419=0.12)),
+        consider(transcript(NUMBER, 0.9, CSQU3054383=0.1, HLXU2008419=0.01)),
+        consider(transcript(NUMBER, 0.9, CSQU3054383=0.1)),
+    ]
+    lone = [replace(look, confidence=dict(look.alternatives)[look.number]) for look in looks]
+    lead, reading = merge(lone)
+    assert reading.number == NUMBER
+    assert lead in (1, 2)
+    chances = dict(reading.alternatives)
+    assert chances[NUMBER] == reading.confidence == pytest.approx(1 - 0.9**2)
+    assert chances[OTHER] == pytest.approx(1 - 0.88 * 0.99)
+    assert "nearly as likely" in judge(reading, 0.0).reason
+
+
+def test_one_look_merged_is_that_look():
+    for text in (NUMBER, "CSQU 305438 4", "CSQU 305438", "22G1", f"{NUMBER} {OTHER}"):
+        written = transcript(text, 0.99, CSQU3054383=0.95)
+        assert judge(merge([consider(written)])[1], 0.5) == interpret(written, 0.5)
+
+
+def test_a_doubt_of_one_look_gives_way_where_another_has_none():
+    doubtful = consider(transcript("CSQU 305438 4", 0.9, CSQU3054383=0.7))
+    clear = consider(transcript(NUMBER, 0.97, CSQU3054383=0.6))
+    assert judge(merge([doubtful])[1], 0.5).status == "review"
+    assert judge(merge([doubtful, clear])[1], 0.5).is_ok
