@@ -14,7 +14,7 @@ from containers.edited_json import read_json_file
 from containers.errors import ImageError, UserError
 from containers.labels import Example
 from containers.photos import check_image, find_image
-from containers.places import see
+from containers.places import Window, see
 from florence.inputs import PROMPT
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 READABLE_OPERATIONS = ["AutoContrast", "Equalize"] + [
     f"{name}Increasing" for name in ("Brightness", "Color", "Contrast", "Sharpness")
 ]
+SHIFT, TURN = 0.04, 3.0  # of a window's sides, and degrees, each way
 LONGEST_ANSWER = 40  # characters
 
 
@@ -70,11 +71,26 @@ def open_view(example: Example, size: tuple[int, int], view: int, seed: int) -> 
 
     Raises `UserError` with the photo's path.
     """
+    chance = f"{photo_digest(example.image_path)} {view} {seed}" if view else ""
+    window = shake(example.window, chance) if view and example.window else example.window
     try:
-        image, _ = see(example.image_path, example.window, size)
+        image, _ = see(example.image_path, window, size)
     except ImageError as error:
         raise UserError(f"{example.image_path}: {error}") from None
-    return augment(image, f"{photo_digest(example.image_path)} {view} {seed}") if view else image
+    return augment(image, chance) if view else image
+
+
+def shake(window: Window, chance: str) -> Window:
+    """Return a window a little aside, larger or smaller, and turned, drawn by the text `chance`."""
+    draw = random.Random(chance).uniform
+    zoom = draw(0.92, 1.1)
+    return Window(
+        window.x + draw(-SHIFT, SHIFT) * window.length,
+        window.y + draw(-SHIFT, SHIFT) * window.height,
+        window.length * zoom,
+        window.height * zoom,
+        window.angle + draw(-TURN, TURN),
+    )
 
 
 def augment(image: Image.Image, chance: str) -> Image.Image:
