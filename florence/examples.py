@@ -15,6 +15,7 @@ from containers.errors import ImageError, UserError
 from containers.labels import Example
 from containers.photos import check_image, find_image
 from containers.places import Window, see
+from containers.streaming import MOST_WORKERS, ahead, worker_count, workers
 from florence.inputs import PROMPT
 
 if TYPE_CHECKING:
@@ -38,11 +39,13 @@ def read_examples(flag: str, name: str) -> list[Example]:
     if not isinstance(rows, list) or not rows:
         raise UserError(f"{path}: needs a list with at least one photo")
     examples, problems = [], []
-    for place, row in enumerate(rows, 1):
-        try:
-            examples.append(read_example(row, path.parent))
-        except UserError as error:
-            problems.append(f"{path}, entry {place}: {error}")
+    with workers(worker_count(len(rows))) as pool:
+        tasks = ((read_example, row, path.parent) for row in rows)
+        for place, result in enumerate(ahead(tasks, pool, 2 * MOST_WORKERS), 1):
+            try:
+                examples.append(result.result())
+            except UserError as error:
+                problems.append(f"{path}, entry {place}: {error}")
     for problem in problems[:-1]:
         say(f"error: {problem}")
     if problems:
