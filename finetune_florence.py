@@ -18,6 +18,11 @@ Many GPUs or machines: accelerate launch finetune_florence.py ...
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before the other imports: Ctrl-C while they run is one line, too
+    from containers.stopping import end, on_signals
+
+    on_signals(end)
+
 import argparse
 import functools
 import math
@@ -26,7 +31,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from container_ocr import ContainerOCR
-from containers.command_line import ArgumentParser, command, is_first_process, say
+from containers.command_line import ArgumentParser, command, is_first_process, say, show
 from containers.flags import add_model_flags, positive, seed
 from containers.labels import Example
 from containers.looks import LOOKS, Search
@@ -97,13 +102,12 @@ def build_parser() -> argparse.ArgumentParser:
 def print_epoch(record: dict[str, float], photos: int, seconds: float) -> None:
     """Print the line of an epoch, with the scores on so many validation photos."""
     exact = record["exact_match"]
-    print(
+    show(
         f"Epoch {record['epoch']}: eval_loss: {record['eval_loss']:.4f}"
         f" exact_match: {exact:.3f} ({round(exact * photos)}/{photos})"
         f" character_error_rate: {record['character_error_rate']:.3f}"
         f" check_digit_rate: {record['check_digit_rate']:.3f}"
-        f" train_loss: {record['train_loss']:.4f} ({seconds:.0f} s)",
-        flush=True,
+        f" train_loss: {record['train_loss']:.4f} ({seconds:.0f} s)"
     )
 
 
@@ -133,7 +137,7 @@ def look_nearer(
         return windows.find(train, True, search), windows.find(val, False, search)
 
 
-@command(build_parser)
+@command(build_parser, go_on="--resume goes on from the last finished epoch")
 def main(args: argparse.Namespace) -> int:
     """Train, and say which epoch was best."""
     require_model(args.model, None, args.device)
@@ -154,7 +158,7 @@ def main(args: argparse.Namespace) -> int:
                 print_epoch(record, len(val), seconds)
     if is_first_process():
         best = trainer.progress.best
-        print(f"Best: epoch {best['epoch']}, eval_loss: {best['eval_loss']:.4f}, in {args.output}")
+        show(f"Best: epoch {best['epoch']}, eval_loss: {best['eval_loss']:.4f}, in {args.output}")
     return 0
 
 
