@@ -20,7 +20,7 @@ from florence.devices import (
     set_up_torch,
 )
 from florence.microsoft import EMBEDDING, microsoft_config, microsoft_processor, microsoft_weights
-from florence.model_folder import fetch_model, loading, read_model_config
+from florence.model_folder import fetch_model, loading, read_model_config, require_finite
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -81,6 +81,12 @@ def load_checkpoint(
     for problem, names in info.items():
         if names:
             raise ModelError(f"cannot load {folder}: {problem.replace('_', ' ')}: {min(names)}")
+    require_finite(model.named_parameters(), folder)
+    if config.image_token_id != processor.tokenizer.image_token_id:
+        raise ModelError(
+            f"cannot use {folder}: image_token_id is {config.image_token_id} in config.json and "
+            f"{processor.tokenizer.image_token_id} among its words; copy the folder again"
+        )
     register_attention(model)
     return model, processor
 
@@ -102,6 +108,7 @@ def load_model(
     network, processor = load_checkpoint(folder, choose_dtype(dtype, device))
     if lora_path is not None:
         network = merge_adapter(attach_adapter(network, lora_path))
+        require_finite(network.named_parameters(), f"adapter {lora_path} on {model}")
     if device == "cpu":
         choose_threads(network.num_parameters())
     return network.to(device).eval(), processor

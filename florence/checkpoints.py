@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 MPS_RANDOM = "mps_random.safetensors"
+TRAIN_ARGS = "train_args.json"
 FREE_ON_RESUME = {"resume", "device", "patience", "output", "cache"}
 
 
@@ -52,7 +53,7 @@ class Checkpoints:
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
             save_adapter(self.model, new)
-            write_json(new / "train_args.json", vars(self.args))
+            write_json(new / TRAIN_ARGS, vars(self.args))
             write_json(new / "progress.json", asdict(progress))
             new.rename(folder)
             for old in older:
@@ -112,12 +113,12 @@ def check_output(args: argparse.Namespace) -> None:
 
     `--resume` takes only arguments that give the same curve as those of the run that it continues.
     """
-    path = Path(args.output) / "train_args.json"
+    path = Path(args.output) / TRAIN_ARGS
     for file in (path, features_folder(args) / "any")[: 1 + is_cached(args)]:
         with writing(file), tempfile.TemporaryFile(dir=file.parent):
             pass
     for folder in find_checkpoints(Path(args.output))[-1:] if args.resume else []:
-        before = read_json(folder / path.name)
+        before = read_json(folder / TRAIN_ARGS)
         for name in sorted(vars(args).keys() - FREE_ON_RESUME):
             value = vars(args)[name]
             was = before.get(name, value)

@@ -43,11 +43,15 @@ def test_a_view_is_drawn_by_its_name_alone_and_disturbs_no_other_chance():
         ("{}", "at least one photo"),
         ("[{]", "line 1, column 3"),
         ('[{"image": "image/train0.jpg"}]', "entry 1: needs image, prefix and suffix"),
-        ('[{"image": "image/train0.jpg", "prefix": "<OCR>", "suffix": " "}]', "1 to 40 characters"),
+        ('[{"image": "image/train0.jpg", "prefix": "<OCR>", "suffix": " "}]', "holds no letter"),
+        (
+            '[{"image": "image/train0.jpg", "prefix": "<OCR>", "suffix": "A\\ud800"}]',
+            "holds what cannot be printed",
+        ),
         ("[" * 100_000, "nested too deeply"),
         (
             json.dumps([{"image": "image/train0.jpg", "prefix": "<OCR>", "suffix": "x" * 99}]),
-            "1 to 40",
+            "has 99 characters, more than 40",
         ),
         ('[{"image": "no.jpg", "prefix": "<OCR>", "suffix": "x"}]', "no.jpg: no such file"),
         (
