@@ -43,6 +43,7 @@ from containers.flags import add_model_flags, add_reading_flags, positive
 from containers.groups import GROUP_BY, fuse_group, group_of
 from containers.iso6346 import compact
 from containers.labels import read_truth
+from containers.locks import only_writer
 from containers.owners import read_owner_codes
 from containers.photos import list_images, photo_key
 from containers.results import MADE_BY, STATUSES, Journal, Row, read_results, write_results
@@ -109,7 +110,15 @@ def read_folder(args: argparse.Namespace) -> int:
     Of many processes the first writes; all read.
     """
     images, description = list_images(args.image_folder), describe_run(args)
-    journal, rows = Journal(Path(args.output)), {}
+    with only_writer(args.output):
+        return read_into(Journal(Path(args.output)), images, description, args)
+
+
+def read_into(
+    journal: Journal, images: list[str], description: str, args: argparse.Namespace
+) -> int:
+    """Read the images that the journal lacks, and finish it; return how many failed."""
+    rows = {}
     if is_first_process():
         journal.check()
         if journal.path.exists() and not args.resume:

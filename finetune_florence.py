@@ -34,11 +34,12 @@ from container_ocr import ContainerOCR
 from containers.command_line import ArgumentParser, command, is_first_process, say, show
 from containers.flags import add_model_flags, positive, seed
 from containers.labels import Example
+from containers.locks import only_writer
 from containers.looks import LOOKS, Search
 from containers.streaming import worker_count, workers
 from florence.adapter import LORA_TARGETS, base_model
 from florence.checkpoint import require_model
-from florence.checkpoints import check_output
+from florence.checkpoints import TRAIN_ARGS, check_output
 from florence.devices import (
     drivers_present,
     first_process_first,
@@ -137,12 +138,8 @@ def look_nearer(
         return windows.find(train, True, search), windows.find(val, False, search)
 
 
-@command(build_parser, go_on="--resume goes on from the last finished epoch")
-def main(args: argparse.Namespace) -> int:
-    """Train, and say which epoch was best."""
-    require_model(args.model, None, args.device)
-    require_trainable(args.dtype, drivers_present()[0] if args.device == "auto" else args.device)
-    train, val = read_examples("--train", args.train), read_examples("--val", args.val)
+def fit(args: argparse.Namespace, train: list[Example], val: list[Example]) -> None:
+    """Train, print a line for each epoch, and say which was best."""
     check_output(args)
     say(f"{len(train)} training and {len(val)} validation photos")
     if args.looks > 1:
@@ -159,6 +156,16 @@ def main(args: argparse.Namespace) -> int:
     if is_first_process():
         best = trainer.progress.best
         show(f"Best: epoch {best['epoch']}, eval_loss: {best['eval_loss']:.4f}, in {args.output}")
+
+
+@command(build_parser, go_on="--resume goes on from the last finished epoch")
+def main(args: argparse.Namespace) -> int:
+    """Train, and say which epoch was best; of two runs with one output the second is refused."""
+    require_model(args.model, None, args.device)
+    require_trainable(args.dtype, drivers_present()[0] if args.device == "auto" else args.device)
+    train, val = read_examples("--train", args.train), read_examples("--val", args.val)
+    with only_writer(Path(args.output) / TRAIN_ARGS):
+        fit(args, train, val)
     return 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import contextlib
 import csv
 import io
 import json
@@ -154,15 +153,14 @@ class Journal:
 
     def write(self, description: str, rows: Iterator[Row], resume: bool) -> Iterator[Row]:
         """Yield the rows, each one when it is on the disk; the first opens the file."""
-        with contextlib.ExitStack() as stack:
-            file = None
-            for row in rows:
-                if file is None:
-                    file = stack.enter_context(open(self.path, "a" if resume else "w", **TEXT))
-                    if file.tell() == 0:
-                        print(description, file=file)
-                print(format_result(row, self.suffix), file=file, flush=True)
-                yield row
+        mode = "a" if resume else "w"
+        for row in rows:
+            with writing(self.path, UserError), open(self.path, mode, **TEXT) as file:
+                if file.tell() == 0:
+                    file.write(f"{description}\n")
+                file.write(f"{format_result(row, self.suffix)}\n")
+            mode = "a"
+            yield row
 
     def finish(self, description: str, rows: list[Row]) -> str:
         """Write the result file, and drop the lines of the run; return the count."""

@@ -164,9 +164,11 @@ def test_a_device_without_end_is_refused_at_once(line, code, job):
     write_annotations(job / "annotations.json", {"image/a.jpg": "CSQU 305438 3"})
     good = job / "good"
     good.mkdir()
-    (good / "config.json").write_text(json.dumps({"model_type": "florence2"}))
-    for name in ("model.safetensors", "tokenizer.json"):
-        (good / name).touch()
+    config = {"model_type": "florence2", "text_config": {}, "vision_config": {}}
+    (good / "config.json").write_text(json.dumps(config))
+    (good / "model.safetensors").touch()
+    for name in ("tokenizer.json", "processor_config.json"):
+        (good / name).write_text("{}")
     found, stderr, _ = type_command(line, job)
     assert "a device or pipe, not a file" in error_line(stderr)
     assert found == code

@@ -11,9 +11,12 @@ from conftest import ROOT
 from containers.errors import FlagError, UserError
 from containers.locks import only_writer
 
-HOLD = (
-    "from containers.locks import *\nwith only_writer('r.txt'):\n  print(1, flush=True)\n  input()"
-)
+HOLD = """
+from containers.locks import only_writer
+with only_writer("r.txt"):
+    print("held", flush=True)
+    input()
+"""
 
 
 def other_process(cwd) -> subprocess.Popen:
