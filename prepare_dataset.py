@@ -24,7 +24,14 @@ from pathlib import Path
 
 from containers.command_line import ArgumentParser, command, say, show
 from containers.errors import ImageError, UserError
-from containers.files import ChangedError, read_file, relative_path, write_json
+from containers.files import (
+    ChangedError,
+    dump_json,
+    read_file,
+    relative_path,
+    replacing,
+    write_json,
+)
 from containers.flags import seed
 from containers.labels import (
     PARTS,
@@ -89,13 +96,26 @@ def is_on_disk(image_path: str, folder: Path) -> bool:
         return False
 
 
-def write_examples(path: Path, examples: list[Example]) -> None:
-    """Write a split in the common Florence-2 format: image, prefix, suffix."""
-    rows = [
-        {"image": relative_path(e.image_path), "prefix": PROMPT, "suffix": e.number}
-        for e in examples
-    ]
-    write_json(path, rows)
+def write_split(folder: Path, train: list[Example], validation: list[Example]) -> None:
+    """Write train.json and val.json in the common Florence-2 format, both or none.
+
+    Of two splits mixed, photos of one container would stand on both sides.
+    """
+    with (
+        replacing(folder / "train.json") as train_file,
+        replacing(folder / "val.json") as validation_file,
+    ):
+        for file, examples in ((train_file, train), (validation_file, validation)):
+            dump_json(list(map(row_of, examples)), file)
+
+
+def row_of(example: Example) -> dict[str, str]:
+    """Return an example as image, prefix and suffix."""
+    return {
+        "image": relative_path(example.image_path),
+        "prefix": PROMPT,
+        "suffix": example.number,
+    }
 
 
 def prepare(args: argparse.Namespace) -> None:
@@ -118,11 +138,11 @@ def prepare(args: argparse.Namespace) -> None:
         say(f"warning: {count} labelled images are few; 100-200 are recommended")
     train, validation = split_examples(labels.examples, args.seed)
     folder = Path(args.output_dir)
-    with only_writer(folder / "train.json"):  # else two splits may mix, and a box be on both sides
-        for name, examples in (("train.json", train), ("val.json", validation)):
-            write_examples(folder / name, examples)
-            boxes = len({example.box for example in examples})
-            show(f"{folder / name}: {len(examples)} photos of {boxes} containers")
+    with only_writer(folder / "train.json"):
+        write_split(folder, train, validation)
+    for name, examples in (("train.json", train), ("val.json", validation)):
+        boxes = len({example.box for example in examples})
+        show(f"{folder / name}: {len(examples)} photos of {boxes} containers")
     if not path.is_file() or read_file(path) != saved:
         say(f"warning: {path} was saved meanwhile; run this again for what is new in it")
 

@@ -74,8 +74,15 @@ def replacing(path: Path | str, *before: bytes | None) -> Iterator[TextIO]:
 def write_json(path: Path | str, value: object, *before: bytes | None) -> None:
     """Replace a JSON file that people may read; raises what `replacing` does."""
     with replacing(path, *before) as file:
-        json.dump(value, file, indent=2, ensure_ascii=False)
-        file.write("\n")
+        dump_json(value, file)
+
+
+def dump_json(value: object, file: TextIO) -> None:
+    """Write JSON that people may read, all of it to the disk."""
+    json.dump(value, file, indent=2, ensure_ascii=False)
+    file.write("\n")
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def relative_path(path: Path) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
 
@@ -47,6 +48,19 @@ def end(number: int, frame: FrameType | None = None) -> NoReturn:
     if os.environ.get("RANK", "0") == "0":
         os.write(2, f"error: interrupted ({signal.Signals(number).name})\n".encode())
     os._exit(128 + number)
+
+
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Hold the signals back for a moment; a process that is started meanwhile never gets them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def is_importing(frame: FrameType | None) -> bool:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import Florence2ForConditionalGeneration
 
+SAVING = ".saving"  # what is not whole yet
 LANGUAGE_LAYERS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
 VISION_LAYERS = ("qkv", "proj", "fc1", "fc2")
 # What changed the base model by chance or by data before it was trained on; PiSSA and OLoRA, which
@@ -166,10 +167,17 @@ def train_mode(model: PeftModel) -> None:
 
 
 def save_adapter(model: PeftModel, folder: Path) -> None:
-    """Write the adapter beside its place, then rename file by file."""
-    saving = folder / ".saving"
+    """Write the adapter beside its place, then rename file by file.
+
+    A crash never leaves weights beside the configuration of others: better none, which is seen.
+    """
+    saving, config = folder / SAVING, "adapter_config.json"
     model.save_pretrained(saving, save_embedding_layers=False)  # else it asks the hub
     (saving / "README.md").unlink(missing_ok=True)  # peft's empty model card
+    if (folder / config).exists() and (folder / config).read_bytes() != (
+        saving / config
+    ).read_bytes():
+        (folder / config).unlink()
     for file in sorted(saving.iterdir(), key=lambda file: file.suffix == ".json"):
         file.replace(folder / file.name)
     saving.rmdir()

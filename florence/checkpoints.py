@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,12 +49,14 @@ class Checkpoints:
         number = max(map(checkpoint_number, older), default=0) + 1
         folder = self.output / f"checkpoint-{number}"
         new = folder.with_suffix(".new")
-        self.accelerator.save_state(str(new))
-        if self.device == "mps":  # which accelerate leaves out
-            save_file({"mps": torch.mps.get_rng_state()}, new / MPS_RANDOM)
+        with saving(folder, new):
+            self.accelerator.save_state(str(new))
+            if self.device == "mps":  # which accelerate leaves out
+                save_file({"mps": torch.mps.get_rng_state()}, new / MPS_RANDOM)
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
-            save_adapter(self.model, new)
+            with saving(folder, new):
+                save_adapter(self.model, new)
             write_json(new / TRAIN_ARGS, vars(self.args))
             write_json(new / "progress.json", asdict(progress))
             new.rename(folder)
@@ -95,6 +99,21 @@ class Checkpoints:
             raise UserError(f"{folder} is damaged ({reason}): delete it or omit --resume") from None
         say(f"resumed from {folder}: {progress.epoch} epochs are done")
         return progress
+
+
+@contextlib.contextmanager
+def saving(folder: Path, new: Path | None = None) -> Iterator[None]:
+    """Turn what a full disk makes the libraries raise into a `UserError`; `new` is then deleted."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        if new is not None:
+            shutil.rmtree(new, ignore_errors=True)
+        reason = one_line(getattr(error, "strerror", None) or error)[:200]
+        remedy = "make room; --resume goes on from the last finished epoch"
+        raise UserError(f"cannot write {folder} ({reason}): {remedy}") from None
 
 
 def find_checkpoints(output: Path) -> list[Path]:

@@ -17,9 +17,9 @@ from containers.files import replacing, write_json
 from containers.labels import Example
 from containers.review import interpret
 from containers.scores import score
-from florence.adapter import add_lora, base_model, save_adapter, train_mode
+from florence.adapter import SAVING, add_lora, base_model, save_adapter, train_mode
 from florence.checkpoint import load_checkpoint
-from florence.checkpoints import TRAIN_ARGS, Checkpoints
+from florence.checkpoints import TRAIN_ARGS, Checkpoints, saving
 from florence.decoding import look, transcribe
 from florence.devices import choose_device, choose_dtype, require_trainable
 from florence.features import Collator, make_features
@@ -154,8 +154,9 @@ class Trainer:
                 log.writelines(json.dumps(record) + "\n" for record in self.progress.history)
             write_json(self.output / TRAIN_ARGS, vars(self.args))
             if record is self.progress.best:
-                save_adapter(self.model, self.output)
-                self.processor.save_pretrained(self.output)
+                with saving(self.output, self.output / SAVING):
+                    save_adapter(self.model, self.output)
+                    self.processor.save_pretrained(self.output)
         self.checkpoints.save(self.progress)
 
 
