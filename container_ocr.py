@@ -55,6 +55,7 @@ from florence.decoding import look, probabilities, transcribe
 from florence.devices import choose_batch_size, is_out_of_memory, out_of_memory
 from florence.gaze import find_letters
 from florence.inputs import input_size, prepare_inputs
+from florence.model_folder import loading
 
 if TYPE_CHECKING:  # heavy: imported where an image is really needed
     from PIL import Image
@@ -189,7 +190,8 @@ class ContainerOCR:
         """Return what `look_at` does, all images in one batch."""
         import torch
 
-        with torch.inference_mode():
+        source = self.model.name_or_path
+        with torch.inference_mode(), loading(source, "read a photo with"):
             inputs = prepare_inputs(self.processor, images, device=self.model.device)
             inputs["pixel_values"] = inputs["pixel_values"].to(self.model.dtype)
             photos = look(self.model, len(images), **inputs)

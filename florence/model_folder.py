@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from containers.command_line import say
 from containers.errors import FlagError, ModelError, UserError, one_line
@@ -31,13 +31,18 @@ OBJECTS = {
 def read_json(path: Path) -> dict:
     """Return a checkpoint's JSON file; raises `ModelError`."""
     try:
-        value = json.loads(read_file(path).decode("utf-8-sig"))
+        value = json.loads(read_file(path).decode("utf-8-sig"), parse_constant=refuse)
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ModelError(f"cannot read {path}: {reason}") from None
     if not isinstance(value, dict):
         raise ModelError(f"cannot read {path}: not a JSON object")
     return value
+
+
+def refuse(constant: str) -> NoReturn:
+    """Raise ValueError for NaN or Infinity, which are no JSON and no setting of any model."""
+    raise ValueError(f"{constant} stands in it")
 
 
 def read_model_config(folder: Path) -> dict:
@@ -95,7 +100,7 @@ def fetch_model(model: str) -> Path:
 
 
 @contextlib.contextmanager
-def loading(source: Path | str) -> Iterator[None]:
+def loading(source: Path | str, doing: str = "load") -> Iterator[None]:
     """Turn what a damaged checkpoint makes the libraries raise into a `ModelError`."""
     try:
         yield
@@ -106,7 +111,8 @@ def loading(source: Path | str) -> Iterator[None]:
             raise
         kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
         reason = one_line(f"{kind}{error}")[:300]
-        raise ModelError(f"cannot load {source}, it is damaged or incomplete: {reason}") from None
+        problem = f"cannot {doing} {source}, it is damaged or incomplete: {reason}"
+        raise ModelError(problem) from error
 
 
 def require_finite(tensors: Iterable[tuple[str, torch.Tensor]], source: Path | str) -> None:

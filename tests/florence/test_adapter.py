@@ -236,10 +236,10 @@ def test_an_adapter_trained_from_another_beginning_gives_the_logits_of_plain_pef
     [
         ({"init_lora_weights": "pissa_niter_4"}, "init_lora_weights pissa_niter_4"),
         ({"init_lora_weights": "loftq"}, "init_lora_weights loftq"),
-        ({"lora_alpha": math.nan}, "lora_alpha that is no finite number"),
-        ({"lora_alpha": math.inf}, "lora_alpha that is no finite number"),
+        ({"lora_alpha": math.nan}, "NaN stands in it"),
+        ({"lora_alpha": math.inf}, "Infinity stands in it"),
         ({"lora_alpha": "8"}, "lora_alpha that is no finite number"),
-        ({"alpha_pattern": {"q_proj": math.nan}}, "lora_alpha that is no finite number"),
+        ({"alpha_pattern": {"q_proj": math.nan}}, "NaN stands in it"),
         ({"rank_pattern": 5}, "rank_pattern or alpha_pattern that is no JSON object"),
         ({"rank_pattern": {"q_proj": 0}}, "r that is no whole number"),
         ({"r": "4"}, "r that is no whole number"),
