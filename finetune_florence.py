@@ -46,7 +46,7 @@ from florence.devices import (
     out_of_memory,
     require_trainable,
 )
-from florence.examples import read_examples
+from florence.examples import read_examples, warn_of_overlap
 from florence.features import features_folder, model_digest
 from florence.model_folder import fetch_model
 from florence.training import VIEWS, Trainer
@@ -164,6 +164,7 @@ def main(args: argparse.Namespace) -> int:
     require_model(args.model, None, args.device)
     require_trainable(args.dtype, drivers_present()[0] if args.device == "auto" else args.device)
     train, val = read_examples("--train", args.train), read_examples("--val", args.val)
+    warn_of_overlap(train, val)
     with only_writer(Path(args.output) / TRAIN_ARGS):
         fit(args, train, val)
     return 0

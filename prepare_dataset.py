@@ -29,7 +29,7 @@ from containers.files import (
     dump_json,
     read_file,
     relative_path,
-    replacing,
+    replacing_all,
     write_json,
 )
 from containers.flags import seed
@@ -101,11 +101,8 @@ def write_split(folder: Path, train: list[Example], validation: list[Example]) -
 
     Of two splits mixed, photos of one container would stand on both sides.
     """
-    with (
-        replacing(folder / "train.json") as train_file,
-        replacing(folder / "val.json") as validation_file,
-    ):
-        for file, examples in ((train_file, train), (validation_file, validation)):
+    with replacing_all(folder / "train.json", folder / "val.json") as files:
+        for file, examples in zip(files, (train, validation)):
             dump_json(list(map(row_of, examples)), file)
 
 

@@ -6,11 +6,12 @@ import contextlib
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
 from containers.errors import FlagError, UserError
+from containers.stopping import held
 
 # How text is written: a file name that is no Unicode becomes an escape, which JSON reads back.
 TEXT = {"encoding": "utf-8", "newline": "\n", "errors": "backslashreplace"}
@@ -54,21 +55,49 @@ def replacing(path: Path | str, *before: bytes | None) -> Iterator[TextIO]:
     Raises `FlagError` where nothing can be written, `UserError` where the disk is full.
     """
     path = Path(os.path.realpath(path))  # a link stays a link
-    new = path.with_name(f"{path.name}.{os.getpid()}.new")
-    try:
-        with writing(path):
-            file = open(new, "w", **TEXT)
-        with writing(path, UserError):
-            with file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            if before and before[0] != (read_file(path) if path.exists() else None):
-                raise ChangedError(f"{relative_path(path)} has changed meanwhile: run this again")
-            os.replace(new, path)
-    finally:
-        with contextlib.suppress(OSError):  # a drive that is gone
-            new.unlink(missing_ok=True)
+
+    def require_unchanged() -> None:
+        if before and before[0] != (read_file(path) if path.exists() else None):
+            raise ChangedError(f"{relative_path(path)} has changed meanwhile: run this again")
+
+    with replacing_all(path, check=require_unchanged) as (file,):
+        yield file
+
+
+@contextlib.contextmanager
+def replacing_all(
+    *paths: Path, check: Callable[[], None] = lambda: None
+) -> Iterator[tuple[TextIO, ...]]:
+    """Do what `replacing` does for files that belong together: all are replaced, or none is.
+
+    `check` has the last word before that.
+    """
+    news = [path.with_name(f"{path.name}.{os.getpid()}.new") for path in paths]
+    with contextlib.ExitStack() as stack:
+        for new in news:
+            stack.callback(discard, new)
+        files = []
+        for path, new in zip(paths, news):
+            with writing(path):
+                files.append(open(new, "w", **TEXT))
+        with writing(paths[0], UserError):
+            with contextlib.ExitStack() as opened:
+                for file in files:
+                    opened.enter_context(file)
+                yield tuple(files)
+                for file in files:
+                    file.flush()
+                    os.fsync(file.fileno())
+            check()
+            with held():  # no signal comes between them
+                for path, new in zip(paths, news):
+                    os.replace(new, path)
+
+
+def discard(path: Path) -> None:
+    """Delete a file, if it is there and its drive has not gone."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def write_json(path: Path | str, value: object, *before: bytes | None) -> None:
@@ -78,11 +107,9 @@ def write_json(path: Path | str, value: object, *before: bytes | None) -> None:
 
 
 def dump_json(value: object, file: TextIO) -> None:
-    """Write JSON that people may read, all of it to the disk."""
+    """Write JSON that people may read."""
     json.dump(value, file, indent=2, ensure_ascii=False)
     file.write("\n")
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def relative_path(path: Path) -> str:

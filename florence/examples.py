@@ -48,6 +48,15 @@ def read_examples(flag: str, name: str) -> list[Example]:
     return examples
 
 
+def warn_of_overlap(train: list[Example], val: list[Example]) -> None:
+    """Say which containers stand on both sides: validation would test memory."""
+    if both := sorted({e.box for e in train} & {e.box for e in val}):
+        say(
+            f"warning: {len(both)} containers, {both[0]} among them, are in training and in "
+            "validation, which tests memory then: run prepare_dataset.py --mode prepare again"
+        )
+
+
 def read_example(row: object, folder: Path) -> Example:
     """Return one row of a data-set file, its photo checked; raises `UserError`."""
     keys = ("image", "prefix", "suffix")

@@ -17,6 +17,9 @@ from transformers import Florence2ForConditionalGeneration
 SCRIPTS = ["prepare_dataset", "finetune_florence", "batch_process", "container_ocr"]
 
 
+TOOLS = ["benchmark", "endurance"]
+
+
 DEMO = ["render", "train", "ablate", "calibrate"]
 
 
@@ -209,7 +212,7 @@ def check_command(line: str) -> None:
         words = ["python", launch.training_script, *launch.training_script_args]
     if words[0] == "python":
         folder, _, script = words[1].removesuffix(".py").rpartition("/")
-        assert script in {"": SCRIPTS, "demo": DEMO, "tests": ["benchmark", "endurance"]}[folder], line
+        assert script in {"": SCRIPTS, "demo": DEMO, "tests": TOOLS}[folder], line
         importlib.import_module(script).build_parser().parse_args(words[2:])
     elif words[0] == "pip":
         assert words[1:3] == ["install", "-r"]

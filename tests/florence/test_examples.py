@@ -76,3 +76,10 @@ def test_photos_that_broke_after_preparation_are_all_reported_before_training(da
     assert "train.json, entry 4: image/train3.jpg: empty file" in err
     assert "train.json, entry 5: image/train4.jpg: no such file" in err
     assert "device: " not in err
+
+
+def test_a_container_on_both_sides_is_a_warning(data, capsys):
+    rows = json.loads(Path("dataset/train.json").read_text())
+    Path("dataset/val.json").write_text(json.dumps(rows[:1]))
+    assert train(data, "--max_steps", "1", "--no-cache") == 0
+    assert "warning: 1 containers, CSQU305438 among them" in capsys.readouterr().err
