@@ -54,7 +54,8 @@ BAD = ("lost", "torn", "traceback", "hang", "wrong")
 class Table:
     """What was tried, how often, and what went wrong."""
 
-    def __init__(self):
+    def __init__(self, output: Path):
+        self.output = output
         self.tried, self.failed, self.notes = Counter(), Counter(), {}
 
     def count(self, what: str, problem: str | None) -> None:
@@ -63,6 +64,11 @@ class Table:
         if problem:
             say(f"{what}: {problem}")
             self.failed[what, problem.split(":")[0]] += 1
+        self.write()
+
+    def write(self) -> None:
+        """Write the table so far: an hour is long."""
+        self.output.write_text("\n".join(self.lines()) + "\n", encoding="utf-8")
 
     def lines(self) -> list[str]:
         """Return the table."""
@@ -251,7 +257,7 @@ def build_parser() -> argparse.ArgumentParser:
 @command(build_parser)
 def main(args: argparse.Namespace) -> int:
     """Run the parts and write the table; exit code 1 if anything broke."""
-    output, table = Path(args.output).resolve(), Table()
+    table = Table(Path(args.output).resolve())
     with tempfile.TemporaryDirectory() as folder:
         tiny = save_tiny_model(Path(folder, "tiny"))
         models = {"tiny": tiny, "taught": save_taught_model(tiny, Path(folder, "taught"))}
@@ -261,7 +267,7 @@ def main(args: argparse.Namespace) -> int:
             (place / "image").mkdir(parents=True)
             os.chdir(place)
             part(random.Random(args.seed), args.count or count, table, models)
-            output.write_text("\n".join(table.lines()) + "\n", encoding="utf-8")
+            table.write()
             os.chdir(folder)
     print(*table.lines(), sep="\n")
     return 1 if table.failed.total() else 0
