@@ -20,6 +20,11 @@ Many GPUs or machines: accelerate launch batch_process.py ...
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before the other imports: Ctrl-C while they run is one line, too
+    from containers.stopping import end, on_signals
+
+    on_signals(end)
+
 import argparse
 import hashlib
 import os
@@ -30,13 +35,15 @@ from itertools import chain, islice, zip_longest
 from pathlib import Path
 
 from container_ocr import read_images, reader_of
-from containers.command_line import ArgumentParser, command, is_first_process, say
+from containers.command_line import ArgumentParser, command, is_first_process, say, show
 from containers.errors import FlagError, UserError
+from containers.escapes import visible
 from containers.files import relative_path
 from containers.flags import add_model_flags, add_reading_flags, positive
 from containers.groups import GROUP_BY, fuse_group, group_of
 from containers.iso6346 import compact
 from containers.labels import read_truth
+from containers.locks import only_writer
 from containers.owners import read_owner_codes
 from containers.photos import list_images, photo_key
 from containers.results import MADE_BY, STATUSES, Journal, Row, read_results, write_results
@@ -64,7 +71,7 @@ def describe_run(args: argparse.Namespace) -> str:
         weights = Path(args.lora_path) / "adapter_model.safetensors"
         adapter = f"adapter {relative_path(Path(args.lora_path))} ({digest(weights.read_bytes())})"
     owners = f"owner codes {args.owner_codes or 'common'} ({digest(codes.encode())})"
-    return ", ".join(
+    made_by = ", ".join(
         (
             f"{MADE_BY}: model {relative_path(Path(model)) if Path(model).is_dir() else model}",
             adapter,
@@ -74,6 +81,7 @@ def describe_run(args: argparse.Namespace) -> str:
             owners if codes else "any owner",
         )
     )
+    return visible(made_by)
 
 
 def digest(data: bytes) -> str:
@@ -91,8 +99,9 @@ def write_groups(output: Path, description: str, rows: list[Row], args: argparse
         row for name in sorted(groups) for row in fuse_group(name, groups[name], args.review_below)
     ]
     path = output.with_name(f"{output.stem}_grouped{output.suffix}")
-    summary = write_results(path, f"{description}, grouped by {args.group_by}", fused, "containers")
-    print(f"{path}: {summary}")
+    made_by = f"{description}, grouped by {args.group_by}"
+    summary = write_results(path, visible(made_by), fused, "containers")
+    show(f"{path}: {summary}")
 
 
 def read_folder(args: argparse.Namespace) -> int:
@@ -101,7 +110,15 @@ def read_folder(args: argparse.Namespace) -> int:
     Of many processes the first writes; all read.
     """
     images, description = list_images(args.image_folder), describe_run(args)
-    journal, rows = Journal(Path(args.output)), {}
+    with only_writer(args.output):
+        return read_into(Journal(Path(args.output)), images, description, args)
+
+
+def read_into(
+    journal: Journal, images: list[str], description: str, args: argparse.Namespace
+) -> int:
+    """Read the images that the journal lacks, and finish it; return how many failed."""
+    rows = {}
     if is_first_process():
         journal.check()
         if journal.path.exists() and not args.resume:
@@ -113,7 +130,7 @@ def read_folder(args: argparse.Namespace) -> int:
     for row in journal.write(description, new, args.resume):
         rows[row["image"]] = row
     done = [rows[image] for image in images]
-    print(f"{args.output}: {journal.finish(description, done)}")
+    show(f"{args.output}: {journal.finish(description, done)}")
     if args.group_by is not None:
         write_groups(journal.output, description, done, args)
     return sum(rows[image]["status"] == "error" for image in images)
@@ -164,7 +181,8 @@ def compare(args: argparse.Namespace) -> None:
             f"nothing to compare: of {len(truth)} labelled images in {args.annotation_file}, none "
             f"stands in both files ({read})"
         )
-    print(f"{len(images)} of {len(truth)} labelled images are in both files\n")
+    show(f"{len(images)} of {len(truth)} labelled images are in both files")
+    show()
     numbers = [[run[image]["number"] for image in images] for run in runs]
     labels = [truth[image] for image in images]
     scores = [score(list(zip(read, labels))) for read in numbers]
@@ -177,7 +195,7 @@ def compare(args: argparse.Namespace) -> None:
         table.append((f"status {status}", *counts, len(images)))
     width = max(map(len, args.compare)) + 2
     for name, before, after, count in (("", *args.compare, "images"), *table):
-        print(f"{name:21}{before:>{width}}{after:>{width}}{count:>9}")
+        show(f"{name:21}{before:>{width}}{after:>{width}}{count:>9}")
     print_changes(images, labels, *numbers)
 
 
@@ -194,7 +212,9 @@ def print_changes(
         if errors[0] != errors[1]:
             (better if errors[1] < errors[0] else worse).append(line)
     for title, lines in (("better", better), ("worse", worse)):
-        print(f"\n{title}: {len(lines)} images", *lines, sep="\n")
+        show()
+        for line in (f"{title}: {len(lines)} images", *lines):
+            show(line)
 
 
 # ---- the command -----------------------------------------------------------------------------
@@ -227,7 +247,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@command(build_parser)
+@command(build_parser, go_on="what was read is kept; --resume goes on from there")
 def main(args: argparse.Namespace) -> int:
     """Read a folder or compare two runs; exit code 1 if an image failed."""
     if args.compare is not None:

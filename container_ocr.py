@@ -21,9 +21,13 @@ nothing is invented or repaired in silence. What is not `ok` is cut out and look
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before the other imports: Ctrl-C while they run is one line, too
+    from containers.stopping import end, on_signals
+
+    on_signals(end)
+
 import argparse
 import functools
-import json
 import sys
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -34,6 +38,7 @@ from typing import TYPE_CHECKING
 
 from containers.command_line import ArgumentParser, command, say
 from containers.errors import ImageError
+from containers.escapes import json_line
 from containers.flags import add_model_flags, add_reading_flags
 from containers.iso6346 import PAINTED, check_digit, find_numbers, is_valid
 from containers.looks import LOOKS, Search
@@ -50,6 +55,7 @@ from florence.decoding import look, probabilities, transcribe
 from florence.devices import choose_batch_size, is_out_of_memory, out_of_memory
 from florence.gaze import find_letters
 from florence.inputs import input_size, prepare_inputs
+from florence.model_folder import loading
 
 if TYPE_CHECKING:  # heavy: imported where an image is really needed
     from PIL import Image
@@ -184,7 +190,8 @@ class ContainerOCR:
         """Return what `look_at` does, all images in one batch."""
         import torch
 
-        with torch.inference_mode():
+        source = self.model.name_or_path
+        with torch.inference_mode(), loading(source, "read a photo with"):
             inputs = prepare_inputs(self.processor, images, device=self.model.device)
             inputs["pixel_values"] = inputs["pixel_values"].to(self.model.dtype)
             photos = look(self.model, len(images), **inputs)
@@ -269,14 +276,14 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@command(build_parser)
+@command(build_parser, go_on="the lines above are whole; run it again for the rest")
 def main(args: argparse.Namespace) -> int:
     """Read photos and print a line for each; exit code 1 if any could not be read."""
     require_model(args.model, args.lora_path, args.device)
     failed, reader = 0, reader_of(args)
     for path, reading in read_images(args.images, 1, reader):
         row = reading.row(path)
-        print(json.dumps(row, ensure_ascii=False) if args.json else format_row(row), flush=True)
+        print(json_line(row) if args.json else format_row(row), flush=True)
         failed += reading.status == "error"
     return 1 if failed else 0
 

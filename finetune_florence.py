@@ -18,6 +18,11 @@ Many GPUs or machines: accelerate launch finetune_florence.py ...
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before the other imports: Ctrl-C while they run is one line, too
+    from containers.stopping import end, on_signals
+
+    on_signals(end)
+
 import argparse
 import functools
 import math
@@ -26,21 +31,22 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from container_ocr import ContainerOCR
-from containers.command_line import ArgumentParser, command, is_first_process, say
+from containers.command_line import ArgumentParser, command, is_first_process, say, show
 from containers.flags import add_model_flags, positive, seed
 from containers.labels import Example
+from containers.locks import only_writer
 from containers.looks import LOOKS, Search
 from containers.streaming import worker_count, workers
 from florence.adapter import LORA_TARGETS, base_model
 from florence.checkpoint import require_model
-from florence.checkpoints import check_output
+from florence.checkpoints import TRAIN_ARGS, check_output
 from florence.devices import (
     drivers_present,
     first_process_first,
     out_of_memory,
     require_trainable,
 )
-from florence.examples import read_examples
+from florence.examples import read_examples, warn_of_overlap
 from florence.features import features_folder, model_digest
 from florence.model_folder import fetch_model
 from florence.training import VIEWS, Trainer
@@ -97,13 +103,12 @@ def build_parser() -> argparse.ArgumentParser:
 def print_epoch(record: dict[str, float], photos: int, seconds: float) -> None:
     """Print the line of an epoch, with the scores on so many validation photos."""
     exact = record["exact_match"]
-    print(
+    show(
         f"Epoch {record['epoch']}: eval_loss: {record['eval_loss']:.4f}"
         f" exact_match: {exact:.3f} ({round(exact * photos)}/{photos})"
         f" character_error_rate: {record['character_error_rate']:.3f}"
         f" check_digit_rate: {record['check_digit_rate']:.3f}"
-        f" train_loss: {record['train_loss']:.4f} ({seconds:.0f} s)",
-        flush=True,
+        f" train_loss: {record['train_loss']:.4f} ({seconds:.0f} s)"
     )
 
 
@@ -133,12 +138,8 @@ def look_nearer(
         return windows.find(train, True, search), windows.find(val, False, search)
 
 
-@command(build_parser)
-def main(args: argparse.Namespace) -> int:
-    """Train, and say which epoch was best."""
-    require_model(args.model, None, args.device)
-    require_trainable(args.dtype, drivers_present()[0] if args.device == "auto" else args.device)
-    train, val = read_examples("--train", args.train), read_examples("--val", args.val)
+def fit(args: argparse.Namespace, train: list[Example], val: list[Example]) -> None:
+    """Train, print a line for each epoch, and say which was best."""
     check_output(args)
     say(f"{len(train)} training and {len(val)} validation photos")
     if args.looks > 1:
@@ -154,7 +155,18 @@ def main(args: argparse.Namespace) -> int:
                 print_epoch(record, len(val), seconds)
     if is_first_process():
         best = trainer.progress.best
-        print(f"Best: epoch {best['epoch']}, eval_loss: {best['eval_loss']:.4f}, in {args.output}")
+        show(f"Best: epoch {best['epoch']}, eval_loss: {best['eval_loss']:.4f}, in {args.output}")
+
+
+@command(build_parser, go_on="--resume goes on from the last finished epoch")
+def main(args: argparse.Namespace) -> int:
+    """Train, and say which epoch was best; of two runs with one output the second is refused."""
+    require_model(args.model, None, args.device)
+    require_trainable(args.dtype, drivers_present()[0] if args.device == "auto" else args.device)
+    train, val = read_examples("--train", args.train), read_examples("--val", args.val)
+    warn_of_overlap(train, val)
+    with only_writer(Path(args.output) / TRAIN_ARGS):
+        fit(args, train, val)
     return 0
 
 

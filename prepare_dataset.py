@@ -11,37 +11,81 @@ image, and writes train.json (80 %) and val.json (20 %); photos of one container
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before the other imports: Ctrl-C while they run is one line, too
+    from containers.stopping import end, on_signals
+
+    on_signals(end)
+
 import argparse
+import functools
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from containers.command_line import ArgumentParser, command, say
+from containers.command_line import ArgumentParser, command, say, show
 from containers.errors import ImageError, UserError
-from containers.files import relative_path, write_json
+from containers.files import (
+    ChangedError,
+    dump_json,
+    read_file,
+    relative_path,
+    replacing_all,
+    write_json,
+)
 from containers.flags import seed
-from containers.labels import PARTS, TODO, Example, check_labels, read_annotations, split_examples
+from containers.labels import (
+    PARTS,
+    TODO,
+    Example,
+    check_labels,
+    parse_annotations,
+    read_annotation_file,
+    split_examples,
+)
+from containers.locks import only_writer
 from containers.photos import find_image, list_images, photo_key
 from florence.inputs import PROMPT
 
 FEW_IMAGES = 50
+CHANCES = 9  # for a file that is saved by hand again and again
 
 
 def create_template(args: argparse.Namespace) -> None:
-    """Add the images of the folder that annotations.json lacks; change nothing else in it."""
+    """Add the images of the folder that annotations.json lacks; change nothing else in it.
+
+    What somebody saves there while the photos are looked at is read again and added to.
+    """
     images = list_images(args.image_folder)
     path = Path(args.annotation_file)
-    data = read_annotations(path) if path.exists() else {"images": []}
+    key_of = functools.cache(lambda image: photo_key(image, path.parent))
+    on_disk = functools.cache(lambda image: is_on_disk(image, path.parent))
+    new = {photo_key(image, Path()): image for image in images}
+    with only_writer(path):
+        for chance in range(CHANCES):
+            try:
+                return add_images(path, new, key_of, on_disk)
+            except ChangedError:
+                if chance == CHANCES - 1:
+                    raise
+
+
+def add_images(
+    path: Path, new: dict[str, str], key_of: Callable[[str], str], on_disk: Callable[[str], bool]
+) -> None:
+    """Add images, by `photo_key`, to annotations.json; raises `ChangedError` if it changes."""
+    before = read_annotation_file(path) if path.exists() else None
+    data = {"images": []} if before is None else parse_annotations(before, path)
     listed = [entry["image_path"] for entry in data["images"]]
-    known = {photo_key(image, path.parent) for image in listed}
-    added = [image for image in images if photo_key(image, Path()) not in known]
-    gone = [image for image in listed if not is_on_disk(image, path.parent)]
+    known = set(map(key_of, listed))
+    added = [image for key, image in new.items() if key not in known]
+    gone = [image for image in listed if not on_disk(image)]
     labels = {"container_number": TODO} | dict.fromkeys(PARTS, TODO)
     data["images"] += [{"image_path": image, **labels} for image in added]
-    if added or not path.exists():
-        write_json(path, data)
+    if added or before is None:
+        write_json(path, data, before)
     for image in gone:
         say(f"warning: {image}: no longer found on disk; its entry is kept")
-    print(f"{path}: {len(added)} added, {len(listed)} kept, {len(gone)} no longer found on disk")
+    show(f"{path}: {len(added)} added, {len(listed)} kept, {len(gone)} no longer found on disk")
 
 
 def is_on_disk(image_path: str, folder: Path) -> bool:
@@ -52,19 +96,31 @@ def is_on_disk(image_path: str, folder: Path) -> bool:
         return False
 
 
-def write_examples(path: Path, examples: list[Example]) -> None:
-    """Write a split in the common Florence-2 format: image, prefix, suffix."""
-    rows = [
-        {"image": relative_path(e.image_path), "prefix": PROMPT, "suffix": e.number}
-        for e in examples
-    ]
-    write_json(path, rows)
+def write_split(folder: Path, train: list[Example], validation: list[Example]) -> None:
+    """Write train.json and val.json in the common Florence-2 format, both or none.
+
+    Of two splits mixed, photos of one container would stand on both sides.
+    """
+    with replacing_all(folder / "train.json", folder / "val.json") as files:
+        for file, examples in zip(files, (train, validation)):
+            dump_json(list(map(row_of, examples)), file)
+
+
+def row_of(example: Example) -> dict[str, str]:
+    """Return an example as image, prefix and suffix."""
+    return {
+        "image": relative_path(example.image_path),
+        "prefix": PROMPT,
+        "suffix": example.number,
+    }
 
 
 def prepare(args: argparse.Namespace) -> None:
     """Check all labels and write train.json and val.json; any error writes nothing."""
     path = Path(args.annotation_file)
-    labels = check_labels(read_annotations(path)["images"], path.parent, args.strict)
+    saved = read_annotation_file(path)
+    entries = parse_annotations(saved, path)["images"]
+    labels = check_labels(entries, path.parent, args.strict)
     for warning in labels.warnings:
         say(f"warning: {warning}")
     for error in labels.errors:
@@ -74,15 +130,18 @@ def prepare(args: argparse.Namespace) -> None:
     count = len(labels.examples)
     if not count:
         raise UserError(f'{path}: nothing labelled yet; put numbers in place of "{TODO}"')
-    print(f"{path}: {count} labelled, {labels.todo} still {TODO}, {len(labels.warnings)} warnings")
+    show(f"{path}: {count} labelled, {labels.todo} still {TODO}, {len(labels.warnings)} warnings")
     if count < FEW_IMAGES:
         say(f"warning: {count} labelled images are few; 100-200 are recommended")
     train, validation = split_examples(labels.examples, args.seed)
+    folder = Path(args.output_dir)
+    with only_writer(folder / "train.json"):
+        write_split(folder, train, validation)
     for name, examples in (("train.json", train), ("val.json", validation)):
-        out = Path(args.output_dir) / name
-        write_examples(out, examples)
         boxes = len({example.box for example in examples})
-        print(f"{out}: {len(examples)} photos of {boxes} containers")
+        show(f"{folder / name}: {len(examples)} photos of {boxes} containers")
+    if not path.is_file() or read_file(path) != saved:
+        say(f"warning: {path} was saved meanwhile; run this again for what is new in it")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -98,7 +157,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@command(build_parser)
+@command(build_parser, go_on="what was there is as it was; run it again")
 def main(args: argparse.Namespace) -> int:
     """Run the mode asked for."""
     if args.mode == "create_template":

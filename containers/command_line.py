@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import os
-import re
+import signal
 import sys
 from collections.abc import Callable
 
 from containers.errors import UserError
+from containers.escapes import visible
+from containers.stopping import Stopped, on_signals, stop
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -25,46 +28,73 @@ class ArgumentParser(argparse.ArgumentParser):
             options["help"] += " (default: %(default)s)"
         return super().add_argument(*names, **options)
 
+    def parse_args(self, *given) -> argparse.Namespace:
+        """Parse flags; an empty value, as of a variable that is not set, is a mistake."""
+        args = super().parse_args(*given)
+        for name, value in vars(args).items():
+            if value == "" or (isinstance(value, list) and "" in value):
+                self.error(f"{name} is empty: give a value or leave it out")
+        return args
+
     def error(self, message: str) -> None:
         """Print one line and exit with code 2."""
-        self.exit(2, f"error: {message}; see {self.prog} --help\n")
+        self.exit(2, f"error: {visible(message)}; see {self.prog} --help\n")
 
 
 def command(
-    build_parser: Callable[[], argparse.ArgumentParser],
+    build_parser: Callable[[], argparse.ArgumentParser], go_on: str = "run it again"
 ) -> Callable[[Callable[[argparse.Namespace], int]], Callable[..., int]]:
     """Make a function of parsed flags a command: `main(argv=None)`, which returns an exit code.
 
-    These are the contract's: a `UserError` becomes one line on stderr.
+    These are the contract's: a `UserError` becomes one line on stderr; so does a signal, with
+    `go_on`, which says what to do after it.
     """
 
     def decorate(work: Callable[[argparse.Namespace], int]) -> Callable[..., int]:
         @functools.wraps(work)
         def main(argv: list[str] | None = None) -> int:
-            for stream in (sys.stdout, sys.stderr):  # names may hold what the terminal cannot show
+            for stream in (sys.stdout, sys.stderr):  # where the terminal's alphabet is small
                 if hasattr(stream, "reconfigure"):
                     stream.reconfigure(errors="backslashreplace")
+            before = on_signals(stop)
             try:
                 return work(build_parser().parse_args(argv))
             except BrokenPipeError:  # the reader of our output, as `| head`, has enough
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 return UserError.exit_code
             except (UserError, OSError) as error:  # OSError: the disk is full, a drive is gone
-                say(f"error: {error}")
+                say(f"error: {explain(error)}")
                 return getattr(error, "exit_code", UserError.exit_code)
-            except KeyboardInterrupt:
-                say("error: interrupted")
-                return 130
+            except KeyboardInterrupt as stopped:
+                say(f"error: interrupted ({stopped or 'SIGINT'}): {go_on}")
+                return getattr(stopped, "exit_code", Stopped(signal.SIGINT).exit_code)
+            finally:  # a script's own end: a signal finds nothing more to put in words
+                for number, handler in before.items():
+                    default = argv is None and handler is not signal.SIG_IGN
+                    signal.signal(number, signal.SIG_DFL if default else handler)
 
         return main
 
     return decorate
 
 
+def explain(error: Exception) -> str:
+    """Return an error in words: of the system's, what and where, without its number."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error) or type(error).__name__
+    return ": ".join(str(part) for part in (error.filename, error.strerror) if part is not None)
+
+
 def say(message: str) -> None:
     """Print progress, a warning or an error on stderr; of many processes the first speaks."""
     if is_first_process():
-        print(re.sub(r"[\t\n\r]", lambda c: repr(c[0])[1:-1], message), file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):  # the terminal was closed; the work goes on
+            print(visible(message), file=sys.stderr, flush=True)
+
+
+def show(line: str = "") -> None:
+    """Print a line of a result on stdout."""
+    print(visible(line), flush=True)
 
 
 def is_first_process() -> bool:

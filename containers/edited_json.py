@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 from containers.errors import FlagError, UserError
+from containers.files import read_file
 
 JSON_PROBLEMS = {  # where the json module's words would puzzle a dock worker
     "Expecting ',' delimiter": "a comma is missing before this place",
@@ -30,7 +32,8 @@ def decode_text(data: bytes, path: Path) -> str:
 
 def parse_json(text: str, path: Path) -> object:
     """Return the value of JSON that may have trailing commas; a mistake says where it is."""
-    strings_or_commas = r'"(?:[^"\\\n]|\\.)*"|,(?=\s*[}\]])'
+    # A string that does not end is passed over whole: tried from each quote in it, it takes hours.
+    strings_or_commas = r'"(?:[^"\\\n]|\\.)*+"?|,(?=\s*[}\]])'
     clean = re.sub(strings_or_commas, lambda m: " " if m[0] == "," else m[0], text)
     try:
         return json.loads(clean, object_pairs_hook=unique_keys)
@@ -57,9 +60,9 @@ def explain(error: json.JSONDecodeError, text: str) -> str:
 
 def unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """Return the pairs as a dict; a key that stands twice would lose a label in silence."""
-    keys = [key for key, _ in pairs]
-    twice = next((key for key in keys if keys.count(key) > 1), None)
-    if twice is not None:
+    if len(dict(pairs)) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        twice = next(key for key in counts if counts[key] > 1)
         image = dict(pairs).get("image_path", "an entry")
         raise ValueError(f"{image}: {twice!r} stands twice; keep one")
     return dict(pairs)
@@ -67,8 +70,13 @@ def unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def read_json_file(path: Path, flag: str, remedy: str) -> object:
     """Return the value in a JSON file that people may have edited; raises `UserError`."""
+    return parse_json(decode_text(read_edited(path, flag, remedy), path), path)
+
+
+def read_edited(path: Path, flag: str, remedy: str) -> bytes:
+    """Return what is in a file that a flag names; raises `FlagError` with the remedy."""
     try:
-        return parse_json(decode_text(path.read_bytes(), path), path)
+        return read_file(path)
     except FileNotFoundError:
         raise FlagError(f"{flag} {path}: no such file; {remedy}") from None
     except OSError as error:

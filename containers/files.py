@@ -6,50 +6,110 @@ import contextlib
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-from containers.errors import FlagError
+from containers.errors import FlagError, UserError
+from containers.stopping import held
 
 # How text is written: a file name that is no Unicode becomes an escape, which JSON reads back.
 TEXT = {"encoding": "utf-8", "newline": "\n", "errors": "backslashreplace"}
 
 
+class ChangedError(UserError):
+    """Say that a file is no longer the one that was read: somebody has saved it since."""
+
+
+def require_file(path: Path | str) -> None:
+    """Raise OSError where something stands that is no file: a folder, a device without end."""
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(errno.EINVAL, "a device or pipe, not a file", str(path))
+
+
+def read_file(path: Path | str) -> bytes:
+    """Return what is in a file; raises OSError, for what is no file too."""
+    require_file(path)
+    return Path(path).read_bytes()
+
+
 @contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Make the folder of `path`; turn what keeps it from being written into a `FlagError`."""
+def writing(path: Path, error: type[UserError] = FlagError) -> Iterator[None]:
+    """Make the folder of `path`; turn what keeps it from being written into an `error`."""
     try:
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        require_file(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         yield
-    except OSError as error:
-        raise FlagError(f"cannot write {relative_path(path)}: {error.strerror}") from None
+    except OSError as problem:
+        raise error(f"cannot write {relative_path(path)}: {problem.strerror or problem}") from None
 
 
 @contextlib.contextmanager
-def replacing(path: Path | str) -> Iterator[TextIO]:
+def replacing(path: Path | str, *before: bytes | None) -> Iterator[TextIO]:
     """Write a text file beside `path` and rename it in place when all of it is on the disk.
 
-    A crash leaves the old file. Raises `FlagError` where nothing can be written there.
+    A crash leaves the old file. Where people edit it, `before` is what was read of it, None if it
+    was not there: raises `ChangedError` if that has changed, since what they saved would be lost.
+    Raises `FlagError` where nothing can be written, `UserError` where the disk is full.
     """
     path = Path(os.path.realpath(path))  # a link stays a link
-    new = path.with_name(path.name + ".new")
-    with writing(path):
-        file = open(new, "w", **TEXT)
-    with file:
+
+    def require_unchanged() -> None:
+        if before and before[0] != (read_file(path) if path.exists() else None):
+            raise ChangedError(f"{relative_path(path)} has changed meanwhile: run this again")
+
+    with replacing_all(path, check=require_unchanged) as (file,):
         yield file
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(new, path)
 
 
-def write_json(path: Path | str, value: object) -> None:
-    """Replace a JSON file that people may read; raises `FlagError` like `replacing`."""
-    with replacing(path) as file:
-        json.dump(value, file, indent=2, ensure_ascii=False)
-        file.write("\n")
+@contextlib.contextmanager
+def replacing_all(
+    *paths: Path, check: Callable[[], None] = lambda: None
+) -> Iterator[tuple[TextIO, ...]]:
+    """Do what `replacing` does for files that belong together: all are replaced, or none is.
+
+    `check` has the last word before that.
+    """
+    news = [path.with_name(f"{path.name}.{os.getpid()}.new") for path in paths]
+    with contextlib.ExitStack() as stack:
+        for new in news:
+            stack.callback(discard, new)
+        files = []
+        for path, new in zip(paths, news):
+            with writing(path):
+                files.append(open(new, "w", **TEXT))
+        with writing(paths[0], UserError):
+            with contextlib.ExitStack() as opened:
+                for file in files:
+                    opened.enter_context(file)
+                yield tuple(files)
+                for file in files:
+                    file.flush()
+                    os.fsync(file.fileno())
+            check()
+            with held():  # no signal comes between them
+                for path, new in zip(paths, news):
+                    os.replace(new, path)
+
+
+def discard(path: Path) -> None:
+    """Delete a file, if it is there and its drive has not gone."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+def write_json(path: Path | str, value: object, *before: bytes | None) -> None:
+    """Replace a JSON file that people may read; raises what `replacing` does."""
+    with replacing(path, *before) as file:
+        dump_json(value, file)
+
+
+def dump_json(value: object, file: TextIO) -> None:
+    """Write JSON that people may read."""
+    json.dump(value, file, indent=2, ensure_ascii=False)
+    file.write("\n")
 
 
 def relative_path(path: Path) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from containers.command_line import say
-from containers.edited_json import read_json_file
+from containers.edited_json import decode_text, parse_json, read_edited
 from containers.errors import UserError
 from containers.iso6346 import (
     LIKE_A_NUMBER,
@@ -19,12 +19,13 @@ from containers.iso6346 import (
     is_valid,
     split_number,
 )
-from containers.photos import check_image, find_image, photo_key
+from containers.photos import check_image, find_image, photo_key, spellings
 from containers.places import Window
 
 TODO = "TODO"
 PARTS = ("owner_code", "serial_number", "check_digit")
 VALIDATION_SHARE = 0.2
+LONGEST_LABEL = 40  # characters
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,17 @@ class Example:
 
 def read_annotations(path: Path) -> dict:
     """Return annotations.json with its "images", each an object with an "image_path"."""
-    data = read_json_file(path, "--annotation_file", "make it with --mode create_template")
+    return parse_annotations(read_annotation_file(path), path)
+
+
+def read_annotation_file(path: Path) -> bytes:
+    """Return what is in annotations.json; raises `FlagError` if it cannot be read."""
+    return read_edited(path, "--annotation_file", "make it with --mode create_template")
+
+
+def parse_annotations(saved: bytes, path: Path) -> dict:
+    """Return what `read_annotations` does, of bytes that were read; raises `UserError`."""
+    data = parse_json(decode_text(saved, path), path)
     images = data.get("images") if isinstance(data, dict) else None
     if not isinstance(images, list):
         raise UserError(f'{path}: needs {{"images": [...]}} at its top')
@@ -83,23 +94,41 @@ def label_of(entry: dict) -> str | None:
     fields = {key: entry.get(key, TODO) for key in ("container_number", *PARTS)}
     for key, value in fields.items():
         if not isinstance(value, str):
-            raise UserError(f"{key} is {json.dumps(value)}: write it as text, in double quotes")
+            shown = shorten(json.dumps(value))
+            raise UserError(f"{key} is {shown}: write it as text, in double quotes")
     number = fields.pop("container_number")
     parts = {key: compact(value) for key, value in fields.items() if not is_todo(value)}
     if is_todo(number):
         if parts and len(parts) < len(PARTS):
             raise UserError(f"{', '.join(parts)} filled, but container_number is {TODO}: fill it")
         number = " ".join(parts.values())
+    painted = " ".join(re.split(r"[\s-]+", number.strip().upper())).strip()
+    if not is_todo(number) and (problem := label_problem(painted)):
+        raise UserError(f"container_number {shorten(number)} {problem}: write what is painted")
     code = compact(number)
     whole = code + parts.get("check_digit", "")
     if LIKE_A_NUMBER.fullmatch(whole) and not contradicting(whole, parts):
         code = whole  # the check digit stands in its own field alone
     if wrong := contradicting(code, parts):
-        filled = ", ".join(f"{key} {parts[key]}" for key in wrong)
+        filled = ", ".join(f"{key} {shorten(parts[key])}" for key in wrong)
         raise UserError(f"container_number {number} contradicts {filled}")
     if LIKE_A_NUMBER.fullmatch(code):
         return format_number(code)
-    return " ".join(re.split(r"[\s-]+", number.strip().upper())) or None
+    return painted or None
+
+
+def label_problem(label: str) -> str | None:
+    """Return why a label cannot be taught, in words that follow it, or None."""
+    if not compact(label):
+        return "holds no letter and no digit"
+    if len(label) > LONGEST_LABEL:
+        return f"has {len(label)} characters, more than {LONGEST_LABEL}"
+    return None if label.isprintable() else "holds what cannot be printed"
+
+
+def shorten(text: str) -> str:
+    """Return the beginning of a text that may be very long."""
+    return text if len(text) <= LONGEST_LABEL else f"{text[:LONGEST_LABEL]}..."
 
 
 def contradicting(code: str, parts: dict[str, str]) -> list[str]:
@@ -138,7 +167,7 @@ class Labels:
 def check_labels(entries: list[dict], folder: Path, strict: bool) -> Labels:
     """Check every entry and its photo; nothing is raised, so that one run shows all problems."""
     labels = Labels([], [], [])
-    seen: dict[str, str] = {}
+    seen: dict[str, tuple[str, str]] = {}
     for entry in entries:
         image, key = entry["image_path"], photo_key(entry["image_path"], folder)
         try:
@@ -147,11 +176,15 @@ def check_labels(entries: list[dict], folder: Path, strict: bool) -> Labels:
                 labels.todo += 1
                 continue
             if key in seen:
-                if compact(seen[key]) != compact(number):
-                    raise UserError(f"listed twice, as {seen[key]} and as {number}")
-                labels.warnings.append(f"{image}: listed twice with one label; used once")
+                first, other = seen[key]
+                twice = "listed twice" if first == image else f"listed twice, also as {first}"
+                if first != image and not {first, image} - {*spellings(first)}:
+                    twice += " (written another way)"  # which may look the same
+                if compact(other) != compact(number):
+                    raise UserError(f"{twice}: {other} there, {number} here")
+                labels.warnings.append(f"{image}: {twice} with one label; used once")
                 continue
-            seen[key] = number
+            seen[key] = image, number
             path = find_image(image, folder)
             check_image(path)
         except UserError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from containers.errors import FlagError
+from containers.files import read_file
 from containers.iso6346 import OWNER_CODE, compact
 
 COMMON = Path(__file__).with_name("owner_codes.txt")
@@ -20,7 +21,7 @@ def read_owner_codes(path: str | None = None) -> frozenset[str]:
         return frozenset()
     path = COMMON if path is None else path
     try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+        lines = read_file(path).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a text"
         raise FlagError(f"cannot read --owner_codes {path}: {reason}") from None

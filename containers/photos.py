@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import unicodedata
 import warnings
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from containers.command_line import say
 from containers.errors import FlagError, ImageError, UserError, one_line
-from containers.files import relative_path
+from containers.files import relative_path, require_file
 
 if TYPE_CHECKING:  # heavy: imported where an image is really opened
     from PIL import Image
@@ -47,22 +48,36 @@ def find_image(image_path: str, folder: Path) -> Path:
     Raises `ImageError` where it is in neither.
     """
     for base in (Path(), folder):
-        for form in ("NFC", "NFD"):  # Korean names copied from a Mac come decomposed
-            for spelling in (image_path, image_path.replace("\\", "/")):
-                path = base / unicodedata.normalize(form, spelling)
-                with contextlib.suppress(OSError, ValueError):  # a name that no system allows
-                    if path.is_file():
-                        return path
+        for spelling in spellings(image_path):
+            path = base / spelling
+            with contextlib.suppress(OSError, ValueError):  # a name that no system allows
+                if path.is_file():
+                    return path
     hint = "" if image_path.isprintable() else " (write / between folders, not a backslash)"
     raise ImageError(f"no such file{hint}")
 
 
+def spellings(path: str) -> list[str]:
+    """Return the ways to write a path, its own first; Korean names of a Mac come decomposed."""
+    ways = [path, path.replace("\\", "/")]
+    ways += [unicodedata.normalize(form, way) for form in ("NFC", "NFD") for way in ways]
+    return list(dict.fromkeys(ways))
+
+
 def photo_key(image_path: str, folder: Path) -> str:
-    """Return one spelling for all names of a photo: the real file's, or else a plain path."""
-    with contextlib.suppress(ImageError):
-        image_path = os.path.realpath(find_image(image_path, folder))
-    plain = os.path.normpath(image_path.replace("\\", "/")).replace(os.sep, "/")
-    return unicodedata.normalize("NFC", plain)
+    """Return one spelling for all names of a photo: the real file's, or else a plain path.
+
+    Files whose names look alike are told apart where both are there.
+    """
+    try:
+        real = Path(os.path.realpath(find_image(image_path, folder))).as_posix()
+    except ImageError:
+        plain = os.path.normpath(image_path.replace("\\", "/")).replace(os.sep, "/")
+        return unicodedata.normalize("NFC", plain)
+    forms = {unicodedata.normalize(form, real) for form in ("NFC", "NFD")} - {real}
+    if any(os.path.exists(form) and not os.path.samefile(form, real) for form in forms):
+        return real
+    return unicodedata.normalize("NFC", real)
 
 
 @contextlib.contextmanager
@@ -71,6 +86,8 @@ def opening(path: Path | str) -> Iterator[None]:
     from PIL import Image, UnidentifiedImageError
 
     try:
+        if path:
+            require_file(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # large photos and odd EXIF are no news to the user
             yield
@@ -93,7 +110,23 @@ def check_image(path: Path | str) -> None:
 
     with opening(path), Image.open(path) as image:
         image.draft("RGB", (64, 64))
+        load(image)
+
+
+def load(image: Image.Image) -> None:
+    """Decode an image; libtiff, which writes to stderr by itself, is kept from that."""
+    if image.format != "TIFF":
         image.load()
+        return
+    sys.stderr.flush()
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        image.load()
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
 
 
 def open_photo(
@@ -129,6 +162,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     """Return any PIL image as RGB: upright by EXIF, alpha over white, 16 bits scaled to 8."""
     from PIL import Image, ImageOps
 
+    load(image)  # here: what a damaged photo raises is no fault of its EXIF
     with contextlib.suppress(Exception):  # EXIF that cannot be parsed: the photo as it lies
         image = ImageOps.exif_transpose(image)
     if image.mode.startswith(("I", "F")):

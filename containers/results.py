@@ -3,47 +3,41 @@
 from __future__ import annotations
 
 import codecs
-import contextlib
 import csv
 import io
 import json
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from containers.command_line import say
 from containers.errors import FlagError, UserError
-from containers.files import TEXT, replacing, writing
+from containers.escapes import escape, json_line, unescape, visible
+from containers.files import TEXT, read_file, replacing, writing
 
 FIELDS = ("image", "number", "status", "reason", "confidence", "raw_text")
 STATUSES = ("ok", "review", "none", "error")
 MADE_BY = "# batch_process.py"
-CONTROLS = {"t": "\t", "n": "\n", "r": "\r", "\\": "\\"}
 Row = dict[str, object]
-
-
-def escape_controls(text: str) -> str:
-    r"""Return a file name in which tabs, line ends and backslashes are `\t`, `\n`, `\r`, `\\`."""
-    return text.translate({ord(char): repr(char)[1:-1] for char in "\\\t\n\r"})
 
 
 def format_row(row: dict[str, object]) -> str:
     """Return a reading's record as a line: image, number, status, confidence, text by tabs."""
     status = f"{row['status']}: {row['reason']}" if row["reason"] else row["status"]
-    image, number = escape_controls(row["image"]), row["number"] or ""
-    return "\t".join((image, number, status, f"{row['confidence']:.3f}", row["raw_text"]))
+    texts = row["number"] or "", status, f"{row['confidence']:.3f}", row["raw_text"]
+    return "\t".join((escape(row["image"]), *map(visible, texts)))
 
 
 def format_result(row: Row, suffix: str) -> str:
     """Return a row as a line of a .csv, .jsonl or tab-separated file."""
     if suffix == ".jsonl":
-        return json.dumps(row, ensure_ascii=False)
+        return json_line(row)
     if suffix == ".csv":
         line = io.StringIO()
-        row = row | {"image": escape_controls(row["image"])}
-        csv.writer(line, lineterminator="").writerow([row[field] for field in FIELDS])
+        fields = [row[field] for field in FIELDS[1:]]
+        texts = [visible(field) if isinstance(field, str) else field for field in fields]
+        csv.writer(line, lineterminator="").writerow([escape(row["image"]), *texts])
         return line.getvalue()
     return format_row(row)
 
@@ -59,17 +53,33 @@ def parse_result(line: str, suffix: str) -> Row:
         status, _, reason = status.partition(": ")
         row = dict(zip(FIELDS, (image, number, status, reason, confidence, raw_text)))
     if suffix != ".jsonl":
-        row["image"] = re.sub(r"\\([tnr\\])", lambda m: CONTROLS[m[1]], row["image"])
-    texts = [row["image"], row["number"] or "", row["reason"], row["raw_text"]]
+        row["image"] = unescape(row["image"])
+    number = "" if row["number"] is None else row["number"]
+    texts = [row["image"], number, row["reason"], row["raw_text"]]
     if row["status"] not in STATUSES or not all(isinstance(text, str) for text in texts):
         raise ValueError("not a result")
-    return {**row, "number": row["number"] or None, "confidence": float(row["confidence"])}
+    confidence = float(row["confidence"])
+    if not 0 <= confidence <= 1 or not is_alternatives(row.get("alternatives", [])):
+        raise ValueError("not a result")
+    return {**row, "number": row["number"] or None, "confidence": confidence}
+
+
+def is_alternatives(value: object) -> bool:
+    """Tell whether a value is a list of numbers with their probabilities."""
+    return isinstance(value, list) and all(
+        isinstance(pair, list)
+        and len(pair) == 2
+        and isinstance(pair[0], str)
+        and isinstance(pair[1], (int, float))
+        and 0 <= pair[1] <= 1
+        for pair in value
+    )
 
 
 def read_results(path: Path, suffix: str = "") -> tuple[str, list[Row]]:
     """Return the first line of a result file and its rows; raises `UserError`."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_file(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read {path}: {getattr(error, 'strerror', 'not a text')}") from None
     rows, lines = [], [line.rstrip("\r") for line in text.split("\n")]
@@ -78,7 +88,7 @@ def read_results(path: Path, suffix: str = "") -> tuple[str, list[Row]]:
             continue
         try:
             rows.append(parse_result(line, suffix or path.suffix.lower()))
-        except (ValueError, KeyError, TypeError, RecursionError, csv.Error):
+        except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError, csv.Error):
             raise UserError(f"{path}, line {place}: not a line of a result file") from None
     return lines[0], rows
 
@@ -143,15 +153,14 @@ class Journal:
 
     def write(self, description: str, rows: Iterator[Row], resume: bool) -> Iterator[Row]:
         """Yield the rows, each one when it is on the disk; the first opens the file."""
-        with contextlib.ExitStack() as stack:
-            file = None
-            for row in rows:
-                if file is None:
-                    file = stack.enter_context(open(self.path, "a" if resume else "w", **TEXT))
-                    if file.tell() == 0:
-                        print(description, file=file)
-                print(format_result(row, self.suffix), file=file, flush=True)
-                yield row
+        mode = "a" if resume else "w"
+        for row in rows:
+            with writing(self.path, UserError), open(self.path, mode, **TEXT) as file:
+                if file.tell() == 0:
+                    file.write(f"{description}\n")
+                file.write(f"{format_result(row, self.suffix)}\n")
+            mode = "a"
+            yield row
 
     def finish(self, description: str, rows: list[Row]) -> str:
         """Write the result file, and drop the lines of the run; return the count."""

@@ -11,9 +11,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 from containers.errors import UserError
+from containers.stopping import SIGNALS, held
 
 MOST_WORKERS = 16  # processes that open photos ahead of the model
 CONTAINER_LIMIT = Path("/sys/fs/cgroup/cpu.max")  # microseconds of cores, and of time
@@ -29,6 +31,8 @@ def workers(count: int) -> Iterator[Executor | None]:
     if not count:
         yield None
         return
+    with held():
+        resource_tracker.ensure_running()
     spawned = multiprocessing.get_context("spawn")  # a fork of a process with threads can hang
     pool = ProcessPoolExecutor(count, spawned, begin_worker)
     try:
@@ -42,8 +46,9 @@ def workers(count: int) -> Iterator[Executor | None]:
 
 
 def begin_worker() -> None:
-    """Have a worker leave Ctrl-C to the process that started it, and end when that has ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Have a worker leave signals to the process that started it, and end when that has ended."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
@@ -77,7 +82,8 @@ def processes_here() -> int:
 def submit(pool: Executor | None, function: Callable, *args: object) -> Future:
     """Return the result to come of a call in one of the `workers`; without any, call it here."""
     if pool is not None:
-        return pool.submit(function, *args)
+        with held():  # it may start a process, which leaves signals to this one
+            return pool.submit(function, *args)
     future = Future()
     try:
         future.set_result(function(*args))

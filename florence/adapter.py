@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,15 +12,19 @@ from containers.command_line import say
 from containers.errors import FlagError, ModelError, UserError
 from containers.flags import DEFAULT_MODEL
 from florence.microsoft import EMBEDDING, rename_microsoft
-from florence.model_folder import loading, read_json
+from florence.model_folder import loading, read_json, require_finite
 
 if TYPE_CHECKING:
     import torch
     from peft import PeftModel
     from transformers import Florence2ForConditionalGeneration
 
+SAVING = ".saving"  # what is not whole yet
 LANGUAGE_LAYERS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
 VISION_LAYERS = ("qkv", "proj", "fc1", "fc2")
+# What changed the base model by chance or by data before it was trained on; PiSSA and OLoRA, which
+# follow from the base alone, load as in plain peft.
+NOT_AGAIN = ("pissa_niter", "corda", "loftq", "lora_ga")
 LORA_TARGETS = {  # where in the model, and the linear layers there
     "decoder": {"language_model.decoder": LANGUAGE_LAYERS},
     "language": {"language_model": LANGUAGE_LAYERS},
@@ -35,7 +40,29 @@ def read_adapter_config(folder: Path | str) -> dict:
         raise FlagError(f"--lora_path {folder}: {kind}; name the --output of finetune_florence.py")
     if not (path / "adapter_model.safetensors").is_file():
         raise FlagError(f"--lora_path {folder}: no adapter_model.safetensors (pickle is not read)")
-    return read_json(path / "adapter_config.json")
+    config = read_json(path / "adapter_config.json")
+    if problem := adapter_problem(config):
+        raise ModelError(f"--lora_path {folder}: adapter_config.json {problem}")
+    return config
+
+
+def adapter_problem(config: dict) -> str | None:
+    """Return why an adapter's configuration cannot be used, in words that follow it, or None."""
+    if config.get("peft_type") != "LORA":
+        return f"has peft_type {config.get('peft_type')}, which is not LORA"
+    init = str(config.get("init_lora_weights", True))
+    if init.startswith(NOT_AGAIN):
+        return f"has init_lora_weights {init}: peft cannot find its base again; convert it to LORA"
+    patterns = [config.get(name) or {} for name in ("rank_pattern", "alpha_pattern")]
+    if not all(isinstance(pattern, dict) for pattern in patterns):
+        return "has a rank_pattern or alpha_pattern that is no JSON object"
+    scales = [config.get("lora_alpha"), *patterns[1].values()]
+    ranks = [config.get("r"), *patterns[0].values()]
+    if not all(type(rank) is int and rank > 0 for rank in ranks):
+        return "has an r that is no whole number above zero"
+    if not all(type(s) in (int, float) and abs(s) < math.inf for s in scales):
+        return "has a lora_alpha that is no finite number"
+    return None
 
 
 def base_model(model: str | None, lora_path: str | None) -> str:
@@ -55,8 +82,10 @@ def attach_adapter(model: Florence2ForConditionalGeneration, lora_path: Path | s
     from safetensors.torch import load_file
 
     head = "base_model.model."
+    read_adapter_config(lora_path)
     with loading(f"adapter {lora_path}"):
         saved = load_file(Path(lora_path) / "adapter_model.safetensors")
+        require_finite(saved.items(), f"adapter {lora_path}")
         tensors = {rename_microsoft(name.removeprefix(head)): t for name, t in saved.items()}
         adapted = {name: name.split(".lora_")[0] for name in tensors if ".lora_" in name}
         modules = dict(model.named_modules())
@@ -138,10 +167,17 @@ def train_mode(model: PeftModel) -> None:
 
 
 def save_adapter(model: PeftModel, folder: Path) -> None:
-    """Write the adapter beside its place, then rename file by file."""
-    saving = folder / ".saving"
+    """Write the adapter beside its place, then rename file by file.
+
+    A crash never leaves weights beside the configuration of others: better none, which is seen.
+    """
+    saving, config = folder / SAVING, "adapter_config.json"
     model.save_pretrained(saving, save_embedding_layers=False)  # else it asks the hub
     (saving / "README.md").unlink(missing_ok=True)  # peft's empty model card
+    if (folder / config).exists() and (folder / config).read_bytes() != (
+        saving / config
+    ).read_bytes():
+        (folder / config).unlink()
     for file in sorted(saving.iterdir(), key=lambda file: file.suffix == ".json"):
         file.replace(folder / file.name)
     saving.rmdir()

@@ -19,12 +19,16 @@ from florence.devices import (
     require_device,
     set_up_torch,
 )
+from florence.inputs import prepare_inputs
 from florence.microsoft import EMBEDDING, microsoft_config, microsoft_processor, microsoft_weights
-from florence.model_folder import fetch_model, loading, read_model_config
+from florence.model_folder import fetch_model, loading, read_model_config, require_finite
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import Florence2ForConditionalGeneration, Florence2Processor
+
+NEEDED = ("decoder_start_token_id", "eos_token_id", "pad_token_id")
+FORCED = ("bos_token_id", "forced_bos_token_id", "forced_eos_token_id")
 
 
 def require_model(model: str | None, lora_path: str | None, device: str) -> None:
@@ -81,8 +85,37 @@ def load_checkpoint(
     for problem, names in info.items():
         if names:
             raise ModelError(f"cannot load {folder}: {problem.replace('_', ' ')}: {min(names)}")
+    require_finite(model.named_parameters(), folder)
+    with loading(folder):
+        require_words(model, processor)
+    if config.image_token_id != processor.tokenizer.image_token_id:
+        raise ModelError(
+            f"cannot use {folder}: image_token_id is {config.image_token_id} in config.json and "
+            f"{processor.tokenizer.image_token_id} among its words; copy the folder again"
+        )
     register_attention(model)
     return model, processor
+
+
+def require_words(model: Florence2ForConditionalGeneration, processor: Florence2Processor) -> None:
+    """Raise ValueError, or what the libraries raise, where the words are not the model's.
+
+    The prompt for a blank photo shows whether the processor can do its work at all; and of
+    generation_config.json nothing but the words is taken.
+    """
+    from PIL import Image
+    from transformers import GenerationConfig
+
+    inputs = prepare_inputs(processor, [Image.new("RGB", (1, 1))], ["A"])
+    words = {name: getattr(model.generation_config, name) for name in (*NEEDED, *FORCED)}
+    model.generation_config = GenerationConfig(**words)
+    words |= {f"{name} of text_config": getattr(model.config.text_config, name) for name in NEEDED}
+    words |= {"a word of the prompt": int(inputs["input_ids"].max())}
+    rows = model.get_input_embeddings().num_embeddings
+    for name, word in words.items():
+        missing = word is None and name in FORCED
+        if not missing and not (type(word) is int and 0 <= word < rows):
+            raise ValueError(f"{name} is {word}, and there are {rows} words")
 
 
 def load_model(
@@ -101,7 +134,9 @@ def load_model(
     device = choose_device(device)
     network, processor = load_checkpoint(folder, choose_dtype(dtype, device))
     if lora_path is not None:
-        network = merge_adapter(attach_adapter(network, lora_path))
+        with loading(f"adapter {lora_path}"):  # some kinds cannot be merged
+            network = merge_adapter(attach_adapter(network, lora_path))
+        require_finite(network.named_parameters(), f"adapter {lora_path} on {model}")
     if device == "cpu":
         choose_threads(network.num_parameters())
     return network.to(device).eval(), processor

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 MPS_RANDOM = "mps_random.safetensors"
+TRAIN_ARGS = "train_args.json"
 FREE_ON_RESUME = {"resume", "device", "patience", "output", "cache"}
 
 
@@ -46,13 +49,15 @@ class Checkpoints:
         number = max(map(checkpoint_number, older), default=0) + 1
         folder = self.output / f"checkpoint-{number}"
         new = folder.with_suffix(".new")
-        self.accelerator.save_state(str(new))
-        if self.device == "mps":  # which accelerate leaves out
-            save_file({"mps": torch.mps.get_rng_state()}, new / MPS_RANDOM)
+        with saving(folder, new):
+            self.accelerator.save_state(str(new))
+            if self.device == "mps":  # which accelerate leaves out
+                save_file({"mps": torch.mps.get_rng_state()}, new / MPS_RANDOM)
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
-            save_adapter(self.model, new)
-            write_json(new / "train_args.json", vars(self.args))
+            with saving(folder, new):
+                save_adapter(self.model, new)
+            write_json(new / TRAIN_ARGS, vars(self.args))
             write_json(new / "progress.json", asdict(progress))
             new.rename(folder)
             for old in older:
@@ -96,6 +101,21 @@ class Checkpoints:
         return progress
 
 
+@contextlib.contextmanager
+def saving(folder: Path, new: Path | None = None) -> Iterator[None]:
+    """Turn what a full disk makes the libraries raise into a `UserError`; `new` is then deleted."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        if new is not None:
+            shutil.rmtree(new, ignore_errors=True)
+        reason = one_line(getattr(error, "strerror", None) or error)[:200]
+        remedy = "make room; --resume goes on from the last finished epoch"
+        raise UserError(f"cannot write {folder} ({reason}): {remedy}") from None
+
+
 def find_checkpoints(output: Path) -> list[Path]:
     """Return the complete checkpoints in an output folder, oldest first."""
     folders = output.glob("checkpoint-*")
@@ -112,12 +132,12 @@ def check_output(args: argparse.Namespace) -> None:
 
     `--resume` takes only arguments that give the same curve as those of the run that it continues.
     """
-    path = Path(args.output) / "train_args.json"
+    path = Path(args.output) / TRAIN_ARGS
     for file in (path, features_folder(args) / "any")[: 1 + is_cached(args)]:
         with writing(file), tempfile.TemporaryFile(dir=file.parent):
             pass
     for folder in find_checkpoints(Path(args.output))[-1:] if args.resume else []:
-        before = read_json(folder / path.name)
+        before = read_json(folder / TRAIN_ARGS)
         for name in sorted(vars(args).keys() - FREE_ON_RESUME):
             value = vars(args)[name]
             was = before.get(name, value)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from containers.command_line import say
 from containers.edited_json import read_json_file
 from containers.errors import ImageError, UserError
-from containers.labels import Example
+from containers.labels import Example, label_problem, shorten
 from containers.photos import check_image, find_image
 from containers.places import Window, see
 from containers.streaming import MOST_WORKERS, ahead, worker_count, workers
@@ -26,7 +26,6 @@ READABLE_OPERATIONS = ["AutoContrast", "Equalize"] + [
     f"{name}Increasing" for name in ("Brightness", "Color", "Contrast", "Sharpness")
 ]
 SHIFT, TURN = 0.04, 3.0  # of a window's sides, and degrees, each way
-LONGEST_ANSWER = 40  # characters
 
 
 def read_examples(flag: str, name: str) -> list[Example]:
@@ -53,14 +52,24 @@ def read_examples(flag: str, name: str) -> list[Example]:
     return examples
 
 
+def warn_of_overlap(train: list[Example], val: list[Example]) -> None:
+    """Say which containers stand on both sides: validation would test memory."""
+    if both := sorted({e.box for e in train} & {e.box for e in val}):
+        say(
+            f"warning: {len(both)} containers, {both[0]} among them, are in training and in "
+            "validation, which tests memory then: run prepare_dataset.py --mode prepare again"
+        )
+
+
 def read_example(row: object, folder: Path) -> Example:
     """Return one row of a data-set file, its photo checked; raises `UserError`."""
     keys = ("image", "prefix", "suffix")
     if not isinstance(row, dict) or not all(isinstance(row.get(key), str) for key in keys):
         raise UserError("needs image, prefix and suffix as text")
-    if row["prefix"] != PROMPT or not 0 < len(row["suffix"].strip()) <= LONGEST_ANSWER:
-        limit = f"the number, 1 to {LONGEST_ANSWER} characters"
-        raise UserError(f"prefix must be {PROMPT!r}, and suffix {limit}")
+    if row["prefix"] != PROMPT:
+        raise UserError(f"prefix must be {PROMPT!r}, not {shorten(row['prefix'])!r}")
+    if problem := label_problem(row["suffix"]):
+        raise UserError(f"suffix {shorten(row['suffix'])!r} {problem}: it must be the number")
     try:
         path = find_image(row["image"], folder)
         check_image(path)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from containers.command_line import bar_options, say
-from containers.errors import UserError
+from containers.errors import UserError, one_line
 from containers.labels import Example
 from containers.streaming import ahead, processes_here, worker_count, workers
 from florence.examples import open_view, photo_digest
@@ -104,7 +104,6 @@ class Features:
         """Compute (example, view) pairs and write them, each whole or not at all."""
         import torch
         from accelerate.utils import tqdm
-        from safetensors.torch import save_file
 
         size = input_size(processor)
         tasks = ((open_view, example, size, view, self.seed) for example, view in wanted)
@@ -118,10 +117,22 @@ class Features:
                 inputs = prepare_inputs(processor, images, device=model.device)
                 inputs = to_model(inputs, model)
                 for (pair, _), features in zip(batch, frozen_part(model, self.part, inputs)):
-                    path = self.path(*pair)
-                    new = path.with_suffix(f".{os.getpid()}")
-                    save_file({self.part: features.cpu().contiguous()}, new)
-                    new.replace(path)
+                    self.write(self.path(*pair), features.cpu().contiguous())
+
+    def write(self, path: Path, features: torch.Tensor) -> None:
+        """Write a file of features, whole or not at all; raises `UserError`."""
+        from safetensors import SafetensorError
+        from safetensors.torch import save_file
+
+        new = path.with_suffix(f".{os.getpid()}")
+        try:
+            save_file({self.part: features}, new)
+            new.replace(path)
+        except (OSError, SafetensorError) as error:
+            reason = f"{one_line(error)}: make room, lower --views, or use --no-cache"
+            raise UserError(f"cannot write {path}: {reason}") from None
+        finally:
+            new.unlink(missing_ok=True)
 
     def provide(
         self,

@@ -4,23 +4,45 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from textwrap import shorten
+from typing import TYPE_CHECKING, NoReturn
 
 from containers.command_line import say
-from containers.errors import FlagError, ModelError, one_line
+from containers.errors import FlagError, ModelError, UserError, one_line
+from containers.files import read_file
+from florence.devices import is_out_of_memory
+
+if TYPE_CHECKING:
+    import torch
+
+
+# Files that a model needs beside its weights, each in one of several ways.
+WORDS = (("tokenizer.json",), ("vocab.json", "merges.txt"))
+RECIPE = (("preprocessor_config.json",), ("processor_config.json",))
+OBJECTS = {
+    *("tokenizer.json", "tokenizer_config.json", "vocab.json", "special_tokens_map.json"),
+    *("preprocessor_config.json", "processor_config.json", "generation_config.json"),
+}
 
 
 def read_json(path: Path) -> dict:
     """Return a checkpoint's JSON file; raises `ModelError`."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8-sig"))
+        value = json.loads(read_file(path).decode("utf-8-sig"), parse_constant=refuse)
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"cannot read {path}: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(f"cannot read {path}: {reason}") from None
     if not isinstance(value, dict):
         raise ModelError(f"cannot read {path}: not a JSON object")
     return value
+
+
+def refuse(constant: str) -> NoReturn:
+    """Raise ValueError for NaN or Infinity, which are no JSON and no setting of any model."""
+    raise ValueError(f"{constant} stands in it")
 
 
 def read_model_config(folder: Path) -> dict:
@@ -34,7 +56,24 @@ def read_model_config(folder: Path) -> dict:
         raise FlagError(f"--model {folder} is a {config.get('model_type')} model, not Florence-2")
     if not weight_files(folder):
         raise FlagError(f"--model {folder}: no model.safetensors in it (pickle is not read)")
+    require_whole(folder, config)
     return config
+
+
+def require_whole(folder: Path, config: dict) -> None:
+    """Raise `FlagError` where a Florence-2 folder lacks files, `ModelError` where one is damaged.
+
+    Without its words a model would still load, and read nothing.
+    """
+    for part in ("text_config", "vision_config"):
+        if not isinstance(config.get(part), dict):
+            raise ModelError(f"{folder / 'config.json'} is damaged: {part} is no JSON object")
+    for ways in (WORDS, RECIPE):
+        if not any(all((folder / name).is_file() for name in way) for way in ways):
+            raise FlagError(f"--model {folder}: no {ways[0][0]} in it; copy the whole folder again")
+    for path in folder.glob("*.json"):
+        if path.name in OBJECTS:
+            read_json(path)
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -61,11 +100,27 @@ def fetch_model(model: str) -> Path:
 
 
 @contextlib.contextmanager
-def loading(source: Path | str) -> Iterator[None]:
+def loading(source: Path | str, doing: str = "load") -> Iterator[None]:
     """Turn what a damaged checkpoint makes the libraries raise into a `ModelError`."""
-    from safetensors import SafetensorError
-
     try:
         yield
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"cannot load {source}: {one_line(error)[:300]}") from None
+    except UserError:
+        raise
+    except Exception as error:  # whatever they meet: they trust what they read
+        if is_out_of_memory(error):
+            raise
+        kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
+        reason = one_line(f"{kind}{error}")[:300]
+        problem = f"cannot {doing} {source}, it is damaged or incomplete: {reason}"
+        raise ModelError(problem) from error
+
+
+def require_finite(tensors: Iterable[tuple[str, torch.Tensor]], source: Path | str) -> None:
+    """Raise `ModelError` where a tensor holds NaN or infinity: it would read nothing, silently."""
+    for name, tensor in tensors:
+        if tensor.numel() and not all(map(math.isfinite, map(float, tensor.detach().aminmax()))):
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise ModelError(
+                f"cannot use {source}: {name} holds NaN or infinity in {kind}; copy it again, or "
+                "pass --dtype fp32"
+            )

@@ -18,9 +18,9 @@ from containers.labels import Example
 from containers.review import interpret
 from containers.scores import score
 from containers.streaming import worker_count
-from florence.adapter import add_lora, base_model, save_adapter, train_mode
+from florence.adapter import SAVING, add_lora, base_model, save_adapter, train_mode
 from florence.checkpoint import load_checkpoint
-from florence.checkpoints import Checkpoints
+from florence.checkpoints import TRAIN_ARGS, Checkpoints, saving
 from florence.decoding import look, transcribe
 from florence.devices import choose_device, choose_dtype, require_trainable
 from florence.features import Collator, make_features
@@ -159,10 +159,11 @@ class Trainer:
         if self.accelerator.is_main_process:
             with replacing(self.output / "train_log.jsonl") as log:
                 log.writelines(json.dumps(record) + "\n" for record in self.progress.history)
-            write_json(self.output / "train_args.json", vars(self.args))
+            write_json(self.output / TRAIN_ARGS, vars(self.args))
             if record is self.progress.best:
-                save_adapter(self.model, self.output)
-                self.processor.save_pretrained(self.output)
+                with saving(self.output, self.output / SAVING):
+                    save_adapter(self.model, self.output)
+                    self.processor.save_pretrained(self.output)
         self.checkpoints.save(self.progress)
 
 

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 from safetensors.torch import load_file, save_file
 from stdnum import iso6346
+from tiny_models import TAUGHT, save_taught_model, save_tiny_model
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import BartTokenizer, Florence2Processor
 
@@ -28,7 +29,6 @@ import prepare_dataset
 from container_ocr import ContainerOCR
 from containers.iso6346 import format_number
 from containers.reading import Transcript
-from florence.checkpoint import load_model
 from florence.decoding import look, transcribe
 from florence.inputs import prepare_inputs
 
@@ -70,15 +70,6 @@ def write_annotations(path: Path, labels: dict[str, str]) -> Path:
     return path
 
 
-TAUGHT = {  # what the taught model writes for a photo of each colour
-    "red": "MAERSK\nCSQU 305438 3\t22G1",
-    "green": "CSQU 305438 4",
-    "blue": "CSQU 305438",
-    "white": "22G1",
-    "black": "CSQU 305438 3 HLXU 200841 9",
-}
-
-
 def paint(path: Path, colour: str) -> Path:
     """Write a photo of one colour."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,50 +86,14 @@ def here(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory) -> Path:
-    """Save a Florence-2 of 60,000 random weights: native class, byte-level tokenizer, 64x64."""
-    from train import new_processor
-    from transformers import Florence2Config, Florence2ForConditionalGeneration
-
-    processor = new_processor(64, 64, image_tokens=5)
-    vision = {"embed_dim": [16] * 4, "num_heads": [2] * 4, "num_groups": [2] * 4, "depths": [1] * 4}
-    text = {"model_type": "bart", "vocab_size": len(processor.tokenizer), "d_model": 16}
-    for side in ("encoder", "decoder"):
-        text |= {f"{side}_layers": 1, f"{side}_attention_heads": 2, f"{side}_ffn_dim": 32}
-    config = Florence2Config(
-        vision_config={**vision, "window_size": 4, "projection_dim": 16},
-        text_config={**text, "max_position_embeddings": 64},
-        image_token_id=processor.tokenizer.image_token_id,
-    )
-    torch.manual_seed(0)
-    model = Florence2ForConditionalGeneration(config)
-    for name, weight in model.named_parameters():  # 0.02 is far too small at this width
-        if weight.dim() > 1:
-            std = 0.5 if "embed" in name or "shared" in name else weight[0].numel() ** -0.5
-            torch.nn.init.normal_(weight, std=std)
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    model.save_pretrained(folder)
-    processor.save_pretrained(folder)
-    return folder
+    """Save a Florence-2 of 60,000 random weights."""
+    return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture(scope="session")
 def taught_model(tiny_model, tmp_path_factory) -> Path:
     """Teach all weights of the tiny model to write `TAUGHT` for each colour, in seconds."""
-    model, processor = load_model(tiny_model, device="cpu", dtype="fp32")
-    images = [Image.new("RGB", (80, 60), colour) for colour in TAUGHT]
-    inputs = prepare_inputs(processor, images, list(TAUGHT.values()))
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    for _ in range(400):
-        optimizer.zero_grad()
-        loss = model(**inputs).loss
-        loss.backward()
-        optimizer.step()
-        if loss < 0.005:
-            break
-    folder = tmp_path_factory.mktemp("taught") / "tiny"
-    model.save_pretrained(folder)
-    processor.save_pretrained(folder)
-    return folder
+    return save_taught_model(tiny_model, tmp_path_factory.mktemp("taught") / "tiny")
 
 
 @pytest.fixture

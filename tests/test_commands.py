@@ -6,14 +6,18 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from accelerate.commands.launch import launch_command_parser
-from conftest import ROOT, draw_photo, error_line, paint
+from conftest import ROOT, draw_photo, error_line, paint, write_annotations
 from peft import LoraConfig, get_peft_model
 from transformers import Florence2ForConditionalGeneration
 
 SCRIPTS = ["prepare_dataset", "finetune_florence", "batch_process", "container_ocr"]
+
+
+TOOLS = ["benchmark", "endurance"]
 
 
 DEMO = ["render", "train", "ablate", "calibrate"]
@@ -119,6 +123,13 @@ MISTAKES = [
     ("batch_process --owner_codes no.txt", 2, "cannot read --owner_codes no.txt: No such file"),
     ("container_ocr image/a.jpg --owner_codes notes.jpg", 2, "line 1: ATEXTFILE is no owner code"),
     ("container_ocr image/a.jpg --owner_codes zero.jpg", 2, "zero.jpg holds no owner code"),
+    ("container_ocr image/a.jpg --model ''", 2, "model is empty: give a value or leave it out"),
+    ("container_ocr image/a.jpg --owner_codes ''", 2, "owner_codes is empty"),
+    ("batch_process '' --output r.txt", 2, "image_folder is empty"),
+    ("batch_process --output ''", 2, "output is empty"),
+    ("batch_process --compare r.txt ''", 2, "compare is empty"),
+    ("finetune_florence --train ''", 2, "train is empty"),
+    ("prepare_dataset --annotation_file ''", 2, "annotation_file is empty"),
     ("container_ocr", 2, "the following arguments are required: photo.jpg"),
     ("container_ocr missing.jpg", 1, "missing.jpg: no such file"),
     ("container_ocr notes.jpg", 1, "notes.jpg: not an image"),
@@ -137,6 +148,33 @@ def test_a_mistake_is_one_line_and_imports_nothing_heavy(line, code, reason, job
     found, stderr, heavy = type_command(line, job)
     assert reason in error_line(stderr)
     assert (found, heavy) == (code, [])
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device there")
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("container_ocr image/a.jpg --owner_codes /dev/full", 2),
+        ("prepare_dataset --annotation_file /dev/full", 2),
+        ("prepare_dataset --mode prepare --annotation_file /dev/zero", 2),
+        ("finetune_florence --train /dev/zero", 2),
+        ("batch_process --model good --output /dev/full", 2),
+        ("batch_process --compare /dev/zero /dev/full", 1),
+        ("container_ocr /dev/zero", 1),
+    ],
+)
+def test_a_device_without_end_is_refused_at_once(line, code, job):
+    write_annotations(job / "annotations.json", {"image/a.jpg": "CSQU 305438 3"})
+    good = job / "good"
+    good.mkdir()
+    config = {"model_type": "florence2", "text_config": {}, "vision_config": {}}
+    (good / "config.json").write_text(json.dumps(config))
+    (good / "model.safetensors").touch()
+    for name in ("tokenizer.json", "processor_config.json"):
+        (good / name).write_text("{}")
+    found, stderr, _ = type_command(line, job)
+    assert "a device or pipe, not a file" in error_line(stderr)
+    assert found == code
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="may have the device")
@@ -174,7 +212,7 @@ def check_command(line: str) -> None:
         words = ["python", launch.training_script, *launch.training_script_args]
     if words[0] == "python":
         folder, _, script = words[1].removesuffix(".py").rpartition("/")
-        assert script in {"": SCRIPTS, "demo": DEMO, "tests": ["benchmark"]}[folder], line
+        assert script in {"": SCRIPTS, "demo": DEMO, "tests": TOOLS}[folder], line
         importlib.import_module(script).build_parser().parse_args(words[2:])
     elif words[0] == "pip":
         assert words[1:3] == ["install", "-r"]

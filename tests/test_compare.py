@@ -103,6 +103,35 @@ def test_a_wrong_file_to_compare_is_one_line(flags, code, reason, here, capsys):
     assert reason in error_line(capsys.readouterr().err)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"confidence": 10**400},
+        {"confidence": -(10**400)},
+        {"confidence": float("nan")},
+        {"confidence": float("inf")},
+        {"confidence": 1.5},
+        {"confidence": []},
+        {"alternatives": 5},
+        {"alternatives": [["CSQU 305438 3", 10**400]]},
+        {"alternatives": [[[], 0.5]]},
+        {"status": []},
+        {"number": {}},
+    ],
+    ids=lambda change: str(change)[:40],
+)
+def test_a_result_that_no_run_wrote_is_one_line(change, here, capsys):
+    write_annotations(here / "annotations.json", {"image/1.jpg": NUMBER})
+    row = {"image": "image/1.jpg", "number": NUMBER, "status": "ok", "reason": ""}
+    row |= {"confidence": 0.9, "raw_text": NUMBER, "alternatives": [[NUMBER, 0.9]]}
+    (here / "good.jsonl").write_text(json.dumps(row) + "\n")
+    assert batch_process.main(["--compare", "good.jsonl", "good.jsonl"]) == 0
+    capsys.readouterr()
+    (here / "odd.jsonl").write_text(json.dumps(row | change) + "\n")
+    assert batch_process.main(["--compare", "good.jsonl", "odd.jsonl"]) == 1
+    assert "odd.jsonl, line 1: not a line" in error_line(capsys.readouterr().err)
+
+
 def test_the_five_steps_lead_to_a_better_reading(here, tiny_model):
     """Label, prepare, train, read twice, compare: each in a process of its own."""
     for place in range(10):

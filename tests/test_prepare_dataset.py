@@ -1,6 +1,7 @@
 """Tests of prepare_dataset.py."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,12 @@ from conftest import (
     error_line,
     labelled,
     prepare,
+    run,
     write_annotations,
 )
 
 import prepare_dataset
+from containers.locks import only_writer
 
 
 def read_split() -> tuple[list[dict], list[dict]]:
@@ -86,7 +89,7 @@ def test_every_problem_is_reported_in_one_run_and_nothing_is_written(here, capsy
     expected = [
         "image/000.jpg: container_number CSQU 305438 3 contradicts owner_code HLXU",
         "image/missing.jpg: no such file",
-        "image/001.jpg: listed twice, as HLXU 200841 9 and as CSQU 305438 3",
+        "image/001.jpg: listed twice: HLXU 200841 9 there, CSQU 305438 3 here",
         "image/number.jpg: container_number is 3054383: write it as text, in double quotes",
         "image/null.jpg: container_number is null: write it as text, in double quotes",
         "image/empty.jpg: empty file",
@@ -126,7 +129,9 @@ def test_one_photo_under_two_names_is_one_photo(here, capsys):
     labels[str(here / "image/000.jpg")] = OTHER
     write_annotations(here / "annotations.json", labels)
     assert prepare() == 1
-    assert "listed twice, as CSQU 305438 3 and as HLXU 200841 9" in capsys.readouterr().err
+    assert (
+        "also as image/000.jpg: CSQU 305438 3 there, HLXU 200841 9 here" in capsys.readouterr().err
+    )
     (here / "sub").mkdir()
     flags = ["--image_folder", str(here / "image"), "--annotation_file", "annotations.json"]
     assert prepare_dataset.main(flags) == 0
@@ -193,3 +198,145 @@ def test_an_output_that_cannot_be_written_is_one_line(output, here, capsys):
     (here / "file").write_text("in the way")
     assert prepare("--output_dir", output) == 2
     assert f"cannot write {output}/train.json" in error_line(capsys.readouterr().err)
+
+
+@pytest.fixture
+def editor(monkeypatch):
+    """Return a function that has somebody save annotations.json while the photos are looked at."""
+
+    def save_while_looking(times: int, data: dict) -> None:
+        look = prepare_dataset.is_on_disk
+
+        def look_and_save(*given):
+            nonlocal times
+            if times:
+                times -= 1
+                Path("annotations.json").write_text(json.dumps(data | {"saved": times}))
+            return look(*given)
+
+        monkeypatch.setattr(prepare_dataset, "is_on_disk", look_and_save)
+
+    return save_while_looking
+
+
+def test_a_label_that_is_saved_while_the_photos_are_looked_at_is_kept(here, editor, capsys):
+    write_annotations(here / "annotations.json", labelled("TODO"))
+    draw_photo(here / "image/new.jpg", "")
+    entry = {"image_path": "image/000.jpg", "container_number": NUMBER}
+    editor(1, {"images": [entry]})
+    assert create_template() == 0
+    saved = json.loads((here / "annotations.json").read_text())
+    assert saved["images"][0] == entry
+    assert [e["image_path"] for e in saved["images"]] == ["image/000.jpg", "image/new.jpg"]
+    assert "1 added, 1 kept" in capsys.readouterr().out
+
+
+def test_a_template_that_is_new_does_not_replace_one_saved_meanwhile(here, monkeypatch):
+    draw_photo(here / "image/000.jpg", "")
+    write_json = prepare_dataset.write_json
+    entry = {"image_path": "image/000.jpg", "container_number": NUMBER}
+
+    def save_first(path, *given):
+        if not path.exists():
+            path.write_text(json.dumps({"images": [entry]}))
+        write_json(path, *given)
+
+    monkeypatch.setattr(prepare_dataset, "write_json", save_first)
+    assert create_template() == 0
+    assert json.loads((here / "annotations.json").read_text())["images"] == [entry]
+
+
+def test_a_file_that_is_saved_again_and_again_is_left_alone(here, monkeypatch, capsys):
+    write_annotations(here / "annotations.json", labelled("TODO"))
+    draw_photo(here / "image/new.jpg", "")
+    write_json = prepare_dataset.write_json
+
+    def save_first(path, *given):
+        path.write_bytes(path.read_bytes() + b" ")
+        write_json(path, *given)
+
+    monkeypatch.setattr(prepare_dataset, "write_json", save_first)
+    assert create_template() == 1
+    assert "annotations.json has changed meanwhile" in error_line(capsys.readouterr().err)
+    assert "image/new.jpg" not in (here / "annotations.json").read_text()
+    assert [path.name for path in here.iterdir()] == ["image", "annotations.json"]
+
+
+def test_labels_that_are_saved_while_photos_are_checked_are_asked_for_again(
+    here, monkeypatch, capsys
+):
+    path = write_annotations(here / "annotations.json", labelled(NUMBER, OTHER))
+    split = prepare_dataset.split_examples
+
+    def save_and_split(*given):
+        path.write_bytes(path.read_bytes() + b" ")
+        return split(*given)
+
+    monkeypatch.setattr(prepare_dataset, "split_examples", save_and_split)
+    assert prepare() == 0
+    assert "annotations.json was saved meanwhile; run this again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("label", "reason"),
+    [
+        ("---", "--- holds no letter and no digit"),
+        ("A" * 100_000, "has 100000 characters, more than 40"),
+        ("1.*" * 40_000, "has 120000 characters, more than 40"),
+        ("CSQU \ud800", "holds what cannot be printed"),
+        ("CSQU\x1b[2J", "holds what cannot be printed"),
+    ],
+)
+def test_a_label_that_cannot_be_taught_is_an_error_at_once(label, reason, here, capsys):
+    labels = labelled(NUMBER, OTHER) | {"image/000.jpg": label}
+    write_annotations(here / "annotations.json", labels)
+    assert prepare() == 1
+    error = next(x for x in capsys.readouterr().err.splitlines() if "image/000.jpg" in x)
+    assert reason in error
+    assert len(error) < 200
+
+
+def test_names_that_look_alike_are_two_photos_and_one_photos_two_names_are_shown(here, capsys):
+    composed, decomposed = "image/\ud55c.jpg", "image/\u1112\u1161\u11ab.jpg"
+    write_annotations(here / "annotations.json", {composed: NUMBER, decomposed: OTHER})
+    draw_photo(here / composed, NUMBER)
+    assert prepare() == 1
+    assert f"{decomposed}: listed twice, also as {composed} (written another way): CSQU" in (
+        capsys.readouterr().err
+    )
+    draw_photo(here / decomposed, OTHER)
+    assert prepare() == 0
+    rows = [row for split in read_split() for row in split]
+    assert {row["image"]: row["suffix"] for row in rows} == {composed: NUMBER, decomposed: OTHER}
+    (here / "annotations.json").unlink()
+    assert create_template() == 0
+    assert "2 added" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a backslash is no letter there")
+def test_a_backslash_in_a_folder_name_makes_another_photo(here):
+    labels = {"sub\\dir/x.jpg": NUMBER, "sub/dir/x.jpg": OTHER}
+    for image in labels:
+        draw_photo(here / image, "")
+    write_annotations(here / "annotations.json", labels)
+    assert prepare() == 0
+    rows = [row for split in read_split() for row in split]
+    assert {row["image"]: row["suffix"] for row in rows} == labels
+
+
+def test_a_name_that_steers_the_terminal_is_spelled_out(here, capsys):
+    labels = {"image/\x1b[31mred\u202e.jpg": NUMBER}
+    write_annotations(here / "annotations.json", labels)
+    assert prepare() == 1
+    shown = capsys.readouterr().err
+    assert "image/\\x1b[31mred\\u202e.jpg: no such file" in shown
+    assert "\x1b" not in shown
+
+
+def test_the_annotations_of_a_running_template_are_its_own(here, capsys):
+    draw_photo(here / "image/000.jpg", "")
+    with only_writer("annotations.json"):
+        done = run("prepare_dataset.py", cwd=here)
+    assert done.returncode == 1
+    assert f"is being written by process {os.getpid()}" in error_line(done.stderr)
+    assert create_template() == 0

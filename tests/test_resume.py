@@ -1,5 +1,6 @@
 """Tests of stopped runs of batch_process.py: nothing is lost, nothing read twice."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -94,6 +95,24 @@ def test_a_line_torn_inside_a_letter_is_dropped(taught, here):
     (here / "results_base.txt.partial").write_bytes(torn)
     assert batch_process.main([*taught, "--resume"]) == 0
     assert (here / "results_base.txt").read_bytes() == whole
+
+
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="names are UTF-8 there")
+@pytest.mark.parametrize("output", ["r.txt", "r.csv", "r.jsonl"])
+def test_names_that_are_no_utf8_are_read_back_as_they_are(output, taught, here, monkeypatch):
+    names = [b"x\xff.png", rb"x\udcff.png", b"x\x1b[2J.png", "x\u2028.png".encode()]
+    for name in names:
+        paint(here / os.fsdecode(name), "red")
+    assert batch_process.main([".", *taught, "--output", output]) == 0
+    before = Path(output).read_bytes()
+    assert b"\x1b" not in before
+    sizes = stop_before(99, monkeypatch)
+    assert batch_process.main([".", *taught, "--output", output, "--resume"]) == 0
+    assert not sizes
+    assert Path(output).read_bytes() == before
+    found = [row["image"] for row in read_results(Path(output))[1]]
+    assert {os.fsdecode(name) for name in names} <= set(found)
+    assert len(found) == 9
 
 
 @pytest.mark.parametrize("output", ["r.txt", "r.csv", "r.jsonl"])

@@ -1,6 +1,7 @@
 """Tests of JSON that people edit by hand."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 import prepare_dataset
 from containers.edited_json import parse_json
+from containers.errors import UserError
 from containers.labels import read_annotations
 
 GOOD = json.dumps(
@@ -93,6 +95,32 @@ def test_korean_in_another_encoding_says_so(here, capsys):
     (here / "annotations.json").write_bytes('{"images": [\n"한글"]}'.encode("cp949"))
     assert prepare() == 1
     assert "line 2: not UTF-8" in error_line(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": "' + r"\"" * 300_000,
+        '{"a": "' + r"\"" * 300_000 + "\n",
+        "[" + '"' * 300_001,
+        "[1" + ", " * 300_000,
+        "[1," + " " * 300_000 + "x",
+        json.dumps({"images": [{str(i): i for i in range(100_000)}]})[:-1],
+        '{"a": 1' + "1" * 5000 + "}",
+    ],
+    ids=["no end", "no end of line", "quotes", "commas", "spaces", "keys", "digits"],
+)
+def test_broken_json_is_refused_in_no_time(text):
+    start = time.process_time()
+    with pytest.raises(UserError):
+        parse_json(text, Path("x"))
+    assert time.process_time() - start < 2
+
+
+def test_many_keys_are_read_in_no_time():
+    start, value = time.process_time(), {str(i): i for i in range(100_000)}
+    assert parse_json(json.dumps(value), Path("x")) == value
+    assert time.process_time() - start < 2
 
 
 @given(

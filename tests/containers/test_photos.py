@@ -1,6 +1,7 @@
 """Tests of photos as they come: odd modes, odd files, odd names."""
 
 import os
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -115,6 +116,50 @@ def test_an_unreadable_image_says_why(kind, reason, here):
     break_file("photo.jpg", kind)
     with pytest.raises(ImageError, match=reason):
         open_photo("photo.jpg")
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.png", {}),
+        ("a.gif", {}),
+        ("a.tif", {"compression": "tiff_lzw"}),
+        ("a.tif", {"compression": "tiff_deflate"}),
+        ("a.icns", {}),
+        ("a.webp", {}),
+        ("a.jp2", {}),
+    ],
+)
+def test_a_picture_that_opens_but_cannot_be_decoded_is_an_error(name, options, here, capfd):
+    """Cut, or zeros from a place on: what Pillow cannot decode is never a picture."""
+    Image.effect_noise((128, 128), 80).convert("RGB").save(name, **options)
+    whole, refused = Path(name).read_bytes(), 0
+    places = [*range(16, len(whole), len(whole) // 40), *range(-16, -1)]
+    for damaged in (whole[:p] + bytes(k * len(whole[p:])) for p in places for k in (0, 1)):
+        Path(name).write_bytes(damaged)
+        try:
+            with Image.open(name) as image:
+                image.load()
+            decodes = True
+        except Exception:
+            decodes = False
+            refused += 1
+        capfd.readouterr()
+        try:
+            open_photo(name)
+            assert decodes, f"{name}: {len(damaged.rstrip(bytes(1)))} bytes"
+        except ImageError:
+            assert not decodes
+        assert capfd.readouterr().err == "", "libtiff has written its own lines"
+    assert refused, "none was damaged enough"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no such files there")
+def test_what_is_no_file_is_not_waited_for(here):
+    os.mkfifo("pipe.jpg")
+    for name in ("pipe.jpg", "/dev/zero"):
+        with pytest.raises(ImageError, match="a device or pipe, not a file"):
+            open_photo(name)
 
 
 def test_a_missing_image_and_a_folder_say_so(here):

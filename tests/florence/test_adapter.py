@@ -1,5 +1,7 @@
 """Tests of adapters, against plain peft."""
 
+import json
+import math
 import re
 import shutil
 
@@ -16,7 +18,7 @@ from container_ocr import FinetunedContainerOCR
 from containers.errors import ModelError
 from florence import adapter as lora
 from florence.adapter import train_mode
-from florence.checkpoint import load_model
+from florence.checkpoint import load_model, require_model
 from florence.examples import read_examples
 from florence.inputs import prepare_inputs
 from florence.training import Trainer
@@ -206,3 +208,78 @@ def test_an_adapter_of_another_size_is_an_error(tiny_model, adapter, tmp_path):
     save_file(tensors, tmp_path / "wide" / "adapter_model.safetensors")
     with pytest.raises(ModelError, match="size mismatch"):
         load_model(tiny_model, tmp_path / "wide", device="cpu", dtype="fp32")
+
+
+@pytest.mark.parametrize("init", ["pissa", "olora", "orthogonal", "gaussian"])
+def test_an_adapter_trained_from_another_beginning_gives_the_logits_of_plain_peft(
+    init, tiny_model, tmp_path
+):
+    torch.manual_seed(5)
+    base = Florence2ForConditionalGeneration.from_pretrained(tiny_model)
+    config = LoraConfig(r=4, target_modules=["q_proj", "fc1"], init_lora_weights=init)
+    trained = get_peft_model(base, config).eval()
+    with torch.no_grad():
+        for name, weight in trained.named_parameters():
+            if "lora_" in name:
+                weight += 0.1 * torch.randn_like(weight)
+    trained.save_pretrained(tmp_path)
+    base = Florence2ForConditionalGeneration.from_pretrained(tiny_model)
+    plain = PeftModel.from_pretrained(base, tmp_path).eval()
+    ours, processor = load_model(tiny_model, tmp_path, device="cpu", dtype="fp32")
+    for reference in (trained, plain):
+        expected = logits_of(reference, processor)
+        torch.testing.assert_close(logits_of(ours, processor), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"init_lora_weights": "pissa_niter_4"}, "init_lora_weights pissa_niter_4"),
+        ({"init_lora_weights": "loftq"}, "init_lora_weights loftq"),
+        ({"lora_alpha": math.nan}, "NaN stands in it"),
+        ({"lora_alpha": math.inf}, "Infinity stands in it"),
+        ({"lora_alpha": "8"}, "lora_alpha that is no finite number"),
+        ({"alpha_pattern": {"q_proj": math.nan}}, "NaN stands in it"),
+        ({"rank_pattern": 5}, "rank_pattern or alpha_pattern that is no JSON object"),
+        ({"rank_pattern": {"q_proj": 0}}, "r that is no whole number"),
+        ({"r": "4"}, "r that is no whole number"),
+        ({"peft_type": "IA3"}, "peft_type IA3, which is not LORA"),
+    ],
+    ids=str,
+)
+def test_an_adapter_that_cannot_be_right_is_refused_before_anything_is_loaded(
+    values, reason, adapter, tmp_path
+):
+    shutil.copytree(adapter, tmp_path / "odd")
+    file = tmp_path / "odd/adapter_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+    with pytest.raises(ModelError, match=reason):
+        require_model(None, str(tmp_path / "odd"), "cpu")
+
+
+@pytest.mark.parametrize(
+    "values", [{"use_dora": []}, {"bias": 5}, {"lora_dropout": "x"}, {"fan_in_fan_out": "x"}]
+)
+def test_any_other_odd_value_is_plain_pefts_answer_or_one_error(
+    values, tiny_model, adapter, tmp_path
+):
+    shutil.copytree(adapter, tmp_path / "odd")
+    file = tmp_path / "odd/adapter_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+    base = Florence2ForConditionalGeneration.from_pretrained(tiny_model)
+    try:
+        ours, processor = load_model(tiny_model, tmp_path / "odd", device="cpu", dtype="fp32")
+    except ModelError:
+        return
+    plain = PeftModel.from_pretrained(base, tmp_path / "odd").eval()
+    torch.testing.assert_close(logits_of(ours, processor), logits_of(plain, processor))
+
+
+def test_an_adapter_of_weights_that_are_no_numbers_is_refused(tiny_model, adapter, tmp_path):
+    shutil.copytree(adapter, tmp_path / "nan")
+    tensors = load_file(adapter / "adapter_model.safetensors")
+    name = next(name for name in tensors if name.endswith("lora_A.weight"))
+    tensors[name][0, 0] = math.nan
+    save_file(tensors, tmp_path / "nan" / "adapter_model.safetensors")
+    with pytest.raises(ModelError, match=r"lora_A\.weight holds NaN or infinity"):
+        load_model(tiny_model, tmp_path / "nan", device="cpu", dtype="fp32")

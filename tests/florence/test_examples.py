@@ -45,11 +45,15 @@ def test_a_view_is_drawn_by_its_name_alone_and_disturbs_no_other_chance():
         ("{}", "at least one photo"),
         ("[{]", "line 1, column 3"),
         ('[{"image": "image/train0.jpg"}]', "entry 1: needs image, prefix and suffix"),
-        ('[{"image": "image/train0.jpg", "prefix": "<OCR>", "suffix": " "}]', "1 to 40 characters"),
+        ('[{"image": "image/train0.jpg", "prefix": "<OCR>", "suffix": " "}]', "holds no letter"),
+        (
+            '[{"image": "image/train0.jpg", "prefix": "<OCR>", "suffix": "A\\ud800"}]',
+            "holds what cannot be printed",
+        ),
         ("[" * 100_000, "nested too deeply"),
         (
             json.dumps([{"image": "image/train0.jpg", "prefix": "<OCR>", "suffix": "x" * 99}]),
-            "1 to 40",
+            "has 99 characters, more than 40",
         ),
         ('[{"image": "no.jpg", "prefix": "<OCR>", "suffix": "x"}]', "no.jpg: no such file"),
         (
@@ -91,3 +95,10 @@ def test_a_shaken_window_holds_what_stands_in_its_middle():
             across = (y - other.y) * math.cos(turn) - (x - other.x) * math.sin(turn)
             assert abs(along) < other.length / 2
             assert abs(across) < other.height / 2
+
+
+def test_a_container_on_both_sides_is_a_warning(data, capsys):
+    rows = json.loads(Path("dataset/train.json").read_text())
+    Path("dataset/val.json").write_text(json.dumps(rows[:1]))
+    assert train(data, "--max_steps", "1", "--no-cache") == 0
+    assert "warning: 1 containers, CSQU305438 among them" in capsys.readouterr().err
