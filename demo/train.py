@@ -37,7 +37,6 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -46,7 +45,9 @@ import numpy as np
 from einops import rearrange
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-import render
+import windows
+from letters import Line
+from windows import Sample
 
 from container_ocr import (
     PROMPT,
@@ -65,19 +66,25 @@ if TYPE_CHECKING:
     import torch
     from transformers import Florence2ForConditionalGeneration, Florence2Processor
 
-CODE = "<CAPTION>"  # the prompt to which the model answers with the code on the container alone
-HEIGHT, WIDTH, CELL = 128, 192, 8  # the model's input and one cell of its features, in pixels
+CODE = "<CAPTION>"  # the prompt to which the model answers with the number alone
+HEIGHT, WIDTH, CELL = windows.ROWS, windows.COLUMNS, 8  # input and a cell of features, in pixels
 ROWS, COLUMNS = HEIGHT // CELL, WIDTH // CELL
 CHARACTERS = " ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.'\""  # a cell's classes; the space: nothing
-POOLS = (CHARACTERS[1:27], CHARACTERS[27:37], CHARACTERS[1:37])
-LONGEST_SIDE = 256  # of the renders in training, in pixels
+VIEWS = 4  # windows of each yard that is rendered
 HELD_OUT_PHOTOS = 64
+UNKNOWN = -100  # the class of a cell that counts for nothing
 STREAM, HELD_OUT = 2**32 + 1, 2**32 + 2  # seeds that no flag of render.py can have
+PROMPTS = (PROMPT, CODE, PROMPT, None, PROMPT, CODE, PROMPT, PROMPT)  # in turn; None: a sheet
+EARLY_PROMPTS = (PROMPT, None, CODE, PROMPT)
+EARLY = 0.1  # share of all photos
+UNCLEAR_TEXT = 0.05  # weight of a text that cannot be read
+CLEAR_GAZE = 0.4  # weight of the gaze where the text can be read; where not, it is 1
+SMOOTHING = 0.998  # of the weights that are saved, a step
 VISION = {
     "embed_dim": [32, 64, 128, 192],
     "num_heads": [1, 2, 4, 6],
     "num_groups": [1, 2, 4, 6],
-    "depths": [1, 2, 3, 1],
+    "depths": [1, 2, 5, 1],
     "patch_stride": [4, 2, 1, 1],
     "patch_padding": [3, 1, 1, 1],
     "window_size": 8,
@@ -99,105 +106,34 @@ TEXT = {
 }
 
 
-@dataclass(frozen=True)
-class Stage:
-    """A part of the curriculum: what is on the photos, and how hard, from its start to its end."""
-
-    name: str
-    photos: float  # share of all
-    hardness: tuple[float, float]
-    longest: tuple[int, int]  # of random lines, in characters
-    containers: float = 0.0  # share of photos of containers; the others show random lines
-    prompts: tuple[str | None, ...] = (PROMPT,)  # in turn; None: the vision tower alone, letters
-
-    def prompt_at(self, step: int) -> str | None:
-        """Return what the model is asked in this step; None: nothing, it names letters."""
-        return self.prompts[step % len(self.prompts)]
-
-    def hardness_at(self, done: float) -> float:
-        """Return how hard the photos are after this share of the stage."""
-        return float(np.interp(done, (0, 1), self.hardness))
-
-
-CURRICULUM = (
-    Stage("letters", 0.17, (0.0, 0.8), (3, 12), prompts=(None,)),
-    Stage("lines", 0.05, (0.2, 0.5), (2, 8)),
-    Stage("photos", 0.09, (0.5, 0.7), (8, 10), containers=0.7),
-    Stage("paint", 0.08, (0.7, 1.0), (10, 14), containers=0.7),
-    Stage("yard", 0.12, (1.0, 1.0), (14, 14), containers=0.7),
-    Stage("codes", 0.49, (1.0, 1.0), (14, 14), containers=0.8, prompts=(PROMPT, None, CODE, None)),
-)
-
-
-def stage_at(share: float) -> tuple[Stage, float]:
-    """Return the stage after this share of all photos, and how much of the stage is done, 0..1."""
-    start = 0.0
-    for stage in CURRICULUM[:-1]:
-        if share < start + stage.photos:
-            return stage, (share - start) / stage.photos
-        start += stage.photos
-    return CURRICULUM[-1], (share - start) / CURRICULUM[-1].photos
+def prompt_at(step: int, steps: int) -> str | None:
+    """Return what the model is asked in this step; None: nothing, it names letters on sheets."""
+    turns = EARLY_PROMPTS if step < EARLY * steps else PROMPTS
+    return turns[step % len(turns)]
 
 
 # ---- photos ----------------------------------------------------------------------------------
 
 
-def random_group(rng: np.random.Generator, size: int) -> str:
-    """Return so many letters, digits or both: whoever reads them has really seen them."""
-    pool = POOLS[rng.integers(len(POOLS))]
-    return "".join(rng.choice(list(pool), size))
+def draw_batch(step: int, size: int, prompt: str | None, seed: int = STREAM) -> list[Sample]:
+    """Return the samples of a step: windows of yards, or sheets where nothing is asked."""
+    if prompt is None:
+        return [windows.draw_sheet(np.random.default_rng([seed, step, i])) for i in range(size)]
+    samples = []
+    while len(samples) < size:
+        rng = np.random.default_rng([seed, step, len(samples)])
+        samples += windows.draw_samples(rng, min(VIEWS, size - len(samples)), prompt == CODE)
+    return samples
 
 
-def random_text(rng: np.random.Generator, longest: int) -> str:
-    """Return groups that mean nothing, in all one to so many characters."""
-    groups, left = [], int(rng.integers(1, longest + 1))
-    while left > 0:
-        size = min(left, int(rng.integers(1, 7)))
-        groups.append(random_group(rng, size))
-        left -= size
-    return " ".join(groups)
-
-
-def random_block(rng: np.random.Generator, longest: int, shape: tuple[int, int]) -> render.Block:
-    """Return one or two random lines that fit on a photo of this shape, from small to large."""
-    vertical = rng.random() < 0.3
-    rows = 1 if vertical or rng.random() < 0.8 else 2
-    block = render.Block(
-        tuple(random_text(rng, longest) for _ in range(rows)),
-        render.FACES[rng.integers(len(render.FACES))],
-        rng.uniform(0.055, 0.13),
-        spacing=rng.uniform(0.06, 0.3),
-        vertical=vertical,
-        boxed=rng.random() < 0.2,
-    )
-    largest = block.fit(0.85, 0.85, shape)
-    return largest if largest.size < block.size else block
-
-
-def render_example(
-    rng: np.random.Generator, stage: Stage, done: float, prompt: str | None = PROMPT
-) -> render.Photo:
-    """Return a photo of this stage of the curriculum on which this prompt has an answer."""
-    hardness = stage.hardness_at(done) * rng.uniform(0.85, 1)
-    containers = {CODE: 1.0, None: 0.0}.get(prompt, stage.containers)
-    if rng.random() < containers:
-        layout = render.LAYOUTS[rng.integers(len(render.LAYOUTS))]
-        code = "".join(rng.choice(list(POOLS[2]), 11))
-        container = render.Container(code, render.draw_paint(rng))
-        return render.render_container(rng, container, layout, LONGEST_SIDE, hardness)
-    longest = round(np.interp(done, (0, 1), stage.longest))
-    count = int(rng.integers(1, 3)) if prompt else 14
-    shape = render.frame(rng, "sheet", LONGEST_SIDE)
-    blocks = [random_block(rng, longest, shape) for _ in range(count)]
-    return render.photograph(rng, shape, blocks, hardness)
-
-
-def letters_in_cells(photo: render.Photo) -> np.ndarray:
+def letters_in_cells(sample: Sample) -> np.ndarray:
     """Return the class of the character in each cell of the feature map, int64 [rows, columns]."""
+    if sample.clear < 0.5:
+        return np.full((ROWS, COLUMNS), UNKNOWN, np.int64)
     cells = np.zeros((ROWS, COLUMNS), np.int64)
     y, x = (np.arange(ROWS) + 0.5)[:, None], np.arange(COLUMNS) + 0.5
     nearest = np.full((ROWS, COLUMNS), np.inf)
-    for letter in (letter for line in photo.lines for letter in line.letters):
+    for letter in (letter for line in sample.lines for letter in line.letters):
         off_x, off_y = np.abs(x - letter.x * COLUMNS), np.abs(y - letter.y * ROWS)
         inside = (off_x <= max(0.5, letter.width * COLUMNS * 0.4)) & (
             off_y <= max(0.5, letter.height * ROWS * 0.4)
@@ -209,7 +145,7 @@ def letters_in_cells(photo: render.Photo) -> np.ndarray:
     return cells
 
 
-def places_of_text(lines: Sequence[render.Line]) -> list[tuple[float, float]]:
+def places_of_text(lines: Sequence[Line]) -> list[tuple[float, float]]:
     """Return for each character of lines that are joined its centre in cells; nan for spaces."""
     places = []
     for line in lines:
@@ -221,7 +157,7 @@ def places_of_text(lines: Sequence[render.Line]) -> list[tuple[float, float]]:
 
 
 class Batches:
-    """The training data: step → a batch, rendered from the indices of its photos."""
+    """The training data: step → a batch, rendered from the step's number."""
 
     def __init__(self, processor: Florence2Processor, steps: int, batch_size: int) -> None:
         """Keep what every batch needs."""
@@ -232,22 +168,22 @@ class Batches:
         return self.steps
 
     def __getitem__(self, step: int) -> dict[str, torch.Tensor]:
-        """Return model inputs, `cells` [batch, rows, columns], `places` [batch, tokens, 2]."""
+        """Return model inputs, `cells`, `places` [batch, tokens, 2] and `clear` [batch]."""
         import torch
+        from PIL import Image
 
-        stage, done = stage_at(step / self.steps)
-        indices = range(step * self.batch_size, (step + 1) * self.batch_size)
-        prompt = stage.prompt_at(step)
-        generators = (np.random.default_rng([STREAM, i]) for i in indices)
-        photos = [render_example(rng, stage, done, prompt) for rng in generators]
-        lines = [photo.number_lines if prompt == CODE else photo.lines for photo in photos]
-        texts = [photo.number if prompt == CODE else photo.text for photo in photos]
-        images = [photo.image for photo in photos]
+        prompt = prompt_at(step, self.steps)
+        samples = draw_batch(step, self.batch_size, prompt)
+        texts = [sample.text if prompt else "" for sample in samples]
+        images = [Image.fromarray(sample.image) for sample in samples]
         batch = dict(prepare_inputs(self.processor, images, texts, prompt or PROMPT))
-        batch["cells"] = torch.from_numpy(np.stack([letters_in_cells(photo) for photo in photos]))
+        batch["cells"] = torch.from_numpy(np.stack(list(map(letters_in_cells, samples))))
+        batch["clear"] = torch.tensor([sample.clear for sample in samples])
         places = torch.full((*batch["labels"].shape, 2), math.nan)
-        for row, known in zip(places, map(places_of_text, lines), strict=True):
-            row[1 : 1 + len(known)] = torch.tensor(known)  # after <s>; a character is a token
+        if prompt:
+            for row, sample in zip(places, samples, strict=True):
+                known = places_of_text(sample.lines)
+                row[1 : 1 + len(known)] = torch.tensor(known).reshape(-1, 2)  # after <s>
         return batch | {"places": places}
 
 
@@ -301,10 +237,31 @@ def draw_weights(model: Florence2ForConditionalGeneration) -> None:
         embedding.weight.data = rearrange([angle.sin(), angle.cos()], "wave n f -> n (f wave)")
 
 
+def grown_model(folder: str) -> tuple[Florence2ForConditionalGeneration, Florence2Processor]:
+    """Return a model with the weights of the one in the folder, in the shape that is set here.
+
+    What the folder's lacks is drawn, its output projections zero, so that it changes nothing yet.
+    """
+    from transformers import Florence2ForConditionalGeneration
+
+    model, processor = new_model()
+    known = Florence2ForConditionalGeneration.from_pretrained(folder, dtype="float32").state_dict()
+    missing = model.load_state_dict(known, strict=False).missing_keys
+    for name, weight in model.named_parameters():
+        ends = ("proj.weight", "fc2.weight", "conv1.weight", "conv2.weight")
+        if name in missing and (name.endswith(ends) or weight.dim() == 1 and "norm" not in name):
+            weight.data.zero_()
+    say(f"weights from {folder}; new here: {len(missing)} tensors")
+    return model, processor
+
+
 def text_loss_and_gaze(
     model: Florence2ForConditionalGeneration, batch: dict[str, torch.Tensor]
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return the loss of the text, that of the gaze, and the vision tower's last feature map."""
+    """Return the loss of the text, that of the gaze, and the vision tower's last feature map.
+
+    What cannot be read hardly counts as text; there it counts where the model looks.
+    """
     import torch
 
     keep = {}
@@ -315,6 +272,12 @@ def text_loss_and_gaze(
         output_attentions=True,
     )
     hook.remove()
+    clear, labels = batch["clear"], batch["labels"]
+    each = torch.nn.functional.cross_entropy(
+        outputs.logits.float().mT, labels, reduction="none", ignore_index=-100
+    )
+    weight = (labels != -100) * (UNCLEAR_TEXT + (1 - UNCLEAR_TEXT) * clear)[:, None]
+    text = (each * weight).sum() / weight.sum()
     looks = outputs.cross_attentions[-1].float().mean(1)[..., 1 : 1 + ROWS * COLUMNS]
     seen = ~batch["places"].isnan().any(-1)
     grid = torch.stack(
@@ -322,8 +285,11 @@ def text_loss_and_gaze(
     ).to(looks.device)
     apart = batch["places"][seen][:, None] - rearrange(grid, "row column xy -> (row column) xy")
     target = (-apart.square().sum(-1)).softmax(-1)  # a Gaussian of 0.7 cells
-    gaze = -(target * (looks[seen] + 1e-6).log()).sum(-1).mean()
-    return outputs.loss, gaze, keep["last_hidden_state"]
+    gaze = -(target * (looks[seen] + 1e-6).log()).sum(-1)
+    weight = torch.lerp(torch.tensor(1.0), torch.tensor(CLEAR_GAZE), clear)[:, None].expand(
+        seen.shape
+    )[seen]
+    return text, (gaze * weight).sum() / seen.sum().clamp(min=1), keep["last_hidden_state"]
 
 
 def losses(
@@ -344,19 +310,34 @@ def losses(
     weight = torch.ones(len(CHARACTERS), device=logits.device)
     weight[0] = 0.1  # most cells are empty
     logits = rearrange(logits.float(), "batch row column letter -> batch letter row column")
-    result["letters"] = torch.nn.functional.cross_entropy(logits, batch["cells"], weight)
+    result["letters"] = torch.nn.functional.cross_entropy(
+        logits, batch["cells"], weight, ignore_index=UNKNOWN
+    )
     filled = batch["cells"] > 0
     result["letters_right"] = (logits.argmax(1) == batch["cells"])[filled].float().mean()
     return result
 
 
-def exact_match(folder: Path, device: str, photos: list[render.Photo]) -> float:
+def draw_held_out(count: int) -> list[Sample]:
+    """Return near windows of yards that no training sees, one of each."""
+    photos, i = [], 0
+    while len(photos) < count:
+        (sample,) = windows.draw_samples(np.random.default_rng([HELD_OUT, i]), 1, True)
+        i += 1
+        if sample.clear == 1 and sample.lines:
+            photos.append(sample)
+    return photos
+
+
+def exact_match(folder: Path, device: str, photos: list[Sample]) -> float:
     """Return on how many of the photos the saved model reads the number, every letter right."""
+    from PIL import Image
+
     reader = ContainerOCR(str(folder), device=device, second_look=False)
-    images = [photo.image for photo in photos]
+    images = [Image.fromarray(photo.image) for photo in photos]
     batches = [images[start : start + 16] for start in range(0, len(images), 16)]
     readings = [reading for batch in batches for reading in reader.read_batch(batch)]
-    right = [reading.number == photo.number for reading, photo in zip(readings, photos)]
+    right = [reading.number == photo.lines[0].text for reading, photo in zip(readings, photos)]
     return sum(right) / len(photos)
 
 
@@ -370,6 +351,7 @@ class Trainer:
         """Build model, helper head, optimizer and schedule on the device."""
         import torch
         from accelerate import Accelerator
+        from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
         from timm.optim import param_groups_weight_decay
         from timm.scheduler import CosineLRScheduler
 
@@ -377,7 +359,7 @@ class Trainer:
         self.args, self.work, self.output = args, Path(args.work), Path(args.output)
         self.accelerator = Accelerator(cpu=device == "cpu", mixed_precision=args.precision)
         torch.manual_seed(0)
-        model, self.processor = new_model()
+        model, self.processor = grown_model(args.start) if args.start else new_model()
         model.set_attn_implementation("eager")  # it gives the weights; on a CPU it is faster too
         head = torch.nn.Linear(VISION["embed_dim"][-1], len(CHARACTERS))
         both = torch.nn.ModuleDict({"model": model, "head": head})
@@ -391,6 +373,8 @@ class Trainer:
             t_in_epochs=False,
         )  # fmt: skip
         self.step = 0
+        self.smooth = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(SMOOTHING))
+        self.accelerator.register_for_checkpointing(self.smooth)
         if args.resume:
             self.load_checkpoint()
         millions = sum(weight.numel() for weight in model.parameters()) / 1e6
@@ -401,7 +385,7 @@ class Trainer:
         from torch.utils.data import DataLoader
 
         args = self.args
-        held_out = [photo for _, photo in render.render_series(HELD_OUT_PHOTOS, HELD_OUT)]
+        held_out = draw_held_out(HELD_OUT_PHOTOS)
         batches = DataLoader(
             Batches(self.processor, self.steps, args.batch_size),
             batch_size=None,
@@ -415,7 +399,7 @@ class Trainer:
                 parts[name].append(value)
             last = self.step == self.steps
             if self.step % args.log_every == 0 or last:
-                record = {"photos": self.step * args.batch_size, **self.place()}
+                record = {"photos": self.step * args.batch_size, "time": time.strftime("%H:%M:%S")}
                 record |= {name: round(fmean(values), 4) for name, values in parts.items()}
                 photos = len(parts["letters"]) * args.batch_size
                 record["photos_per_second"] = round(photos / (time.monotonic() - start), 1)
@@ -428,8 +412,7 @@ class Trainer:
 
     def train_step(self, batch: dict[str, torch.Tensor]) -> dict[str, float]:
         """Take one step; return the parts of the loss."""
-        stage, _ = stage_at(self.step / self.steps)
-        reads = stage.prompt_at(self.step) is not None
+        reads = prompt_at(self.step, self.steps) is not None
         self.schedule.step_update(self.step)
         self.both.train()
         batch = {name: value.to(self.accelerator.device) for name, value in batch.items()}
@@ -437,18 +420,14 @@ class Trainer:
             parts = losses(self.both["model"], self.both["head"], batch, reads)
         loss = parts["letters"] * (0.5 if reads else 1.0)
         if reads:
-            loss = loss + parts["text"] + 0.3 * parts["gaze"]
+            loss = loss + parts["text"] + parts["gaze"]
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(self.both.parameters(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad()
+        self.smooth.update_parameters(self.both["model"])
         self.step += 1
         return {name: value.item() for name, value in parts.items()}
-
-    def place(self) -> dict:
-        """Return where in the curriculum the training is."""
-        stage, done = stage_at((self.step - 1) / self.steps)
-        return {"stage": stage.name, "hardness": round(stage.hardness_at(done), 2)}
 
     def log(self, record: dict) -> None:
         """Print a record and append it to train_log.jsonl."""
@@ -467,7 +446,7 @@ class Trainer:
             folder.rename(old)
         new.rename(folder)
         shutil.rmtree(old, ignore_errors=True)
-        copy.deepcopy(self.both["model"]).half().save_pretrained(self.output)
+        copy.deepcopy(self.smooth.module).half().save_pretrained(self.output)
         self.processor.save_pretrained(self.output)
 
     def load_checkpoint(self) -> None:
@@ -491,6 +470,7 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--output", default="demo/model", help="folder for the model")
     add("--work", default="demo/work", help="folder for checkpoint and train_log.jsonl")
+    add("--start", help="folder of a model to start from; without it, random weights")
     add("--photos", type=positive, default=175_000, help="how many are rendered and learnt from")
     add("--batch_size", type=positive, default=32, help="photos per step")
     add("--lr", type=float, default=1e-3, help="highest learning rate")

@@ -1,0 +1,281 @@
+"""Windows of a photo as the model sees them, with what is to be written and where each letter is.
+
+Reading goes by looks: first the whole photo, then closer and closer windows round the number, those
+of a column turned so that it lies flat, its top at the left. These are the windows shown here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import letters
+import numpy as np
+import scenes
+from camera import Window, develop
+from letters import Letter, Line
+from panels import Canvas, contrasting, random_coat, ribs
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from container_ocr import check_digit
+
+COLUMNS, ROWS = 192, 128  # pixels of the model's input
+FINEST = 2  # a window is rendered with at most so many pixels for each of these
+FAR, MID, NEAR = "far", "mid", "near"
+SHARES = {MID: (0.28, 0.6), NEAR: (0.6, 0.97)}  # of the window's width that the number takes
+FLAT = (1.3, 2.6)  # width to height of a window round a row or a stack
+TURNED = (2.2, 3.6)  # the same round a column, after it is turned
+SMALLEST = 6.5  # letters of other texts must be so high to be read, in pixels of the input
+LAYOUTS = ("horizontal", "two-line", "three-line", "vertical")
+OWNERS = """
+    APHU APLU APZU BEAU BMOU CAAU CAIU CAXU CBHU CCLU CMAU CRSU CSLU CSNU CSQU CXDU DFSU DRYU ECMU
+    EGHU EGSU EISU EITU EMCU FBLU FCIU FFAU FSCU GATU GCXU GESU GLDU HAMU HASU HDMU HJCU HLBU HLXU
+    HMMU IPXU JXLU KKFU KKTU KOCU MAEU MAGU MEDU MNBU MOAU MRKU MRSU MSCU MSDU MSKU MSMU NYKU OOCU
+    OOLU PCIU PONU QNNU RFCU SEGU SEKU SKHU SUDU TCKU TCLU TCNU TEMU TGBU TGHU TIIU TLLU TRHU TRIU
+    TRLU TTNU TXGU UACU UETU WHLU WHSU XINU YMLU YMMU ZCSU ZIMU
+""".split()
+LONGEST = 64  # characters that are written of a window
+READABLE = (3.6, 6.5)  # below the first nothing of a number can be read, above the second all
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A window: its image, the text, a place for every letter; lengths are shares of its sides."""
+
+    image: np.ndarray  # uint8 [ROWS, COLUMNS, 3]
+    lines: tuple[Line, ...]  # the number first
+    clear: float  # how much of the number can be read: 0 nothing, 1 all
+
+    @property
+    def text(self) -> str:
+        """Return all text, one line of the photo a line."""
+        return "\n".join(line.text for line in self.lines)
+
+
+def in_window(seen: scenes.Seen, window: Window) -> tuple[Line, float]:
+    """Return a line in shares of the window, and how large its letters are in the model's input."""
+    size = np.array((COLUMNS, ROWS))
+    places = window.shares(seen.centres)
+    rights = window.shares(seen.centres + seen.rights) - places
+    downs = window.shares(seen.centres + seen.downs) - places
+    reach = np.abs(rights) + np.abs(downs)
+    placed = tuple(
+        Letter(c.character, *map(float, (*place, *arm)))
+        for c, place, arm in zip(seen.line.letters, places, reach, strict=True)
+    )
+    heights = scenes.lengths(downs * size)
+    widths = scenes.lengths(rights * size)
+    across = float(np.median(np.minimum(heights, 1.8 * widths)))
+    return replace(seen.line, letters=placed), across
+
+
+def is_inside(line: Line) -> bool:
+    """Return whether no letter is cut by the window's edge."""
+    return all(
+        c.width / 2 <= c.x * 1.001 + 1e-3
+        and c.x + c.width / 2 <= 1.001
+        and c.height / 2 <= c.y * 1.001 + 1e-3
+        and c.y + c.height / 2 <= 1.001
+        for c in line.letters
+    )
+
+
+def is_column(seen: scenes.Seen) -> bool:
+    """Return whether the serial number runs down the photo."""
+    way = seen.centres[9] - seen.centres[4]
+    return abs(way[1]) > abs(way[0])
+
+
+def window_round(
+    rng: np.random.Generator, seen: scenes.Seen, share: float, upright: bool = False
+) -> Window:
+    """Return a window of which the number takes this share; a column is turned unless upright."""
+    way = seen.centres[9] - seen.centres[4]
+    column = is_column(seen)
+    along = float(np.arctan2(way[1], way[0]))
+    angle = along if rng.random() < 0.5 else (np.pi / 2 if column else 0.0)
+    if column and upright:
+        angle -= np.pi / 2
+    if rng.random() < 0.5:
+        angle += np.deg2rad(rng.normal(0, 3.5))
+    flat = Window(0, 0, 1, 1, angle)
+    arms = [
+        seen.centres + a * seen.rights / 2 + b * seen.downs / 2 for a in (-1, 1) for b in (-1, 1)
+    ]
+    corners = flat.shares(np.concatenate(arms)) - 0.5
+    low, high = corners.min(0), corners.max(0)
+    wide, tall = high - low
+    if column and upright:
+        high_share = min(0.97, 1.3 * share)
+        height = tall / high_share
+        width = max(height * rng.uniform(0.7, 2.0), wide / 0.9)
+    else:
+        least, most = TURNED if column else FLAT
+        shape = np.exp(rng.uniform(np.log(least), np.log(most)))
+        width = max(wide / share, tall / 0.93 * shape)
+        height = width / shape
+    slack = np.array((width - wide, height - tall))
+    off = np.clip(rng.normal(0, 0.2, 2), -0.46, 0.46) * slack
+    middle = (low + high) / 2 + off
+    cos, sin = np.cos(angle), np.sin(angle)
+    return Window(
+        middle[0] * cos - middle[1] * sin, middle[0] * sin + middle[1] * cos, width, height, angle
+    )
+
+
+def whole(scene: scenes.Scene) -> Window:
+    """Return the window that is the whole photo."""
+    width, height = scene.camera.size
+    return Window(width / 2, height / 2, width, height)
+
+
+def choose_window(
+    rng: np.random.Generator, scene: scenes.Scene, numbers: Sequence[scenes.Seen], kind: str
+) -> Window:
+    """Return a window of this kind round one of the numbers."""
+    if kind == FAR or not numbers:
+        return whole(scene)
+    weights = np.array([max(seen.pitch, 0.1) ** 2 for seen in numbers])
+    seen = numbers[rng.choice(len(numbers), p=weights / weights.sum())]
+    upright = kind == MID and rng.random() < 0.4
+    return window_round(rng, seen, rng.uniform(*SHARES[kind]), upright)
+
+
+def look_through(
+    rng: np.random.Generator, scene: scenes.Scene, window: Window, lines: Sequence[scenes.Seen],
+    number_alone: bool = False, tight: bool = False,
+) -> Sample:  # fmt: skip
+    """Return what the model sees through the window and what it is to write."""
+    known = [(*in_window(seen, window), seen) for seen in lines]
+    known = [(line, size, seen) for line, size, seen in known if is_inside(line)]
+    numbers = [(size, line, seen) for line, size, seen in known if line.is_number]
+    written, clear = [], 1.0
+    if numbers:
+        size, number, seen = max(numbers, key=lambda known: known[0])
+        size = min(size, 1.3 * seen.pitch)
+        clear = float(np.clip((size - READABLE[0]) / (READABLE[1] - READABLE[0]), 0, 1))
+        written = [number]
+    if not number_alone and clear > 0.5:
+        others = [
+            line for line, size, seen in known
+            if not line.is_number and min(size, seen.pitch) >= SMALLEST
+        ]  # fmt: skip
+        others.sort(key=lambda line: (round(line.letters[0].y * 8), line.letters[0].x))
+        for line in others:
+            if sum(len(some.text) + 1 for some in written) + len(line.text) <= LONGEST:
+                written.append(line)
+    columns = int(np.clip(window.width, 100, FINEST * COLUMNS))
+    rows = int(np.clip(window.height, 66, FINEST * ROWS))
+    image = scene.render(window, columns, rows)
+    if tight and numbers:
+        image = continue_edges(rng, image, number)
+        written = [number]
+    image = develop(rng, image, min(columns / COLUMNS, rows / ROWS), gentle=not numbers or size < 9)
+    return Sample(fit(image), tuple(written), clear)
+
+
+def fit(image: np.ndarray) -> np.ndarray:
+    """Return an image in the size of the model's input."""
+    larger = image.shape[0] > ROWS
+    way = cv2.INTER_AREA if larger else cv2.INTER_CUBIC
+    return cv2.resize(image, (COLUMNS, ROWS), interpolation=way)
+
+
+def continue_edges(rng: np.random.Generator, image: np.ndarray, number: Line) -> np.ndarray:
+    """Return the image as of a photo that shows the number alone, its edges continued."""
+    rows, columns = image.shape[:2]
+    pad = rng.uniform(0.1, 0.8) * np.median([c.height for c in number.letters])
+    left, right, top, bottom = (
+        min(c.x - c.width / 2 for c in number.letters) - pad * 0.7,
+        max(c.x + c.width / 2 for c in number.letters) + pad * 0.7,
+        min(c.y - c.height / 2 for c in number.letters) - pad,
+        max(c.y + c.height / 2 for c in number.letters) + pad,
+    )
+    x0, x1 = (int(np.clip(v * columns, 0, columns)) for v in (left, right))
+    y0, y1 = (int(np.clip(v * rows, 0, rows)) for v in (top, bottom))
+    part = image[y0:y1, x0:x1]
+    return cv2.copyMakeBorder(part, y0, rows - y1, x0, columns - x1, cv2.BORDER_REPLICATE)
+
+
+def draw_number(rng: np.random.Generator) -> str:
+    """Return a valid number as painted, the owner mostly a real one."""
+    if rng.random() < 0.7:
+        owner = str(rng.choice(OWNERS))
+    else:
+        owner = "".join(rng.choice(list("ABCDEFGHIJKLMNOPQRSTUVWXYZ"), 3))
+        owner += "U" if rng.random() < 0.94 else str(rng.choice(("J", "Z")))
+    serial = f"{rng.integers(1_000_000):06d}"
+    return f"{owner} {serial} {check_digit(owner + serial)}"
+
+
+def draw_samples(rng: np.random.Generator, count: int, number_alone: bool) -> list[Sample]:
+    """Return so many windows of one yard."""
+    number = draw_number(rng) if rng.random() < 0.96 else ""
+    layout = str(rng.choice(LAYOUTS, p=(0.4, 0.14, 0.04, 0.42)))
+    share = float(np.exp(rng.uniform(np.log(0.07), np.log(0.85))))
+    scene = scenes.new_scene(rng, number, layout, share)
+    lines = scene.seen_lines()
+    numbers = [
+        seen for seen in lines if seen.line.is_number and scenes.in_frame(seen, scene.camera.size)
+    ]
+    readable = [seen for seen in numbers if seen.pitch > 4] or numbers
+    samples = []
+    for _ in range(count):
+        kind = str(rng.choice((FAR, MID, NEAR), p=(0.2, 0.2, 0.6)))
+        window = choose_window(rng, scene, readable, kind)
+        tight = kind == NEAR and rng.random() < 0.12
+        samples.append(look_through(rng, scene, window, lines, number_alone, tight))
+    return samples
+
+
+def draw_sheet(rng: np.random.Generator) -> Sample:
+    """Return a sheet full of random letters in several faces, some upside down the side."""
+    coat = random_coat(rng, "")
+    scale = 2
+    width, height = COLUMNS * scale, ROWS * scale
+    across = ribs(rng, width, 0.2) if rng.random() < 0.6 else np.ones(width)
+    canvas = Canvas(width, height, coat.paint, across, np.ones(height))
+    turned = rng.random() < 0.4
+    lines, y = [], rng.uniform(2, 12)
+    while y < height - 20:
+        capital = rng.uniform(7, 26) * scale
+        style = letters.draw_style(rng)
+        length = int(rng.integers(6, 26))
+        pool = ("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789", "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+        text = "".join(rng.choice(list(pool[rng.integers(3)]), length))
+        ink = coat.ink if rng.random() < 0.7 else contrasting(rng, coat.paint)
+        x = rng.uniform(2, 40)
+        if turned:
+            row = set_lying(text, style, capital, height)
+        else:
+            row = letters.set_lines([text], style, capital)
+        canvas.write(rng, row, x, y, ink, rng.uniform(0.6, 1))
+        for line in row.moved(round(x), round(y)):
+            lines.append(replace(line, letters=tuple(c for c in line.letters if c.x < width)))
+        y += row.height * rng.uniform(1.15, 1.6)
+    canvas.age(rng, coat.age)
+    image = develop(rng, canvas.texture, scale)
+    lines = [
+        replace(line, letters=tuple(
+            Letter(c.character, c.x / width, c.y / height, c.width / width, c.height / height)
+            for c in line.letters))
+        for line in lines
+    ]  # fmt: skip
+    return Sample(fit(image), tuple(lines), 1.0)
+
+
+def set_lying(text: str, style: letters.Style, capital: float, height: int) -> letters.Block:
+    """Return a row of letters that lie on their side: a column that was turned."""
+    marks, placed, _ = letters.set_column(text, style, capital, capital, 0, 1.3, 0.7)
+    wide = 2 * capital
+    sprites = [
+        (np.rot90(ink), top, round(wide - left - ink.shape[1])) for ink, left, top in marks
+    ]
+    turned = tuple(Letter(c.character, c.y, wide - c.x, c.height, c.width) for c in placed)
+    shift = min(top for _, _, top in sprites)
+    sprites = [(ink, left, top - shift) for ink, left, top in sprites]
+    turned = tuple(replace(c, y=c.y - shift) for c in turned)
+    return letters.block_of(sprites, [Line(text, turned)])
