@@ -127,12 +127,13 @@ def expose(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     """Return the image as exposed: brightness, contrast, colour of the light, night, haze."""
     level = np.arange(256, dtype=np.float32) / 255
     night = rng.random() < 0.12
-    gain = rng.uniform(0.3, 0.7) if night else np.exp(rng.normal(0.05, 0.2))
+    gain = rng.uniform(0.35, 0.75) if night else np.exp(rng.normal(0.08, 0.18))
     balance = 1 + rng.normal(0, 0.14 if night else 0.06, 3)
     curve = np.clip(gain * balance[:, None] * level, 0, 1.2)
     curve = np.clip(curve, 0, 1) ** np.exp(rng.normal(0, 0.22))
     if rng.random() < 0.3:  # contrast
-        curve = 0.5 + (curve - 0.5) * rng.uniform(0.8, 1.5)
+        pivot = rng.uniform(0.1, 0.5) * gain
+        curve = pivot + (curve - pivot) * rng.uniform(0.8, 1.6)
     if rng.random() < 0.25:  # haze, or light on the lens
         share = rng.uniform(0.05, 0.5)
         curve = curve * (1 - share) + share * rng.uniform(0.5, 1)
@@ -159,7 +160,7 @@ def shine(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
         light = cv2.merge([np.clip(glow * amount * c, 0, 255).astype(np.uint8)
                            for c in rng.uniform(0.7, 1, 3)])  # fmt: skip
         return cv2.add(image, light)
-    dark = (255 * (1 - rng.uniform(0.2, 0.7) * glow)).astype(np.uint8)
+    dark = (255 * (1 - rng.uniform(0.2, 0.55) * glow)).astype(np.uint8)
     return cv2.multiply(image, cv2.merge([dark] * 3), scale=1 / 255)
 
 
@@ -202,6 +203,8 @@ def develop(rng: np.random.Generator, image: np.ndarray, unit: float, gentle: bo
     if rng.random() < 0.7:
         amount = 0.45 * rng.random() ** 2.5
         bank = noise_bank()
+        more = [-(-side // have) for side, have in zip(image.shape[:2], bank.shape[:2])]
+        bank = cv2.repeat(bank, *more) if max(more) > 1 else bank
         y = rng.integers(0, bank.shape[0] - image.shape[0] + 1)
         x = rng.integers(0, bank.shape[1] - image.shape[1] + 1)
         tile = bank[y : y + image.shape[0], x : x + image.shape[1]]

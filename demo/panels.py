@@ -6,7 +6,8 @@ multiplied by the panel's scale, pixels per millimetre.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
 import cv2
@@ -137,9 +138,14 @@ class Canvas:
     """A texture while it is painted: light along each axis is part of every paint."""
 
     def __init__(
-        self, width: int, height: int, paint: np.ndarray, across: np.ndarray, down: np.ndarray
-    ) -> None:
-        """Coat the wall; `across` [width] and `down` [height] are the light on its profile."""
+        self, width: int, height: int, paint: np.ndarray, across: np.ndarray, down: np.ndarray,
+        lean: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
+        """Coat the wall; `across` [width] and `down` [height] are the light on its profile.
+
+        `lean` [width] is how far a rib's depth moves what is written there, seen from aside.
+        """
+        self.lean = lean
         self.across, self.down = across.astype(np.float32), down.astype(np.float32)
         row = (255 * paint * self.across[:, None]).astype(np.float32)  # [width, 3]
         if np.ptp(self.down) == 0:
@@ -182,6 +188,9 @@ class Canvas:
         x, y, margin = round(x), round(y), 4
         mask = block.mask(margin)
         left, top = x - margin, y - margin
+        lines = block.moved(x, y)
+        if self.lean is not None:
+            mask, lines = self.lean_over(mask, left, lines)
         height, width = self.texture.shape[:2]
         cut_x, cut_y = max(0, -left), max(0, -top)
         mask = mask[cut_y : max(0, height - top), cut_x : max(0, width - left)]
@@ -196,8 +205,23 @@ class Canvas:
         lit = 255 * ink.astype(np.float32) * self.light(left, top, mask.shape[1], mask.shape[0])
         mixed = part + (lit - part) * alpha[..., None]
         part[:] = np.clip(mixed, 0, 255).astype(np.uint8)
-        lines = block.moved(x, y)
         return [line for line in lines if all(inside(c, width, height) for c in line.letters)]
+
+    def lean_over(
+        self, mask: np.ndarray, left: int, lines: Sequence[Line]
+    ) -> tuple[np.ndarray, list[Line]]:
+        """Return mask and letters of a block as its ribs move them."""
+        columns = np.arange(mask.shape[1], dtype=np.float32)
+        at = np.clip(np.arange(mask.shape[1]) + left, 0, len(self.lean) - 1)
+        x = np.repeat((columns + self.lean[at])[None], mask.shape[0], 0)
+        y = np.repeat(np.arange(mask.shape[0], dtype=np.float32)[:, None], mask.shape[1], 1)
+        mask = cv2.remap(mask, x, y, cv2.INTER_LINEAR)
+
+        def moved(letter: Letter) -> Letter:
+            here = self.lean[int(np.clip(letter.x, 0, len(self.lean) - 1))]
+            return replace(letter, x=letter.x - float(here))
+
+        return mask, [replace(line, letters=tuple(map(moved, line.letters))) for line in lines]
 
     def age(self, rng: np.random.Generator, age: float) -> None:
         """Let dirt, rust, streaks and shadow come over the wall."""
@@ -259,8 +283,8 @@ def inside(letter: Letter, width: int, height: int) -> bool:
     )
 
 
-def ribs(rng: np.random.Generator, length: int, scale: float) -> np.ndarray:
-    """Return the light on corrugated steel along [length]: flat, slope, deep flat, slope."""
+def ribs(rng: np.random.Generator, length: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return light on corrugated steel along [length], flat, slope, deep flat, slope; and depth."""
     period = rng.uniform(180, 330) * scale
     phase = (np.arange(length, dtype=np.float32) / period + rng.random()) % 1
     slope = rng.uniform(0.05, 0.24)
@@ -271,7 +295,9 @@ def ribs(rng: np.random.Generator, length: int, scale: float) -> np.ndarray:
     soft = 0.012
     at = np.cumsum([0, flat - soft, soft, slope - soft, soft, 1 - 2 * slope - flat - soft, soft,
                     slope - soft, soft])  # fmt: skip
-    return 1 + np.interp(phase, at, (0, 0, rise, rise, deep, deep, fall, fall, 0))
+    light = 1 + np.interp(phase, at, (0, 0, rise, rise, deep, deep, fall, fall, 0))
+    depth = np.interp(phase, at, (0, 0, 0.1, 0.9, 1, 1, 0.9, 0.1, 0))
+    return light, depth.astype(np.float32)
 
 
 def shorter(rng: np.random.Generator) -> float:

@@ -198,6 +198,7 @@ class Scene:
     tile: int
     lines: list[tuple[np.ndarray, np.ndarray, tuple, int]]  # poles, cables: pixels of the photo
     shades: dict[str, float]  # light on each side of every box
+    target: str  # the face that the camera is turned to: near, left
 
     def seen_lines(self) -> list[Seen]:
         """Return all lines on the main container that face the camera, those before it."""
@@ -384,8 +385,8 @@ def new_camera(
     kind = rng.random()
     lift = rng.normal(0, 7) if kind < 0.35 else rng.uniform(4, 45) if kind < 0.7 else -rng.uniform(4, 38)
     aside = np.clip(rng.normal(0, 26), -66, 66)
-    if rng.random() < 0.15:
-        aside = rng.uniform(40, 68) * rng.choice((-1, 1))
+    if rng.random() < 0.2:
+        aside = rng.uniform(40, 70) * rng.choice((-1, 1))
     if face.normal[1] > 0.5:  # a roof: from before it
         lift, normal, up = rng.uniform(18, 60), np.array((0.0, 0, -1)), np.array((0.0, 1, 0))
     else:
@@ -404,12 +405,8 @@ def new_camera(
     return aim(place, at, pixel, size, focal, roll, bend)
 
 
-def new_scene(rng: np.random.Generator, number: str, layout: str, share: float) -> Scene:
-    """Return a yard with a container of this number; share: of the photo's width, the number's.
-
-    An empty number: none is painted.
-    """
-    coat = random_coat(rng, number)
+def new_scene(rng: np.random.Generator, coat: Coat, layout: str, share: float) -> Scene:
+    """Return a yard with this container; share: of the photo's width, the number's."""
     target, on = choose_face(rng, layout)
     floor = float(rng.choice((0, 0, 0, 1250, 1400, coat.height, coat.height, 2 * coat.height)))
     corner = np.array((-WIDTH / 2, floor, 0.0))
@@ -420,7 +417,7 @@ def new_scene(rng: np.random.Generator, number: str, layout: str, share: float) 
         size = PHOTO_SIZES[rng.integers(len(PHOTO_SIZES))]
         camera = new_camera(rng, face, size, share * 0.97**attempt)
         seen = [line for line in lines_of(face, camera) if line.line.is_number]
-        if not number or (face.faces(camera.place) and seen and in_frame(seen[0], size)):
+        if not coat.number or (face.faces(camera.place) and seen and in_frame(seen[0], size)):
             break
     paint_others(rng, coat, main, camera.place)
     others = boxes_behind(rng, main, float(coat.height))
@@ -432,6 +429,8 @@ def new_scene(rng: np.random.Generator, number: str, layout: str, share: float) 
         targets = face.at(*np.array([(p.x, p.y) for p in c.letters]).T)
     others = [box for box in others if not box.hides(camera.place, targets)]
     others = [box for box in others if not contains(box, camera.place)]
+    if seen:
+        others = [box for box in others if largest_number(box, camera) < 0.6 * seen[0].pitch]
     grey = rng.uniform(60, 190)
     return Scene(
         camera,
@@ -442,7 +441,20 @@ def new_scene(rng: np.random.Generator, number: str, layout: str, share: float) 
         int(rng.integers(6)),
         stray_lines(rng, size, seen[0].centres if seen else np.zeros((1, 2)), seen[0].pitch if seen else 9),
         {name: float(rng.uniform(0.55, 1.1)) if rng.random() < 0.6 else 1.0 for name in FACES},
+        target,
     )
+
+
+def largest_number(box: Box, camera: Camera) -> float:
+    """Return how large the letters of a number on a box look, where they are on the photo."""
+    sizes = [0.0]
+    for face in box.faces():
+        if face.panel.number is not None and face.faces(camera.place):
+            for seen in lines_of(face, camera):
+                on = np.all((seen.centres > 0) & (seen.centres < np.array(camera.size)), 1)
+                if seen.line.is_number and on.sum() > 3:
+                    sizes.append(seen.pitch)
+    return max(sizes)
 
 
 def contains(box: Box, place: np.ndarray) -> bool:

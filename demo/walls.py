@@ -104,7 +104,8 @@ def door_end(rng: np.random.Generator, coat: Coat, layout: str) -> Panel:
     if rng.random() < 0.3:
         lines += stick(rng, canvas, left_box, scale, number + lines)
     canvas.age(rng, coat.age)
-    draw_bars(rng, canvas, coat, bars, scale)
+    start = line_bottom(number[:1]) + 10 * scale
+    draw_bars(rng, canvas, coat, bars, scale, round(start) if start < 0.07 * height else 0)
     known = number[:1]
     others = keep_clear(number[1:] + lines, known[0] if known else None)
     others = [line for line in others if clear_of_bars(line, bars, width, scale)]
@@ -166,21 +167,21 @@ def door_number(
 
 
 def draw_bars(
-    rng: np.random.Generator, canvas: Canvas, coat: Coat, bars: list[float], scale: float
+    rng: np.random.Generator, canvas: Canvas, coat: Coat, bars: list[float], scale: float, top: int
 ) -> None:
-    """Draw locking bars with their brackets, handles and shadows."""
+    """Draw locking bars from a row of pixels on, with brackets, handles and shadows."""
     height, width = canvas.texture.shape[:2]
     zinc = np.array((0.72, 0.72, 0.7)) * rng.uniform(0.6, 1.2)
     colour = zinc if rng.random() < 0.55 else coat.paint * rng.uniform(0.8, 1.25)
     size = max(3, round(rng.uniform(32, 48) * scale))
     profile = np.sin(np.linspace(0.35, 2.9, size)) * rng.uniform(0.9, 1.25)
     shadow = int(rng.integers(-1, 2)) * size
-    brackets = np.linspace(0.05, 0.93, int(rng.integers(4, 7)))
+    brackets = np.linspace(0.05 if not top else 0.09, 0.93, int(rng.integers(4, 7)))
     for bar in bars:
         left = round(bar * width - size / 2)
         if shadow:
-            canvas.shade(left + shadow, 0, size, height, rng.uniform(0.55, 0.9))
-        part = canvas.texture[:, left : left + size]
+            canvas.shade(left + shadow, top, size, height, rng.uniform(0.55, 0.9))
+        part = canvas.texture[top:, left : left + size]
         part[:] = np.clip(255 * colour * profile[None, :, None], 0, 255).astype(np.uint8)
         for y in brackets:
             canvas.rectangle(left - size * 0.7, y * height, size * 2.4, 45 * scale, colour * 0.8)
@@ -199,8 +200,12 @@ def corrugated(
     """Return the canvas of a side or front wall, and how deep its rails are in pixels."""
     width, height = round(length * scale), round(coat.height * scale)
     down = spread(rng, height, 0.88, 1.06)
-    across = ribs(rng, width, scale) * spread(rng, width, 0.9, 1.05)
-    canvas = Canvas(width, height, coat.paint, across, down)
+    light, depth = ribs(rng, width, scale)
+    if rng.random() < 0.08:  # a smooth wall
+        light, depth = np.ones(width), np.zeros(width, np.float32)
+    lean = depth * np.float32(rng.normal(0, 16) * scale) if rng.random() < 0.7 else None
+    across = light * spread(rng, width, 0.9, 1.05)
+    canvas = Canvas(width, height, coat.paint, across, down, lean)
     rail = rng.uniform(60, 130) * scale
     tone = coat.paint * rng.uniform(0.8, 1.15)
     if frame:
@@ -278,7 +283,7 @@ def roof(rng: np.random.Generator, coat: Coat, numbered: bool) -> Panel:
     light = rng.uniform(0.9, 1.5)
     across = np.full(width, light)
     pale = coat.paint if rng.random() < 0.6 else np.clip(coat.paint + 0.25, 0, 0.95)
-    canvas = Canvas(width, height, pale, across, ribs(rng, height, scale))
+    canvas = Canvas(width, height, pale, across, ribs(rng, height, scale)[0])
     rail = 90 * scale
     for x, y, wide, high in (
         (0, 0, rail, height),

@@ -173,8 +173,26 @@ def look_through(
     if tight and numbers:
         image = continue_edges(rng, image, number)
         written = [number]
+    if rng.random() < 0.05 and window == whole(scene):
+        image = letterbox(rng, image, written)
     image = develop(rng, image, min(columns / COLUMNS, rows / ROWS), gentle=not numbers or size < 9)
     return Sample(fit(image), tuple(written), clear)
+
+
+def letterbox(
+    rng: np.random.Generator, image: np.ndarray, lines: Sequence[Line]
+) -> np.ndarray:
+    """Return the image with black borders, as far as no line reaches into them."""
+    top, left = rng.uniform(0, 0.15), rng.uniform(0, 0.2)
+    places = [(c.x, c.y) for line in lines for c in line.letters]
+    for x, y in places:
+        top = min(top, y - 0.05, 0.95 - y)
+        left = min(left, x - 0.05, 0.95 - x)
+    rows, columns = image.shape[:2]
+    y, x = round(max(top, 0) * rows), round(max(left, 0) * columns)
+    image[:y], image[rows - y :] = 0, 0
+    image[:, :x], image[:, columns - x :] = 0, 0
+    return image
 
 
 def fit(image: np.ndarray) -> np.ndarray:
@@ -216,7 +234,7 @@ def draw_samples(rng: np.random.Generator, count: int, number_alone: bool) -> li
     number = draw_number(rng) if rng.random() < 0.96 else ""
     layout = str(rng.choice(LAYOUTS, p=(0.4, 0.14, 0.04, 0.42)))
     share = float(np.exp(rng.uniform(np.log(0.07), np.log(0.85))))
-    scene = scenes.new_scene(rng, number, layout, share)
+    scene = scenes.new_scene(rng, random_coat(rng, number), layout, share)
     lines = scene.seen_lines()
     numbers = [
         seen for seen in lines if seen.line.is_number and scenes.in_frame(seen, scene.camera.size)
@@ -236,7 +254,7 @@ def draw_sheet(rng: np.random.Generator) -> Sample:
     coat = random_coat(rng, "")
     scale = 2
     width, height = COLUMNS * scale, ROWS * scale
-    across = ribs(rng, width, 0.2) if rng.random() < 0.6 else np.ones(width)
+    across = ribs(rng, width, 0.2)[0] if rng.random() < 0.6 else np.ones(width)
     canvas = Canvas(width, height, coat.paint, across, np.ones(height))
     turned = rng.random() < 0.4
     lines, y = [], rng.uniform(2, 12)
