@@ -223,8 +223,8 @@ class Canvas:
 
         return mask, [replace(line, letters=tuple(map(moved, line.letters))) for line in lines]
 
-    def age(self, rng: np.random.Generator, age: float) -> None:
-        """Let dirt, rust, streaks and shadow come over the wall."""
+    def age(self, rng: np.random.Generator, age: float, number: Sequence[Line] = ()) -> None:
+        """Let dirt, rust, streaks and shadow come over the wall; rust spares the number mostly."""
         height, width = self.texture.shape[:2]
         grime = clouds(rng, width // 4 + 1, height // 4 + 1, rng.uniform(0.3, 1)).astype(np.float32)
         grime = 255 - grime * np.float32(rng.uniform(0.05, 0.15 + 0.25 * age))
@@ -236,7 +236,7 @@ class Canvas:
         grime = cv2.resize(np.clip(grime, 0, 255).astype(np.uint8), (width, height))
         self.texture = cv2.multiply(self.texture, cv2.merge([grime] * 3), scale=1 / 255)
         if rng.random() < 0.25 + 0.5 * age:
-            self.rust(rng, age)
+            self.rust(rng, age, number)
 
     @staticmethod
     def cast_shadow(rng: np.random.Generator, light: np.ndarray) -> None:
@@ -253,7 +253,7 @@ class Canvas:
             side = np.minimum(side, np.clip((np.float32(rng.uniform(0.02, 0.2)) - along) * sharp, 0, 1))
         light *= 1 - np.float32(rng.uniform(0.2, 0.65)) * side
 
-    def rust(self, rng: np.random.Generator, age: float) -> None:
+    def rust(self, rng: np.random.Generator, age: float, number: Sequence[Line]) -> None:
         """Blend rust in where a noise is high; often in streaks that run down."""
         height, width = self.texture.shape[:2]
         small = width // 3 + 1, height // 3 + 1
@@ -265,6 +265,8 @@ class Canvas:
         rust = np.clip((noise.astype(np.float32) - edge) * rng.uniform(0.02, 0.12), 0, 0.85)
         if rng.random() < 0.5:  # more of it at the upper edge and the lower
             rust *= np.abs(np.linspace(-1.3, 1.3, small[1], dtype=np.float32))[:, None].clip(0.1, 1)
+        for x0, y0, x1, y1 in (np.array(box_of(line)).astype(int) // 3 for line in number):
+            rust[max(0, y0) : y1 + 2, max(0, x0) : x1 + 2] *= rng.uniform(0, 0.4)
         rust = cv2.resize(rust, (width, height))
         colour = np.array(RUSTS[rng.integers(len(RUSTS))]) * 255 * rng.uniform(0.7, 1.2)
         ys, xs = np.nonzero(rust > 0.03)

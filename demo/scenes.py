@@ -212,13 +212,13 @@ class Scene:
         """Return what is seen through the window, uint8 [rows, columns, 3]."""
         x, y = window.grid(columns, rows)
         flat = self.camera.straighten(x, y)
-        canvas = self.backdrop(flat)
-        everything = sorted(
-            [*self.others, self.main],
-            key=lambda box: -np.linalg.norm(
-                np.clip(self.camera.place, box.corner, box.corner + box.sides) - self.camera.place
-            ),
-        )
+        full = [name for name, face in zip(self.main.panels, self.main.faces(), strict=True)
+                if face.faces(self.camera.place) and self.fills(face, flat)]  # fmt: skip
+        if full:
+            only = replace(self.main, panels={full[0]: self.main.panels[full[0]]})
+            everything, canvas = [only], np.zeros((rows, columns, 3), np.uint8)
+        else:
+            everything, canvas = self.from_far_to_near(), self.backdrop(flat)
         for box in everything:
             for face, name in zip(box.faces(), box.panels, strict=True):
                 if face.faces(self.camera.place):
@@ -229,6 +229,25 @@ class Scene:
             if max(abs(a).max(), abs(b).max()) < 2e4:
                 cv2.line(canvas, tuple(map(int, a)), tuple(map(int, b)), colour, size, cv2.LINE_AA)
         return canvas
+
+    def from_far_to_near(self) -> list[Box]:
+        """Return all boxes, the nearest last."""
+        place = self.camera.place
+        return sorted(
+            [*self.others, self.main],
+            key=lambda box: -np.linalg.norm(
+                np.clip(place, box.corner, box.corner + box.sides) - place
+            ),
+        )
+
+    def fills(self, face: Face, flat: tuple[np.ndarray, np.ndarray]) -> bool:
+        """Return whether a face is all that is seen."""
+        u, v = (part[:: len(part) - 1, :: part.shape[1] - 1] for part in np.broadcast_arrays(*flat))
+        matrix = self.camera.plane(face.corner, face.right, face.down)
+        x, y, w = np.tensordot(matrix, np.stack([u, v, np.ones_like(u)]), 1)
+        height, width = face.panel.texture.shape[:2]
+        w = np.where(w > 1e-9, w, np.nan)
+        return bool(np.all((x / w > 0) & (x / w < width) & (y / w > 0) & (y / w < height)))
 
     def draw(
         self, canvas: np.ndarray, face: Face, flat: tuple, window: Window, shade: float

@@ -103,7 +103,7 @@ def door_end(rng: np.random.Generator, coat: Coat, layout: str) -> Panel:
         lines += stick(rng, canvas, low, scale, number + lines)
     if rng.random() < 0.3:
         lines += stick(rng, canvas, left_box, scale, number + lines)
-    canvas.age(rng, coat.age)
+    canvas.age(rng, coat.age, number)
     start = line_bottom(number[:1]) + 10 * scale
     draw_bars(rng, canvas, coat, bars, scale, round(start) if start < 0.07 * height else 0)
     known = number[:1]
@@ -262,7 +262,7 @@ def wall(rng: np.random.Generator, coat: Coat, layout: str, length: int, scale: 
         if length == WIDTH:
             box = (0.08 * width, 0.3 * height, 0.75 * width, 0.6 * height)
         lines += stick(rng, canvas, box, scale, number + lines)
-    canvas.age(rng, coat.age)
+    canvas.age(rng, coat.age, number)
     return Panel(canvas.texture, scale, number + lines)
 
 
@@ -299,5 +299,5 @@ def roof(rng: np.random.Generator, coat: Coat, numbered: bool) -> Panel:
         x = rng.uniform(0.08, max(0.1, 0.92 - block.width / width)) * width
         y = height - block.height - rng.uniform(20, 500) * scale
         lines = write_number(rng, canvas, block, x, y, coat, scale)
-    canvas.age(rng, min(1.0, coat.age + 0.2))
+    canvas.age(rng, min(1.0, coat.age + 0.2), lines)
     return Panel(canvas.texture, scale, lines)
