@@ -171,7 +171,9 @@ def dirty_lens(rng: np.random.Generator, image: np.ndarray, unit: float) -> np.n
     for _ in range(rng.integers(3, 25)):
         centre = int(rng.integers(width)), int(rng.integers(height))
         axes = [max(1, int(a)) for a in rng.uniform(2, 14, 2) * unit]
-        cv2.ellipse(mask, centre, axes, float(rng.uniform(0, 180)), 0, 360, int(rng.integers(60, 200)), -1)
+        cv2.ellipse(
+            mask, centre, axes, float(rng.uniform(0, 180)), 0, 360, int(rng.integers(60, 200)), -1
+        )
     mask = cv2.GaussianBlur(mask, (0, 0), 2 * unit)
     soft = cv2.GaussianBlur(image, (0, 0), rng.uniform(1.5, 4) * unit)
     soft = cv2.addWeighted(soft, 0.85, soft, 0, rng.uniform(0, 40))
@@ -179,7 +181,9 @@ def dirty_lens(rng: np.random.Generator, image: np.ndarray, unit: float) -> np.n
     return (image + (soft.astype(np.float32) - image) * share).astype(np.uint8)
 
 
-def develop(rng: np.random.Generator, image: np.ndarray, unit: float, gentle: bool = False) -> np.ndarray:
+def develop(
+    rng: np.random.Generator, image: np.ndarray, unit: float, gentle: bool = False
+) -> np.ndarray:
     """Return what the camera's file holds of the light; unit: its pixels to one of the model's.
 
     gentle: letters are small here and would not survive much blur.

@@ -1,15 +1,15 @@
-"""Letters as they are sprayed on steel: faces, rows of text, and the place of every letter.
+"""Letters as they are sprayed on steel: faces, rows and columns of text, the place of each letter.
 
 All faces have free licences and come from packages: Barlow, Bebas Neue, Archivo Narrow, Oswald,
 Saira, Fjalla One, Share Tech, Overpass, Rajdhani, PT Sans Narrow, Hanken Grotesk, Source Sans Pro
 (SIL OFL 1.1), Roboto and Arimo (Apache 2.0), and Pillow's own Aileron (CC0). Most real lettering is
-a condensed grotesque, widely spaced; so most of these are, and others are drawn narrower.
+a condensed grotesque, widely spaced; so most of these are, and the others are drawn narrower.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -48,6 +48,8 @@ FACES = (  # package, file, weight of a variable face, the narrowest share of it
 )
 CAPITAL = 64  # height of the letters that are kept, in pixels
 
+Sprite = tuple[np.ndarray, int, int]  # a mask of ink, uint8, and its left and top
+
 
 @dataclass(frozen=True)
 class Letter:
@@ -66,11 +68,16 @@ class Line:
 
     text: str
     letters: tuple[Letter, ...]  # one for each character of the text that is not a space
-    is_number: bool = False
+    is_number: bool = False  # the number of the container, on however many rows it stands
 
-    def points(self) -> np.ndarray:
-        """Return the centres of the letters, [letters, 2]."""
-        return np.array([(c.x, c.y) for c in self.letters]).reshape(-1, 2)
+    def box(self) -> tuple[float, float, float, float]:
+        """Return left, top, right, bottom of the letters."""
+        return (
+            min(c.x - c.width / 2 for c in self.letters),
+            min(c.y - c.height / 2 for c in self.letters),
+            max(c.x + c.width / 2 for c in self.letters),
+            max(c.y + c.height / 2 for c in self.letters),
+        )
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,7 @@ class Style:
 
 
 def draw_style(rng: np.random.Generator) -> Style:
-    """Return a style as it may stand on a container."""
+    """Return a style as a number may have on a container."""
     face = int(rng.integers(len(FACES)))
     stretch = rng.uniform(FACES[face][3], 1.05)
     tracking = rng.uniform(0.08, 0.4)
@@ -100,74 +107,83 @@ def font(face: int) -> ImageFont.FreeTypeFont:
     """Return the face in the size in which a capital H is about CAPITAL high."""
     package, name, weight, _ = FACES[face]
     if not package:
-        loaded = ImageFont.load_default(100)
-        height = loaded.getbbox("H", anchor="ls")[1]
+        height = ImageFont.load_default(100).getbbox("H", anchor="ls")[1]
         return ImageFont.load_default(100 * CAPITAL / -height)
-    folder = Path(importlib.import_module(package).__file__).parent / "files"
-    path = str(folder / name)
-    loaded = ImageFont.truetype(path, 100)
-    loaded = ImageFont.truetype(path, 100 * CAPITAL / -loaded.getbbox("H", anchor="ls")[1])
+    path = str(Path(importlib.import_module(package).__file__).parent / "files" / name)
+    height = ImageFont.truetype(path, 100).getbbox("H", anchor="ls")[1]
+    loaded = ImageFont.truetype(path, 100 * CAPITAL / -height)
     if weight:
         loaded.set_variation_by_axes([weight])
     return loaded
 
 
 @lru_cache(maxsize=8192)
-def glyph(face: int, character: str) -> tuple[np.ndarray, float, float]:
-    """Return a character's mask, uint8, cut at its ink, its top over the foot line, its advance."""
+def glyph(face: int, character: str) -> tuple[np.ndarray, float]:
+    """Return a character's mask, uint8, cut at its ink, and its top over the foot line."""
     loaded = font(face)
     left, top, right, bottom = loaded.getbbox(character, anchor="ls")
     image = Image.new("L", (max(1, right - left), max(1, bottom - top)))
     ImageDraw.Draw(image).text((-left, -top), character, 255, loaded, anchor="ls")
-    return np.asarray(image), -float(top), loaded.getlength(character)
+    return np.asarray(image), -float(top)
 
 
 @lru_cache(maxsize=32768)
-def sprite(face: int, character: str, stretch: float, weight: int, capital: float) -> np.ndarray:
+def ink_of(face: int, character: str, stretch: float, weight: int, capital: float) -> np.ndarray:
     """Return a character's mask in the size in which a capital is so many pixels high."""
-    mask, _, _ = glyph(face, character)
+    mask, _ = glyph(face, character)
     if weight:
-        kernel = np.ones((abs(weight) + 1,) * 2, np.uint8)
-        mask = np.pad(mask, abs(weight))
+        kernel, rim = np.ones((abs(weight) + 1,) * 2, np.uint8), abs(weight)
+        mask = np.pad(mask, rim)
         mask = cv2.dilate(mask, kernel) if weight > 0 else cv2.erode(mask, kernel)
-        mask = mask[abs(weight) : -abs(weight), abs(weight) : -abs(weight)]
+        mask = mask[rim:-rim, rim:-rim]
     scale = capital / CAPITAL
     size = (max(1, round(mask.shape[1] * scale * stretch)), max(1, round(mask.shape[0] * scale)))
     return cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
 
 
+def ink_in(style: Style, character: str, capital: float) -> np.ndarray:
+    """Return a character's mask in a style."""
+    return ink_of(style.face, character, style.stretch, style.weight, round(capital, 1))
+
+
 @dataclass(frozen=True)
 class Block:
-    """Text that is set: masks at their places, lines, in pixels from the upper left corner."""
+    """Text that is set: masks at their places and lines, in pixels from the upper left corner."""
 
-    sprites: tuple[tuple[np.ndarray, int, int], ...]  # mask, left, top
+    sprites: tuple[Sprite, ...]
     lines: tuple[Line, ...]
-    width: float
-    height: float
+
+    @property
+    def width(self) -> float:
+        """Return where the last ink ends."""
+        return max(left + ink.shape[1] for ink, left, _ in self.sprites)
+
+    @property
+    def height(self) -> float:
+        """Return where the lowest ink ends."""
+        return max(top + ink.shape[0] for ink, _, top in self.sprites)
 
     def mask(self, margin: int) -> np.ndarray:
         """Return the opacity of the ink, uint8, with a margin on each side."""
-        shape = (int(self.height) + 2 * margin + 1, int(self.width) + 2 * margin + 1)
-        canvas = np.zeros(shape, np.uint8)
+        canvas = np.zeros((self.height + 2 * margin + 1, self.width + 2 * margin + 1), np.uint8)
         for ink, left, top in self.sprites:
             x, y = left + margin, top + margin
-            if x < 0 or y < 0:
-                ink, x, y = ink[max(0, -y) :, max(0, -x) :], max(0, x), max(0, y)
+            ink, x, y = ink[max(0, -y) :, max(0, -x) :], max(0, x), max(0, y)
             part = canvas[y : y + ink.shape[0], x : x + ink.shape[1]]
             np.maximum(part, ink[: part.shape[0], : part.shape[1]], out=part)
         return canvas
 
-    def moved(self, x: float, y: float) -> tuple[Line, ...]:
+    def moved(self, x: float, y: float) -> list[Line]:
         """Return the lines as they stand where the block's corner is at x, y."""
-        return tuple(
+        return [
             replace(line, letters=tuple(replace(c, x=c.x + x, y=c.y + y) for c in line.letters))
             for line in self.lines
-        )
+        ]
 
 
 def set_row(
     text: str, style: Style, capital: float, x: float = 0.0, y: float = 0.0, gap: float = 0.7
-) -> tuple[list[tuple[np.ndarray, int, int]], list[Letter], float]:
+) -> tuple[list[Sprite], list[Letter], float]:
     """Return sprites and letters of a text from left to right, and where it ends.
 
     y is the top of the capitals; a space is `gap` capitals wide.
@@ -177,54 +193,37 @@ def set_row(
         if character == " ":
             at += gap * capital
             continue
-        _, rise, _ = glyph(style.face, character)
-        ink = sprite(style.face, character, style.stretch, style.weight, round(capital, 1))
-        width = ink.shape[1]
-        room = style.pitch * capital if style.pitch else width + style.tracking * capital
-        left = round(at + (room - width) / 2)
+        _, rise = glyph(style.face, character)
+        ink = ink_in(style, character, capital)
+        high, wide = ink.shape
+        room = style.pitch * capital if style.pitch else wide + style.tracking * capital
+        left = round(at + (room - wide) / 2)
         top = round(y + capital - rise * capital / CAPITAL)
         sprites.append((ink, left, top))
-        letters.append(
-            Letter(character, left + width / 2, top + ink.shape[0] / 2, width, ink.shape[0])
-        )
+        letters.append(Letter(character, left + wide / 2, top + high / 2, wide, high))
         at += room
     return sprites, letters, at
 
 
 def set_column(
     text: str, style: Style, capital: float, x: float, y: float, pitch: float, gap: float
-) -> tuple[list[tuple[np.ndarray, int, int]], list[Letter], float]:
-    """Return sprites and letters of upright letters under each other, and where they end."""
+) -> tuple[list[Sprite], list[Letter], float]:
+    """Return sprites and letters of upright letters under each other, and where they end.
+
+    x is the middle of the column; from one letter to the next there are `pitch` capitals.
+    """
     sprites, letters, at = [], [], y
     for character in text:
         if character == " ":
             at += gap * capital
             continue
-        ink = sprite(style.face, character, style.stretch, style.weight, round(capital, 1))
-        left, top = round(x - ink.shape[1] / 2), round(at)
+        ink = ink_in(style, character, capital)
+        high, wide = ink.shape
+        left, top = round(x - wide / 2), round(at)
         sprites.append((ink, left, top))
-        letters.append(
-            Letter(character, left + ink.shape[1] / 2, top + ink.shape[0] / 2, *ink.shape[::-1])
-        )
+        letters.append(Letter(character, left + wide / 2, top + high / 2, wide, high))
         at += pitch * capital
     return sprites, letters, at
-
-
-def frame_round(letter: Letter, capital: float, thick: int) -> tuple[np.ndarray, int, int]:
-    """Return the frame round a check digit as a sprite."""
-    half = letter.width / 2 + 0.2 * capital, 0.5 * capital + 0.2 * capital
-    left, top = round(letter.x - half[0]), round(letter.y - half[1])
-    size = round(2 * half[1]), round(2 * half[0])
-    box = np.full(size, 255, np.uint8)
-    box[thick:-thick, thick:-thick] = 0
-    return box, left, top
-
-
-def block_of(sprites: Sequence[tuple[np.ndarray, int, int]], lines: Sequence[Line]) -> Block:
-    """Return the block of these sprites."""
-    right = max(left + ink.shape[1] for ink, left, _ in sprites)
-    bottom = max(top + ink.shape[0] for ink, _, top in sprites)
-    return Block(tuple(sprites), tuple(lines), right, bottom)
 
 
 def set_lines(
@@ -233,87 +232,7 @@ def set_lines(
     """Return rows of text under each other, each a line of its own."""
     sprites, lines = [], []
     for i, row in enumerate(rows):
-        marks, letters, _ = set_row(row, style, capital, 0, i * leading * capital, gap)
+        marks, placed, _ = set_row(row, style, capital, 0, i * leading * capital, gap)
         sprites += marks
-        lines.append(Line(row, tuple(letters)))
-    return block_of(sprites, lines)
-
-
-def set_number(
-    rng: np.random.Generator, number: str, layout: str, style: Style, capital: float,
-    wide: tuple[float, float] | None = None, frame: float = 0.65,
-) -> Block:  # fmt: skip
-    """Return a number (ABCU 123456 7) and perhaps its type code as they are painted.
-
-    `wide` are the places of a bar's gap and of the check digit along the row, in pixels: on doors.
-    """
-    owner, serial, digit = number.split()
-    thick = max(1, round(capital * rng.uniform(0.05, 0.1)))
-    boxed = rng.random() < frame
-    type_code = rng.random() < 0.75
-    sprites, letters, lines = [], [], []
-    apart = rng.uniform(0.3, 1.5) if rng.random() < 0.7 else rng.uniform(0.1, 0.3)
-    split = serial[:3] + " " + serial[3:] if rng.random() < 0.15 else serial
-    if layout == "vertical":
-        pitch, gap = rng.uniform(1.15, 1.5), rng.uniform(0.4, 1.1)
-        x = capital * 0.7
-        tail = " " if rng.random() < 0.35 else ""
-        marks, letters, end = set_column(
-            f"{owner} {serial}{tail}{digit}", style, capital, x, 0, pitch, gap
-        )
-        if boxed and not tail:  # the frame takes room
-            letter = replace(letters[-1], y=letters[-1].y + 0.25 * capital)
-            marks[-1] = (marks[-1][0], marks[-1][1], round(marks[-1][2] + 0.25 * capital))
-            letters[-1] = letter
-        sprites += marks
-        if type_code:
-            side = rng.uniform(1.6, 3.2) * (1 if rng.random() < 0.85 else -1) * capital
-            code = str(rng.choice(TYPE_CODES))
-            start = rng.uniform(-1.5, 1) * capital if rng.random() < 0.6 else end - 4 * capital
-            start = max(start, 0)
-            marks, others, _ = set_column(code, style, capital, x + side, start, pitch, gap)
-            if side > 0:
-                sprites += marks
-                lines.append(Line(code, tuple(others)))
-    else:
-        leading = rng.uniform(1.4, 1.8)
-        gap = rng.uniform(0.5, 1.1)
-        marks, letters, end = set_row(owner, style, capital, gap=gap)
-        sprites += marks
-        if layout == "horizontal":
-            start = end + apart * capital if wide is None else max(wide[0], end + 0.2 * capital)
-            top, row = 0.0, 0
-        else:
-            start, top, row = 0.0, leading * capital, 1
-        marks, more, end = set_row(split, style, capital, start, top, gap * 0.8)
-        sprites += marks
-        letters = letters + more
-        if layout == "three-line":
-            digit_at, top, row = 0.0, top + leading * capital, row + 1
-        else:
-            room = rng.uniform(0.15, 1.2) + (0.2 if boxed else 0)
-            digit_at = end + room * capital
-            if wide is not None and wide[1] > digit_at:
-                digit_at = wide[1]
-        marks, more, _ = set_row(digit, style, capital, digit_at, top)
-        sprites += marks
-        letters = letters + more
-        if type_code:
-            below = top + leading * capital
-            at = start if rng.random() < 0.8 else 0.0
-            code = str(rng.choice(TYPE_CODES))
-            marks, others, _ = set_row(code, style, capital, at, below)
-            sprites += marks
-            lines.append(Line(code, tuple(others)))
-    if boxed:
-        sprites.append(frame_round(letters[-1], capital, thick))
-    lines.insert(0, Line(number, tuple(letters), is_number=True))
-    return block_of(sprites, lines)
-
-
-TYPE_CODES = "22G1 22G1 42G1 45G1 45G1 L5G1 25G1 22R1 45R1 22U1 42U1 22P1 42P1 22T1 20G0 22K2".split()
-
-
-def legible(line: Line) -> Iterator[Letter]:
-    """Yield the letters of a line that are more than a dot."""
-    return (c for c in line.letters if c.character.isalnum())
+        lines.append(Line(row, tuple(placed)))
+    return Block(tuple(sprites), tuple(lines))

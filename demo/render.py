@@ -24,10 +24,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import scenes
 import windows
+import yards
+from boxes import in_frame
 from camera import develop
 from letters import Line
+from markings import draw_number
 from panels import Coat, random_coat
 from PIL import Image
 
@@ -73,13 +75,11 @@ def label(number: str) -> dict[str, str]:
     return {"container_number": number} | dict(zip(PARTS, split_number(number), strict=True))
 
 
-def take_photo(
-    rng: np.random.Generator, coat: Coat, layout: str, distance: float = 1.0
-) -> Photo:
+def take_photo(rng: np.random.Generator, coat: Coat, layout: str, distance: float = 1.0) -> Photo:
     """Return a photo of a container whose number is painted in this layout."""
     if layout == "two-line" and rng.random() < 0.25:
         layout = "three-line"
-    scene = scenes.new_scene(rng, coat, layout, rng.uniform(*SHARE) / distance)
+    scene = yards.new_scene(rng, coat, layout, rng.uniform(*SHARE) / distance)
     window = windows.whole(scene)
     scale = LONGEST_SIDE / max(window.width, window.height)
     size = round(window.width * scale), round(window.height * scale)
@@ -88,7 +88,7 @@ def take_photo(
     jpeg = io.BytesIO()
     Image.fromarray(seen).save(jpeg, "JPEG", quality=int(rng.integers(70, 92)))
     numbers = [line for line in scene.seen_lines() if line.line.is_number]
-    numbers = [line for line in numbers if scenes.in_frame(line, scene.camera.size)]
+    numbers = [line for line in numbers if in_frame(line, scene.camera.size)]
     numbers.sort(key=lambda line: -line.pitch)
     lines = tuple(windows.in_window(line, window)[0] for line in numbers[:1])
     image = Image.open(jpeg).convert("RGB")
@@ -108,7 +108,7 @@ def render_series(
         rng = np.random.default_rng([seed, i])
         if left == 0:
             name, view, left = name + 1, 0, int(rng.integers(1, views + 1))
-            coat = random_coat(rng, "" if layout == "none" else windows.draw_number(rng))
+            coat = random_coat(rng, "" if layout == "none" else draw_number(rng))
         chosen = LAYOUTS[rng.integers(len(LAYOUTS))] if layout in ("mixed", "none") else layout
         left, view = left - 1, view + 1
         photo = take_photo(rng, coat, chosen, distance)

@@ -45,6 +45,7 @@ import numpy as np
 from einops import rearrange
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+import sheets
 import windows
 from letters import Line
 from windows import Sample
@@ -118,7 +119,7 @@ def prompt_at(step: int, steps: int) -> str | None:
 def draw_batch(step: int, size: int, prompt: str | None, seed: int = STREAM) -> list[Sample]:
     """Return the samples of a step: windows of yards, or sheets where nothing is asked."""
     if prompt is None:
-        return [windows.draw_sheet(np.random.default_rng([seed, step, i])) for i in range(size)]
+        return [sheets.draw_sheet(np.random.default_rng([seed, step, i])) for i in range(size)]
     samples = []
     while len(samples) < size:
         rng = np.random.default_rng([seed, step, len(samples)])
@@ -249,7 +250,7 @@ def grown_model(folder: str) -> tuple[Florence2ForConditionalGeneration, Florenc
     missing = model.load_state_dict(known, strict=False).missing_keys
     for name, weight in model.named_parameters():
         ends = ("proj.weight", "fc2.weight", "conv1.weight", "conv2.weight")
-        if name in missing and (name.endswith(ends) or weight.dim() == 1 and "norm" not in name):
+        if name in missing and (name.endswith(ends) or (weight.dim() == 1 and "norm" not in name)):
             weight.data.zero_()
     say(f"weights from {folder}; new here: {len(missing)} tensors")
     return model, processor
@@ -351,9 +352,9 @@ class Trainer:
         """Build model, helper head, optimizer and schedule on the device."""
         import torch
         from accelerate import Accelerator
-        from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
         from timm.optim import param_groups_weight_decay
         from timm.scheduler import CosineLRScheduler
+        from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
         device = choose_device(args.device)
         self.args, self.work, self.output = args, Path(args.work), Path(args.output)

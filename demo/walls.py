@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import letters
 import numpy as np
+from canvas import Canvas, ribs
 from letters import Line
+from markings import set_number
 from panels import (
     END_SCALE,
     SIDE_SCALE,
     WIDTH,
-    Canvas,
     Coat,
     Panel,
-    overlaps,
-    ribs,
-    shorter,
+    is_taken,
     stick,
     write_logo,
     write_number,
@@ -42,13 +41,20 @@ def end_frame(canvas: Canvas, coat: Coat, scale: float, rng: np.random.Generator
     for y in (0, height - 1.2 * head):
         canvas.rectangle(0, y, width, head, coat.paint * tone * rng.uniform(0.9, 1.1), lit=False)
     canvas.shade(post, head, width - 2 * post, 12 * scale, 0.6)
-    casting = np.array((0.25, 0.2, 0.18)) * rng.uniform(0.6, 2) if rng.random() < 0.7 else coat.paint
+    casting = (
+        np.array((0.25, 0.2, 0.18)) * rng.uniform(0.6, 2) if rng.random() < 0.7 else coat.paint
+    )
     for x in (0, width - 170 * scale):
         for y in (0, height - 120 * scale):
             canvas.rectangle(x, y, 170 * scale, 120 * scale, casting, lit=False)
             canvas.rectangle(x + 45 * scale, y + 30 * scale, 80 * scale, 55 * scale, (0.04,) * 3)
     if rng.random() < 0.25:
         stripes(canvas, rng.uniform(0.5, 0.9) * width, 0.2 * head, 300 * scale, 0.6 * head)
+
+
+def draw_capital(rng: np.random.Generator) -> float:
+    """Return the height of a number's capitals, in millimetres."""
+    return float(rng.choice((100, 100, 100, 110, 120, 150, 90)) * rng.uniform(0.93, 1.07))
 
 
 def stripes(canvas: Canvas, x: float, y: float, width: float, height: float) -> None:
@@ -61,7 +67,7 @@ def stripes(canvas: Canvas, x: float, y: float, width: float, height: float) -> 
 
 def keep_clear(lines: list[Line], number: Line | None) -> list[Line]:
     """Return the lines that nothing was painted over: those that do not overlap the number."""
-    return [line for line in lines if number is None or not overlaps(line, number)]
+    return [line for line in lines if number is None or not is_taken(line.box(), [number])]
 
 
 def door_end(rng: np.random.Generator, coat: Coat, layout: str) -> Panel:
@@ -129,12 +135,13 @@ def door_number(
 ) -> list[Line]:  # fmt: skip
     """Paint the number on the right leaf; return its lines, the number first."""
     width, height = canvas.texture.shape[1], canvas.texture.shape[0]
-    capital = shorter(rng) * scale
+    capital = draw_capital(rng) * scale
     bar, last = bars[3] * width, 0.935 * width
     half = 30 * scale
-    if layout == "horizontal" and rng.random() < 0.1:  # on the header above the door, in small letters
-        block = letters.set_number(rng, coat.number, "horizontal", coat.style, 70 * scale, None, 0.3)
-        block = letters.block_of(block.sprites, block.lines)
+    if (
+        layout == "horizontal" and rng.random() < 0.1
+    ):  # on the header above the door, in small letters
+        block = set_number(rng, coat.number, "horizontal", coat.style, 70 * scale, None, 0.3)
         x = rng.uniform(0.1, 0.9 - block.width / width) * width
         return write_number(rng, canvas, block, x, 20 * scale, coat, scale)[:1]
     y = height * rng.uniform(0.07, 0.2)
@@ -142,7 +149,7 @@ def door_number(
         state = rng.integers(2**31)
         for _ in range(8):
             again = np.random.default_rng(state)
-            block = letters.set_number(again, coat.number, layout, coat.style, capital)
+            block = set_number(again, coat.number, layout, coat.style, capital)
             if block.width < last - bar - 2 * half:
                 return write_number(rng, canvas, block, bar + half, y, coat, scale)
             capital *= 0.85
@@ -156,7 +163,7 @@ def door_number(
         gap = again.uniform(0.5, 1.0) if digit else 0.3
         x = max(bars[2] * width + half, bar - half - owner - capital * gap)
         boxed_at = last - capital * 0.85 - x
-        block = letters.set_number(
+        block = set_number(
             again, coat.number, "horizontal", coat.style, capital,
             (bar + half - x, boxed_at if digit else 0.0), 0.75,
         )  # fmt: skip
@@ -232,11 +239,11 @@ def wall_number(
 ) -> list[Line]:
     """Paint the number at the upper right of a corrugated wall; return its lines, itself first."""
     height, width = canvas.texture.shape[:2]
-    capital = shorter(rng) * scale
+    capital = draw_capital(rng) * scale
     state = rng.integers(2**31)
     for _ in range(12):
         again = np.random.default_rng(state)
-        block = letters.set_number(again, coat.number, layout, coat.style, capital, None, 0.6)
+        block = set_number(again, coat.number, layout, coat.style, capital, None, 0.6)
         right = again.uniform(110, 900 if layout != "vertical" else 750) * scale
         top = rail + again.uniform(60, 500) * scale
         x = width - right - block.width
@@ -295,7 +302,7 @@ def roof(rng: np.random.Generator, coat: Coat, numbered: bool) -> Panel:
     if numbered and coat.number:
         capital = rng.uniform(90, 160) * scale
         layout = "horizontal" if rng.random() < 0.9 else "two-line"
-        block = letters.set_number(rng, coat.number, layout, coat.style, capital, None, 0.3)
+        block = set_number(rng, coat.number, layout, coat.style, capital, None, 0.3)
         x = rng.uniform(0.08, max(0.1, 0.92 - block.width / width)) * width
         y = height - block.height - rng.uniform(20, 500) * scale
         lines = write_number(rng, canvas, block, x, y, coat, scale)

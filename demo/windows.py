@@ -6,21 +6,18 @@ of a column turned so that it lies flat, its top at the left. These are the wind
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import cv2
-import letters
 import numpy as np
-import scenes
+import yards
+from boxes import Seen, in_frame, lengths
 from camera import Window, develop
 from letters import Letter, Line
-from panels import Canvas, contrasting, random_coat, ribs
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from container_ocr import check_digit
+from markings import LAYOUTS, draw_number
+from panels import random_coat
+from scenes import Scene
 
 COLUMNS, ROWS = 192, 128  # pixels of the model's input
 FINEST = 2  # a window is rendered with at most so many pixels for each of these
@@ -29,14 +26,6 @@ SHARES = {MID: (0.28, 0.6), NEAR: (0.6, 0.97)}  # of the window's width that the
 FLAT = (1.3, 2.6)  # width to height of a window round a row or a stack
 TURNED = (2.2, 3.6)  # the same round a column, after it is turned
 SMALLEST = 6.5  # letters of other texts must be so high to be read, in pixels of the input
-LAYOUTS = ("horizontal", "two-line", "three-line", "vertical")
-OWNERS = """
-    APHU APLU APZU BEAU BMOU CAAU CAIU CAXU CBHU CCLU CMAU CRSU CSLU CSNU CSQU CXDU DFSU DRYU ECMU
-    EGHU EGSU EISU EITU EMCU FBLU FCIU FFAU FSCU GATU GCXU GESU GLDU HAMU HASU HDMU HJCU HLBU HLXU
-    HMMU IPXU JXLU KKFU KKTU KOCU MAEU MAGU MEDU MNBU MOAU MRKU MRSU MSCU MSDU MSKU MSMU NYKU OOCU
-    OOLU PCIU PONU QNNU RFCU SEGU SEKU SKHU SUDU TCKU TCLU TCNU TEMU TGBU TGHU TIIU TLLU TRHU TRIU
-    TRLU TTNU TXGU UACU UETU WHLU WHSU XINU YMLU YMMU ZCSU ZIMU
-""".split()
 LONGEST = 64  # characters that are written of a window
 READABLE = (3.6, 6.5)  # below the first nothing of a number can be read, above the second all
 
@@ -55,7 +44,7 @@ class Sample:
         return "\n".join(line.text for line in self.lines)
 
 
-def in_window(seen: scenes.Seen, window: Window) -> tuple[Line, float]:
+def in_window(seen: Seen, window: Window) -> tuple[Line, float]:
     """Return a line in shares of the window, and how large its letters are in the model's input."""
     size = np.array((COLUMNS, ROWS))
     places = window.shares(seen.centres)
@@ -66,8 +55,8 @@ def in_window(seen: scenes.Seen, window: Window) -> tuple[Line, float]:
         Letter(c.character, *map(float, (*place, *arm)))
         for c, place, arm in zip(seen.line.letters, places, reach, strict=True)
     )
-    heights = scenes.lengths(downs * size)
-    widths = scenes.lengths(rights * size)
+    heights = lengths(downs * size)
+    widths = lengths(rights * size)
     across = float(np.median(np.minimum(heights, 1.8 * widths)))
     return replace(seen.line, letters=placed), across
 
@@ -83,14 +72,14 @@ def is_inside(line: Line) -> bool:
     )
 
 
-def is_column(seen: scenes.Seen) -> bool:
+def is_column(seen: Seen) -> bool:
     """Return whether the serial number runs down the photo."""
     way = seen.centres[9] - seen.centres[4]
     return abs(way[1]) > abs(way[0])
 
 
 def window_round(
-    rng: np.random.Generator, seen: scenes.Seen, share: float, upright: bool = False
+    rng: np.random.Generator, seen: Seen, share: float, upright: bool = False
 ) -> Window:
     """Return a window of which the number takes this share; a column is turned unless upright."""
     way = seen.centres[9] - seen.centres[4]
@@ -126,14 +115,14 @@ def window_round(
     )
 
 
-def whole(scene: scenes.Scene) -> Window:
+def whole(scene: Scene) -> Window:
     """Return the window that is the whole photo."""
     width, height = scene.camera.size
     return Window(width / 2, height / 2, width, height)
 
 
 def choose_window(
-    rng: np.random.Generator, scene: scenes.Scene, numbers: Sequence[scenes.Seen], kind: str
+    rng: np.random.Generator, scene: Scene, numbers: Sequence[Seen], kind: str
 ) -> Window:
     """Return a window of this kind round one of the numbers."""
     if kind == FAR or not numbers:
@@ -145,7 +134,7 @@ def choose_window(
 
 
 def look_through(
-    rng: np.random.Generator, scene: scenes.Scene, window: Window, lines: Sequence[scenes.Seen],
+    rng: np.random.Generator, scene: Scene, window: Window, lines: Sequence[Seen],
     number_alone: bool = False, tight: bool = False,
 ) -> Sample:  # fmt: skip
     """Return what the model sees through the window and what it is to write."""
@@ -157,6 +146,8 @@ def look_through(
         size, number, seen = max(numbers, key=lambda known: known[0])
         size = min(size, 1.3 * seen.pitch)
         clear = float(np.clip((size - READABLE[0]) / (READABLE[1] - READABLE[0]), 0, 1))
+        if clear == 0:  # reading looks there with a number in mind that it has made up
+            number = replace(number, text=draw_number(rng))
         written = [number]
     if not number_alone and clear > 0.5:
         others = [
@@ -179,9 +170,7 @@ def look_through(
     return Sample(fit(image), tuple(written), clear)
 
 
-def letterbox(
-    rng: np.random.Generator, image: np.ndarray, lines: Sequence[Line]
-) -> np.ndarray:
+def letterbox(rng: np.random.Generator, image: np.ndarray, lines: Sequence[Line]) -> np.ndarray:
     """Return the image with black borders, as far as no line reaches into them."""
     top, left = rng.uniform(0, 0.15), rng.uniform(0, 0.2)
     places = [(c.x, c.y) for line in lines for c in line.letters]
@@ -218,27 +207,14 @@ def continue_edges(rng: np.random.Generator, image: np.ndarray, number: Line) ->
     return cv2.copyMakeBorder(part, y0, rows - y1, x0, columns - x1, cv2.BORDER_REPLICATE)
 
 
-def draw_number(rng: np.random.Generator) -> str:
-    """Return a valid number as painted, the owner mostly a real one."""
-    if rng.random() < 0.7:
-        owner = str(rng.choice(OWNERS))
-    else:
-        owner = "".join(rng.choice(list("ABCDEFGHIJKLMNOPQRSTUVWXYZ"), 3))
-        owner += "U" if rng.random() < 0.94 else str(rng.choice(("J", "Z")))
-    serial = f"{rng.integers(1_000_000):06d}"
-    return f"{owner} {serial} {check_digit(owner + serial)}"
-
-
 def draw_samples(rng: np.random.Generator, count: int, number_alone: bool) -> list[Sample]:
     """Return so many windows of one yard."""
     number = draw_number(rng) if rng.random() < 0.96 else ""
     layout = str(rng.choice(LAYOUTS, p=(0.4, 0.14, 0.04, 0.42)))
     share = float(np.exp(rng.uniform(np.log(0.07), np.log(0.85))))
-    scene = scenes.new_scene(rng, random_coat(rng, number), layout, share)
+    scene = yards.new_scene(rng, random_coat(rng, number), layout, share)
     lines = scene.seen_lines()
-    numbers = [
-        seen for seen in lines if seen.line.is_number and scenes.in_frame(seen, scene.camera.size)
-    ]
+    numbers = [seen for seen in lines if seen.line.is_number and in_frame(seen, scene.camera.size)]
     readable = [seen for seen in numbers if seen.pitch > 4] or numbers
     samples = []
     for _ in range(count):
@@ -247,53 +223,3 @@ def draw_samples(rng: np.random.Generator, count: int, number_alone: bool) -> li
         tight = kind == NEAR and rng.random() < 0.12
         samples.append(look_through(rng, scene, window, lines, number_alone, tight))
     return samples
-
-
-def draw_sheet(rng: np.random.Generator) -> Sample:
-    """Return a sheet full of random letters in several faces, some upside down the side."""
-    coat = random_coat(rng, "")
-    scale = 2
-    width, height = COLUMNS * scale, ROWS * scale
-    across = ribs(rng, width, 0.2)[0] if rng.random() < 0.6 else np.ones(width)
-    canvas = Canvas(width, height, coat.paint, across, np.ones(height))
-    turned = rng.random() < 0.4
-    lines, y = [], rng.uniform(2, 12)
-    while y < height - 20:
-        capital = rng.uniform(7, 26) * scale
-        style = letters.draw_style(rng)
-        length = int(rng.integers(6, 26))
-        pool = ("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789", "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
-        text = "".join(rng.choice(list(pool[rng.integers(3)]), length))
-        ink = coat.ink if rng.random() < 0.7 else contrasting(rng, coat.paint)
-        x = rng.uniform(2, 40)
-        if turned:
-            row = set_lying(text, style, capital, height)
-        else:
-            row = letters.set_lines([text], style, capital)
-        canvas.write(rng, row, x, y, ink, rng.uniform(0.6, 1))
-        for line in row.moved(round(x), round(y)):
-            lines.append(replace(line, letters=tuple(c for c in line.letters if c.x < width)))
-        y += row.height * rng.uniform(1.15, 1.6)
-    canvas.age(rng, coat.age)
-    image = develop(rng, canvas.texture, scale)
-    lines = [
-        replace(line, letters=tuple(
-            Letter(c.character, c.x / width, c.y / height, c.width / width, c.height / height)
-            for c in line.letters))
-        for line in lines
-    ]  # fmt: skip
-    return Sample(fit(image), tuple(lines), 1.0)
-
-
-def set_lying(text: str, style: letters.Style, capital: float, height: int) -> letters.Block:
-    """Return a row of letters that lie on their side: a column that was turned."""
-    marks, placed, _ = letters.set_column(text, style, capital, capital, 0, 1.3, 0.7)
-    wide = 2 * capital
-    sprites = [
-        (np.rot90(ink), top, round(wide - left - ink.shape[1])) for ink, left, top in marks
-    ]
-    turned = tuple(Letter(c.character, c.y, wide - c.x, c.height, c.width) for c in placed)
-    shift = min(top for _, _, top in sprites)
-    sprites = [(ink, left, top - shift) for ink, left, top in sprites]
-    turned = tuple(replace(c, y=c.y - shift) for c in turned)
-    return letters.block_of(sprites, [Line(text, turned)])
