@@ -86,7 +86,7 @@ class Style:
 
     face: int
     stretch: float = 1.0  # of the face's width
-    tracking: float = 0.12  # room between letters, in capitals
+    tracking: float = 0.24  # room between letters, in capitals
     pitch: float = 0.0  # of letters that stand in cells, in capitals; 0: each has its own width
     weight: int = 0  # pixels of CAPITAL that strokes are thicker, or thinner
 
@@ -95,9 +95,9 @@ def draw_style(rng: np.random.Generator) -> Style:
     """Return a style as a number may have on a container."""
     face = int(rng.integers(len(FACES)))
     stretch = rng.uniform(FACES[face][3], 1.05)
-    tracking = rng.uniform(0.08, 0.4)
+    tracking = rng.uniform(0.18, 0.52)
     widest = stretch * max(glyph(face, c)[0].shape[1] for c in "MW0") / CAPITAL
-    pitch = widest * 0.85 + tracking if rng.random() < 0.45 else 0.0
+    pitch = widest * 0.9 + tracking * 0.9 if rng.random() < 0.45 else 0.0
     weight = int(rng.choice((0, 0, 0, 2, 4, -2)))
     return Style(face, round(stretch, 2), tracking, pitch, weight)
 
@@ -124,7 +124,9 @@ def glyph(face: int, character: str) -> tuple[np.ndarray, float]:
     left, top, right, bottom = loaded.getbbox(character, anchor="ls")
     image = Image.new("L", (max(1, right - left), max(1, bottom - top)))
     ImageDraw.Draw(image).text((-left, -top), character, 255, loaded, anchor="ls")
-    return np.asarray(image), -float(top)
+    mask = np.asarray(image)
+    columns = np.flatnonzero(mask.max(0) > 20)  # the box has the room beside the letter too
+    return mask[:, columns[0] : columns[-1] + 1], -float(top)
 
 
 @lru_cache(maxsize=32768)
