@@ -203,7 +203,9 @@ def write_logo(
 ) -> list[Line]:  # fmt: skip
     """Paint the owner's name into the box (x, y, width, height), at most so high."""
     face = int(rng.integers(len(letters.FACES)))
-    style = Style(face, rng.uniform(0.8, 1.3), rng.uniform(0.08, 0.3), 0.0, int(rng.choice((0, 4, 8))))
+    style = Style(
+        face, rng.uniform(0.8, 1.3), rng.uniform(0.08, 0.3), 0.0, int(rng.choice((0, 4, 8)))
+    )
     unit = letters.set_lines([coat.logo], style, 40)
     capital = min(most, 40 * box[2] / unit.width, box[3]) * rng.uniform(0.5, 1)
     if capital < 5:

@@ -8,6 +8,8 @@ import subprocess
 import sys
 
 import boxes
+import growth
+import lessons
 import letters
 import markings
 import numpy as np
@@ -195,7 +197,7 @@ def test_what_is_written_of_a_window_begins_with_the_number():
     kinds = set()
     for seed in range(6):
         for sample in windows.draw_samples(np.random.default_rng([2, seed]), 3, False):
-            places = train.places_of_text(sample.lines)
+            places = lessons.places_of_text(sample.lines)
             assert len(places) == len(sample.text)
             known = [c for c, (x, _) in zip(sample.text, places, strict=True) if x == x]
             assert "".join(known) == "".join(sample.text.split())
@@ -210,8 +212,8 @@ def test_what_is_written_of_a_window_begins_with_the_number():
 
 
 def test_the_same_step_gives_the_same_batch():
-    for prompt in (None, train.CODE, PROMPT):
-        a, b = (train.draw_batch(3, 2, prompt) for _ in range(2))
+    for prompt in (None, lessons.CODE, PROMPT):
+        a, b = (lessons.draw_batch(3, 2, prompt) for _ in range(2))
         assert [sample.text for sample in a] == [sample.text for sample in b]
         assert all(np.array_equal(x.image, y.image) for x, y in zip(a, b, strict=True))
 
@@ -221,19 +223,19 @@ def test_the_same_step_gives_the_same_batch():
 
 def test_a_sheet_names_a_letter_in_many_cells():
     sample = sheets.draw_sheet(np.random.default_rng(4))
-    cells = train.letters_in_cells(sample)
-    assert cells.shape == (train.ROWS, train.COLUMNS)
+    cells = lessons.letters_in_cells(sample)
+    assert cells.shape == (lessons.ROWS, lessons.COLUMNS)
     assert (cells > 0).mean() > 0.1
     unreadable = dataclasses.replace(sample, clear=0.0)
-    assert set(train.letters_in_cells(unreadable).ravel()) == {train.UNKNOWN}
+    assert set(lessons.letters_in_cells(unreadable).ravel()) == {lessons.UNKNOWN}
 
 
 def test_a_grown_model_computes_what_the_smaller_did(monkeypatch):
-    deeper = train.VISION | {"depths": [d + 1 for d in train.VISION["depths"]]}
-    monkeypatch.setattr(train, "VISION", deeper)
-    grown, _ = train.grown_model(str(MODEL))
+    deeper = growth.VISION | {"depths": [d + 1 for d in growth.VISION["depths"]]}
+    monkeypatch.setattr(growth, "VISION", deeper)
+    grown, _ = growth.grown_model(str(MODEL))
     small, _ = load_model(MODEL, device="cpu", dtype="fp32")
-    pixels = torch.randn(1, 3, train.HEIGHT, train.WIDTH)
+    pixels = torch.randn(1, 3, lessons.HEIGHT, lessons.WIDTH)
     with torch.inference_mode():
         a, b = (m.model.vision_tower(pixels).last_hidden_state for m in (grown, small))
     assert torch.allclose(a, b, atol=1e-4)
