@@ -22,7 +22,7 @@ def draw_sheet(rng: np.random.Generator) -> Sample:
     width, height = COLUMNS * SCALE, ROWS * SCALE
     across = ribs(rng, width, 0.2)[0] if rng.random() < 0.6 else np.ones(width)
     canvas = Canvas(width, height, coat.paint, across, np.ones(height))
-    turned = rng.random() < 0.4
+    turned = rng.random() < 0.6
     lines, y = [], rng.uniform(2, 12)
     while y < height - 20:
         capital = rng.uniform(7, 26) * SCALE

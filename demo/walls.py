@@ -210,7 +210,7 @@ def corrugated(
     light, depth = ribs(rng, width, scale)
     if rng.random() < 0.08:  # a smooth wall
         light, depth = np.ones(width), np.zeros(width, np.float32)
-    lean = depth * np.float32(rng.normal(0, 16) * scale) if rng.random() < 0.7 else None
+    lean = depth * np.float32(rng.normal(0, 9) * scale) if rng.random() < 0.7 else None
     across = light * spread(rng, width, 0.9, 1.05)
     canvas = Canvas(width, height, coat.paint, across, down, lean)
     rail = rng.uniform(60, 130) * scale

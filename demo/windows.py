@@ -210,7 +210,7 @@ def continue_edges(rng: np.random.Generator, image: np.ndarray, number: Line) ->
 def draw_samples(rng: np.random.Generator, count: int, number_alone: bool) -> list[Sample]:
     """Return so many windows of one yard."""
     number = draw_number(rng) if rng.random() < 0.96 else ""
-    layout = str(rng.choice(LAYOUTS, p=(0.4, 0.14, 0.04, 0.42)))
+    layout = str(rng.choice(LAYOUTS, p=(0.36, 0.12, 0.04, 0.48)))
     share = float(np.exp(rng.uniform(np.log(0.07), np.log(0.85))))
     scene = yards.new_scene(rng, random_coat(rng, number), layout, share)
     lines = scene.seen_lines()
