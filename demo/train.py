@@ -4,7 +4,7 @@
 
 Writes the model (native class, processor, fp16 safetensors) to --output; checkpoint and
 train_log.jsonl to --work, from which `--resume` goes on. The renders are made on the fly: none is
-seen twice. What is saved is the mean of the weights over the last thousand steps or so.
+seen twice. What is saved is the mean of the weights over the last five hundred steps or so.
 
 The model answers two prompts. Asked with <OCR> it writes all that can be read, the container's
 number first, one line of the photo a line; asked with <CAPTION> the number alone. lessons.py says
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     import torch
 
 HELD_OUT_PHOTOS = 64
-SMOOTHING = 0.999  # of the weights that are saved, a step
+SMOOTHING = 0.998  # of the weights that are saved, a step
 
 
 def exact_match(folder: Path, device: str, photos: list[Sample]) -> float:

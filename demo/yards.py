@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
+import ends
 import numpy as np
 import walls
 from boxes import FACES, Box, Face, contains, in_frame, largest_number, lines_of
@@ -98,6 +99,8 @@ def paint_face(rng: np.random.Generator, coat: Coat, name: str, layout: str, on:
         return walls.side(rng, coat, layout)
     if on == "door":
         return walls.door_end(rng, coat, layout)
+    if layout != "vertical" and rng.random() < 0.35:
+        return (ends.tank_end if rng.random() < 0.5 else ends.machine_end)(rng, coat, layout)
     return walls.front_end(rng, coat, layout)
 
 
