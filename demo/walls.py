@@ -95,7 +95,7 @@ def door_end(rng: np.random.Generator, coat: Coat, layout: str) -> Panel:
     left_box = (0.08 * width, 0.1 * height, 0.35 * width, 0.35 * height)
     if rng.random() < 0.6:
         lines += write_logo(rng, canvas, coat, left_box, 400 * scale, number)
-    if rng.random() < 0.85:
+    if rng.random() < 0.92:
         start = max([line_bottom(number), top + 250 * scale]) + rng.uniform(80, 500) * scale
         x2 = (bars[3] + 0.02) * width
         x = x2 - rng.uniform(250, 380) * scale

@@ -210,7 +210,7 @@ def continue_edges(rng: np.random.Generator, image: np.ndarray, number: Line) ->
 def draw_samples(rng: np.random.Generator, count: int, number_alone: bool) -> list[Sample]:
     """Return so many windows of one yard."""
     number = draw_number(rng) if rng.random() < 0.96 else ""
-    layout = str(rng.choice(LAYOUTS, p=(0.36, 0.12, 0.04, 0.48)))
+    layout = str(rng.choice(LAYOUTS, p=(0.42, 0.13, 0.04, 0.41)))
     share = float(np.exp(rng.uniform(np.log(0.07), np.log(0.85))))
     scene = yards.new_scene(rng, random_coat(rng, number), layout, share)
     lines = scene.seen_lines()
@@ -218,7 +218,7 @@ def draw_samples(rng: np.random.Generator, count: int, number_alone: bool) -> li
     readable = [seen for seen in numbers if seen.pitch > 4] or numbers
     samples = []
     for _ in range(count):
-        kind = str(rng.choice((FAR, MID, NEAR), p=(0.2, 0.2, 0.6)))
+        kind = str(rng.choice((FAR, MID, NEAR), p=(0.27, 0.22, 0.51)))
         window = choose_window(rng, scene, readable, kind)
         tight = kind == NEAR and rng.random() < 0.12
         samples.append(look_through(rng, scene, window, lines, number_alone, tight))

@@ -123,11 +123,11 @@ def choose_face(rng: np.random.Generator, layout: str) -> tuple[str, str]:
     """Return on which face a number of this layout stands, and whether that end is a door."""
     kind = rng.random()
     if layout == "horizontal":
-        if kind < 0.6:
-            return "near", "door"
         if kind < 0.68:
+            return "near", "door"
+        if kind < 0.75:
             return "roof", ""
-        return ("near", "front") if kind < 0.76 else (str(rng.choice(("left", "right"))), "")
+        return ("near", "front") if kind < 0.83 else (str(rng.choice(("left", "right"))), "")
     if layout != "vertical" and kind < 0.12:
         return "near", "door"
     return ("near", "front") if kind < 0.45 else (str(rng.choice(("left", "right"))), "")
