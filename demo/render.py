@@ -49,7 +49,7 @@ from prepare_dataset import PARTS
 
 LAYOUTS = ("horizontal", "two-line", "vertical")
 SIDES = {"near": "BACK", "far": "FRONT", "left": "LEFT", "right": "RIGHT", "roof": "BACK"}
-LONGEST_SIDE = 1280  # of a photo, in pixels
+LONGEST_SIDE = 1024  # of a photo, in pixels
 SHARE = (0.22, 0.6)  # of a photo's width that the number takes at distance 1
 
 

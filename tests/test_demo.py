@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import boxes
+import ends
 import growth
 import lessons
 import letters
@@ -19,6 +20,7 @@ import render
 import sheets
 import torch
 import train
+import walls
 import windows
 import yards
 from camera import Window, aim
@@ -132,6 +134,29 @@ def test_all_ink_of_a_number_lies_in_the_boxes_of_its_letters(layout, face):
         assert min(int(edge.max()) for edge in edges) > 20, letter
         mask[y0:y1, x0:x1] = 0
     assert mask.max() == 0
+
+
+ROWS = markings.LAYOUTS[:3]
+PAINTERS = [
+    *((walls.door_end, layout) for layout in ROWS),
+    *((ends.tank_end, layout) for layout in ROWS),
+    *((ends.machine_end, layout) for layout in ROWS),
+    *((walls.front_end, layout) for layout in markings.LAYOUTS),
+    *((walls.side, layout) for layout in markings.LAYOUTS),
+]
+
+
+@pytest.mark.parametrize(("paint", "layout"), PAINTERS)
+def test_every_wall_carries_its_number_whole_and_nothing_is_painted_over_it(paint, layout):
+    for seed in range(4):
+        rng = np.random.default_rng([9, seed])
+        panel = paint(rng, panels.random_coat(rng, "CSQU 305438 3"), layout)
+        height, width = panel.texture.shape[:2]
+        left, top, right, bottom = panel.number.box()
+        assert 0 <= left < right <= width
+        assert 0 <= top < bottom <= height
+        for line in panel.lines:
+            assert line is panel.number or not panels.is_taken(line.box(), [panel.number]), line
 
 
 @pytest.mark.parametrize("layout", markings.LAYOUTS)
