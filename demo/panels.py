@@ -32,6 +32,11 @@ NOTES = (
     "CAUTION", "HIGH CUBE", "9'6\" HIGH", "SUPER HEAVY", "KEEP DRY", "NO HOOKS", "2.9M", "9'6\"",
     "CSC SAFETY APPROVAL", "TIMBER TREATED", "CAUTION 9'6\" HIGH CONTAINER", "IC 70", "ACEP",
 )  # fmt: skip
+ADDRESSES = (
+    "Orca Leasing Ltd.|Port Louis|Mauritius", "Blueport SRL.|Bridgetown", "www.seaway.example",
+    "Kapitan Logistics", "NORDWAY Transport", "Owner: Vela Marine|Hamilton, Bermuda",
+    "Type: AS/NT-20 A88-3|MANUFACTURED 04/2016", "call +00 555 0142", "Pacifica Trucking Co.",
+)  # fmt: skip
 WIDTH, HEIGHTS, LENGTHS = 2438, (2591, 2591, 2896, 2896), (6058, 6058, 12192, 12192)
 END_SCALE, SIDE_SCALE = 0.28, 0.25
 
@@ -181,9 +186,12 @@ def stick(
         colour = tuple(float(c) for c in rng.integers(0, 255, 3))
         cv2.circle(canvas.texture, (int(x), int(y)), int(size * 0.4), colour, -1, cv2.LINE_AA)
         return []
-    note = str(rng.choice(NOTES)).split()
-    capital = rng.uniform(35, 80) * scale
+    note, capital = str(rng.choice(NOTES)).split(), rng.uniform(35, 80) * scale
+    if rng.random() < 0.3:
+        note, capital = str(rng.choice(ADDRESSES)).split("|"), rng.uniform(30, 110) * scale
     block = letters.set_lines(note, Style(int(rng.integers(len(letters.FACES)))), capital, 1.4)
+    if is_taken((x, y, x + block.width, y + block.height), taken):
+        return []
     ink = np.full(3, 0.07)
     if kind < 0.8:
         paper = yellow if rng.random() < 0.6 else np.full(3, 0.9)

@@ -10,13 +10,17 @@ import numpy as np
 import walls
 from boxes import FACES, Box, Face, contains, in_frame, largest_number, lines_of
 from camera import Camera, aim
-from panels import WIDTH, Coat, Panel, random_coat
+from canvas import Canvas, contrasting
+from letters import FACES as FACES_OF_TYPE
+from letters import Style, set_lines
+from panels import ADDRESSES, END_SCALE, WIDTH, Coat, Panel, random_coat
 from scenes import Scene
 
 PHOTO_SIZES = (
     (1920, 1080), (1920, 1080), (1280, 720), (960, 540), (640, 480), (1024, 768), (1600, 1200),
     (1440, 1920), (1080, 1920), (768, 1024), (2560, 1440), (900, 900), (720, 1280),
 )  # fmt: skip
+KINDS = ("near", "side", "roof", "plain", "bumper")
 PALETTE = 40  # panels of each kind that stand for neighbours
 NEIGHBOURS = 2**32 + 7  # their seed
 
@@ -24,7 +28,7 @@ NEIGHBOURS = 2**32 + 7  # their seed
 @lru_cache(maxsize=256)
 def neighbour_panel(kind: str, index: int) -> Panel:
     """Return a face of some other container, in half the resolution."""
-    rng = np.random.default_rng([NEIGHBOURS, ["near", "side", "roof", "plain"].index(kind), index])
+    rng = np.random.default_rng([NEIGHBOURS, KINDS.index(kind), index])
     number = f"{''.join(rng.choice(list('ABCDEFGHKLMNPRST'), 3))}U {rng.integers(10**6):06d} 0"
     coat = random_coat(rng, number)
     layout = str(rng.choice(("horizontal", "two-line", "vertical")))
@@ -33,12 +37,32 @@ def neighbour_panel(kind: str, index: int) -> Panel:
             walls.front_end(rng, coat, layout))  # fmt: skip
     elif kind == "roof":
         panel = walls.roof(rng, coat, numbered=False)
+    elif kind == "bumper":
+        return bumper(rng)
     elif kind == "side":
         panel = walls.side(rng, replace(coat, length=6058), layout)
     else:
         texture = np.full((8, 8, 3), 255 * rng.random(3) * rng.uniform(0.2, 1), np.uint8)
         return Panel(texture, 0.01)
     return Panel(panel.levels[1], panel.scale / 2)
+
+
+def bumper(rng: np.random.Generator) -> Panel:
+    """Return the rear of a chassis: dark or striped, mostly with a name on it."""
+    height = round(240 * END_SCALE)
+    paint = rng.random(3) * 0.6
+    width = round(WIDTH * END_SCALE)
+    canvas = Canvas(width, height, paint, np.ones(width), np.ones(height))
+    if rng.random() < 0.4:
+        walls.stripes(canvas, 0, 0, width, height)
+    else:
+        style = Style(int(rng.integers(len(FACES_OF_TYPE))), tracking=0.3)
+        name = str(rng.choice(ADDRESSES)).split("|")[0]
+        block = set_lines([name], style, rng.uniform(0.3, 0.6) * height)
+        canvas.write(
+            rng, block, rng.uniform(0.02, 0.3) * width, 0.2 * height, contrasting(rng, paint)
+        )
+    return Panel(canvas.texture, END_SCALE)
 
 
 def boxes_behind(rng: np.random.Generator, main: Box, height: float) -> list[Box]:
@@ -65,10 +89,10 @@ def boxes_behind(rng: np.random.Generator, main: Box, height: float) -> list[Box
         if corner[1] < 0:
             continue
         index = int(rng.integers(PALETTE))
-        ends, sides = neighbour_panel("near", index), neighbour_panel("side", index)
+        end, side = neighbour_panel("near", index), neighbour_panel("side", index)
         box = Box(corner, np.array((WIDTH, height, rng.choice((6058, 12192)))))
-        box.panels = {"near": ends, "far": ends, "left": sides, "right": sides,
-                      "roof": neighbour_panel("roof", index)}  # fmt: skip
+        roof = neighbour_panel("roof", index)
+        box.panels = {"near": end, "far": end, "left": side, "right": side, "roof": roof}
         boxes.append(box)
     return boxes
 
@@ -88,6 +112,8 @@ def vehicle(rng: np.random.Generator, main: Box) -> list[Box]:
         box = Box(main.corner * (1, 0, 1) + np.array(corner, float), np.array(sides, float))
         box.panels = dict.fromkeys(FACES, panel)
         boxes.append(box)
+    rear = neighbour_panel("bumper", int(rng.integers(PALETTE)))
+    boxes[0].panels |= {"near": rear, "far": rear}
     return boxes
 
 
