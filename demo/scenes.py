@@ -30,11 +30,14 @@ class Scene:
     target: str  # the face that the camera is turned to: near, left
 
     def seen_lines(self) -> list[Seen]:
-        """Return all lines on the main container that face the camera, those before it."""
-        result = []
+        """Return all lines on the main container that face the camera and that no box hides."""
+        place, result = self.camera.place, []
         for face in self.main.faces():
-            if face.faces(self.camera.place):
-                result += lines_of(face, self.camera)
+            if face.faces(place):
+                for seen in lines_of(face, self.camera):
+                    points = face.at(*np.array([(c.x, c.y) for c in seen.line.letters]).T)
+                    if not any(box.hides(place, points) for box in self.others):
+                        result.append(seen)
         return result
 
     def render(self, window: Window, columns: int, rows: int) -> np.ndarray:

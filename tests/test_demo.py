@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import boxes
+import doors
 import ends
 import growth
 import lessons
@@ -138,7 +139,7 @@ def test_all_ink_of_a_number_lies_in_the_boxes_of_its_letters(layout, face):
 
 ROWS = markings.LAYOUTS[:3]
 PAINTERS = [
-    *((walls.door_end, layout) for layout in ROWS),
+    *((doors.door_end, layout) for layout in ROWS),
     *((ends.tank_end, layout) for layout in ROWS),
     *((ends.machine_end, layout) for layout in ROWS),
     *((walls.front_end, layout) for layout in markings.LAYOUTS),
