@@ -85,9 +85,9 @@ def build_parser() -> argparse.ArgumentParser:
     add("--lora_alpha", type=positive, default=32, help="the adapter counts alpha / rank times")
     add("--lora_dropout", type=fraction, default=0.05, help="share of its inputs left out")
     add("--gradient_accumulation", type=positive, default=1, help="batches per step")
-    varied = f"vary light and colour of the training photos: --views {VIEWS}"
+    varied = f"vary the training photos: --views {VIEWS}"
     add("--augment", action="store_true", help=varied)
-    turns = "each photo in so many lights, one an epoch in turn (default: 1, as it is)"
+    turns = "so many views of each photo, one an epoch in turn (default: 1, as it is)"
     add("--views", type=positive, metavar="N", help=turns)
     kept = "keep what frozen layers make of a photo (default: yes)"
     add("--cache", action=argparse.BooleanOptionalAction, default=True, help=kept)

@@ -14,8 +14,11 @@ from containers.review import REVIEW_BELOW, judge, merge
 if TYPE_CHECKING:
     from PIL import Image
 
-LOOKS = 4  # at most, at each photo
-MARGINS = (1.3, 1.2)  # of the second look, and of further ones: how much larger than the place
+LOOKS = 6  # at most, at each photo
+NEARER = 4  # so many looks, each nearer than the one before; where they see nothing,
+LOST = 0.01  # which is less confidence than this, the next one begins again from the first,
+WIDER = 2.2  # so many times as large as the place that it saw
+MARGINS = (1.4, 1.25)  # of the second look, and of further ones: how much larger than the place
 
 
 @dataclass
@@ -27,7 +30,7 @@ class Search:
     review_below: float = REVIEW_BELOW
     readings: list[Reading] = field(default_factory=list)  # considered, one for each look
     windows: list[Window] = field(default_factory=list)
-    boxes: list[tuple[tuple[int, int], ...]] = field(default_factory=list)
+    places: list[Window] = field(default_factory=list)  # round the number
 
     def take_in(
         self, reading: Reading, letters: Sequence[Point], size: tuple[int, int]
@@ -38,12 +41,14 @@ class Search:
         it is sure, or has looked often enough.
         """
         self.windows = self.windows or [first_window(size)]
-        place = place_of(self.windows[-1], letters)
         self.readings.append(reading)
-        self.boxes.append(tuple((round(x), round(y)) for x, y in place.corners))
-        if len(self.readings) >= self.looks or self.best.is_settled:
+        self.places.append(place_of(self.windows[-1], letters))
+        done, best = len(self.readings), self.best
+        if done >= self.looks or best.is_settled or (done == NEARER and best.confidence >= LOST):
             return None
-        window = next_window(place, size, MARGINS[min(len(self.readings), len(MARGINS)) - 1])
+        margin = MARGINS[min(done, len(MARGINS)) - 1]
+        nearer = None if done == NEARER else next_window(self.places[-1], size, margin)
+        window = nearer or next_window(self.places[0], size, WIDER)
         if window:
             self.windows.append(window)
         return window
@@ -52,7 +57,8 @@ class Search:
     def best(self) -> Reading:
         """Return what all looks together have read."""
         lead, reading = merge(self.readings)
-        box = self.boxes[lead] if reading.number else ()
+        corners = self.places[lead].corners if reading.number else ()
+        box = tuple((round(x), round(y)) for x, y in corners)
         return replace(judge(reading, self.review_below), box=box)
 
     @property

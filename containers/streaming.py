@@ -53,8 +53,11 @@ def begin_worker() -> None:
     threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
 
-def worker_count(photos: int, device: str) -> int:
-    """Return how many processes shall open so many photos: a model on the CPU needs the cores."""
+def worker_count(photos: int, device: str | None = None) -> int:
+    """Return how many processes shall open so many photos: a model on the CPU needs the cores.
+
+    `device` is where a model runs meanwhile; none: nowhere.
+    """
     if photos <= FEW_PHOTOS:
         return 0
     cores = usable_cores() // processes_here()

@@ -49,9 +49,12 @@ class Case:
 
     @property
     def is_found(self) -> bool:
-        """Tell whether the window round the place that was read would hold the number."""
-        if not self.reading.box:
-            return False
+        """Tell whether the number was read, or the next window would hold its box.
+
+        The box alone does not tell: many a container shows its number in two places.
+        """
+        if self.is_exact or not self.reading.box:
+            return self.is_exact
         _, (width, height) = open_photo(self.path)
         left, top, right, bottom = self.entry["box"]
         sides = []

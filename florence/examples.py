@@ -14,7 +14,8 @@ from containers.edited_json import read_json_file
 from containers.errors import ImageError, UserError
 from containers.labels import Example, label_problem, shorten
 from containers.photos import check_image, find_image
-from containers.places import see
+from containers.places import Window, see
+from containers.streaming import MOST_WORKERS, ahead, worker_count, workers
 from florence.inputs import PROMPT
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 READABLE_OPERATIONS = ["AutoContrast", "Equalize"] + [
     f"{name}Increasing" for name in ("Brightness", "Color", "Contrast", "Sharpness")
 ]
+SHIFT, TURN = 0.04, 3.0  # of a window's sides, and degrees, each way
 
 
 def read_examples(flag: str, name: str) -> list[Example]:
@@ -36,11 +38,13 @@ def read_examples(flag: str, name: str) -> list[Example]:
     if not isinstance(rows, list) or not rows:
         raise UserError(f"{path}: needs a list with at least one photo")
     examples, problems = [], []
-    for place, row in enumerate(rows, 1):
-        try:
-            examples.append(read_example(row, path.parent))
-        except UserError as error:
-            problems.append(f"{path}, entry {place}: {error}")
+    with workers(worker_count(len(rows))) as pool:
+        tasks = ((read_example, row, path.parent) for row in rows)
+        for place, result in enumerate(ahead(tasks, pool, 2 * MOST_WORKERS), 1):
+            try:
+                examples.append(result.result())
+            except UserError as error:
+                problems.append(f"{path}, entry {place}: {error}")
     for problem in problems[:-1]:
         say(f"error: {problem}")
     if problems:
@@ -79,11 +83,26 @@ def open_view(example: Example, size: tuple[int, int], view: int, seed: int) -> 
 
     Raises `UserError` with the photo's path.
     """
+    chance = f"{photo_digest(example.image_path)} {view} {seed}" if view else ""
+    window = shake(example.window, chance) if view and example.window else example.window
     try:
-        image, _ = see(example.image_path, example.window, size)
+        image, _ = see(example.image_path, window, size)
     except ImageError as error:
         raise UserError(f"{example.image_path}: {error}") from None
-    return augment(image, f"{photo_digest(example.image_path)} {view} {seed}") if view else image
+    return augment(image, chance) if view else image
+
+
+def shake(window: Window, chance: str) -> Window:
+    """Return a window a little aside, larger or smaller, and turned, drawn by the text `chance`."""
+    draw = random.Random(chance).uniform
+    zoom = draw(0.92, 1.1)
+    return Window(
+        window.x + draw(-SHIFT, SHIFT) * window.length,
+        window.y + draw(-SHIFT, SHIFT) * window.height,
+        window.length * zoom,
+        window.height * zoom,
+        window.angle + draw(-TURN, TURN),
+    )
 
 
 def augment(image: Image.Image, chance: str) -> Image.Image:

@@ -17,6 +17,7 @@ from containers.files import replacing, write_json
 from containers.labels import Example
 from containers.review import interpret
 from containers.scores import score
+from containers.streaming import worker_count
 from florence.adapter import SAVING, add_lora, base_model, save_adapter, train_mode
 from florence.checkpoint import load_checkpoint
 from florence.checkpoints import TRAIN_ARGS, Checkpoints, saving
@@ -56,8 +57,14 @@ class Trainer:
         weights = [weight for weight in self.model.parameters() if weight.requires_grad]
         optimizer = torch.optim.AdamW(weights, lr=args.lr)
         self.collate = Collator(self.processor, args.seed, self.features)
+        count = 0 if self.features else worker_count(len(train), self.accelerator.device.type)
         loader = torch.utils.data.DataLoader(
-            train, args.batch_size, shuffle=True, collate_fn=self.collate
+            train,
+            args.batch_size,
+            shuffle=True,
+            num_workers=count,  # new ones each epoch: they take its view along
+            collate_fn=self.collate,
+            multiprocessing_context="spawn" if count else None,
         )
         prepared = self.accelerator.prepare(self.model, optimizer, loader)
         self.wrapped, self.optimizer, self.loader = prepared

@@ -1,5 +1,7 @@
 """Tests of the looks at one photo."""
 
+from itertools import pairwise
+
 from containers.looks import Search
 from containers.places import first_window
 from containers.reading import Reading
@@ -45,3 +47,17 @@ def test_looks_that_agree_are_surer_together_than_each_alone():
 def test_a_photo_of_several_containers_is_looked_at_once():
     several = Reading(NUMBER, reason="several containers: a, b", confidence=0.9)
     assert Search("photo.jpg").take_in(several, SMALL, SIZE) is None
+
+
+def test_where_nearer_looks_see_nothing_the_search_begins_again_wider():
+    search, windows = Search("photo.jpg"), []
+    for _ in range(6):
+        letters = [(0.3 + 0.04 * i, 0.5) for i in range(11)]
+        windows.append(search.take_in(Reading(), letters, SIZE))
+    assert windows[5] is None
+    assert all(later.length < earlier.length for earlier, later in pairwise(windows[:3]))
+    assert windows[3].length > windows[0].length
+    search = Search("photo.jpg")
+    for confidence in (0.0, 0.02, 0.0, 0.0):
+        window = search.take_in(Reading(NUMBER, confidence=confidence), SMALL, SIZE)
+    assert window is None, "something was seen"

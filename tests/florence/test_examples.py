@@ -1,6 +1,7 @@
 """Tests of what is learnt from."""
 
 import json
+import math
 import random
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pytest
 from conftest import error_line, train
 from PIL import Image, ImageChops
 
-from florence.examples import READABLE_OPERATIONS, augment
+from containers.places import Window
+from florence.examples import READABLE_OPERATIONS, augment, shake
 
 
 def test_augmentation_leaves_a_number_readable():
@@ -76,6 +78,23 @@ def test_photos_that_broke_after_preparation_are_all_reported_before_training(da
     assert "train.json, entry 4: image/train3.jpg: empty file" in err
     assert "train.json, entry 5: image/train4.jpg: no such file" in err
     assert "device: " not in err
+
+
+def test_a_shaken_window_holds_what_stands_in_its_middle():
+    window = Window(300, 200, 240, 120, 90)
+    shaken = [shake(window, str(chance)) for chance in range(200)]
+    assert len(set(shaken)) == 200
+    assert shake(window, "7") == shaken[7]
+    for other in shaken:
+        assert abs(other.angle - 90) <= 3
+        assert 0.92 <= other.length / window.length <= 1.1
+        assert other.length / other.height == pytest.approx(2)
+        turn = math.radians(other.angle)
+        for x, y in (window.at(a, b) for a in (0.12, 0.88) for b in (0.15, 0.85)):
+            along = (x - other.x) * math.cos(turn) + (y - other.y) * math.sin(turn)
+            across = (y - other.y) * math.cos(turn) - (x - other.x) * math.sin(turn)
+            assert abs(along) < other.length / 2
+            assert abs(across) < other.height / 2
 
 
 def test_a_container_on_both_sides_is_a_warning(data, capsys):

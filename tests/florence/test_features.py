@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 from accelerate.state import AcceleratorState
-from conftest import draw_photo, error_line, log_of, train
+from conftest import assert_same_weights, draw_photo, error_line, log_of, train
 
+from containers import streaming
 from florence import features
 
 
@@ -93,3 +94,12 @@ def test_features_are_computed_by_the_precision_rule_of_training(data, monkeypat
     monkeypatch.setattr(features, "frozen_part", watch)
     assert train(data, "--epochs", "1", "--dtype", "bf16") == 0
     assert set(seen) == {True}
+
+
+def test_photos_that_are_opened_ahead_by_other_processes_give_the_same_curve(data, monkeypatch):
+    flags = [*data, "--no-cache", "--epochs", "2", "--views", "2"]
+    assert train(flags, "--output", "in_turn") == 0
+    monkeypatch.setattr(streaming, "FEW_PHOTOS", 4)  # of six
+    assert train(flags, "--output", "ahead") == 0
+    assert log_of("ahead") == log_of("in_turn")
+    assert_same_weights("ahead", "in_turn")

@@ -26,7 +26,9 @@ def examples(here) -> list[Example]:
 def found(confidence: float) -> Search:
     """Return a search that has ended in a window."""
     readings = [Reading(NUMBER, confidence=confidence)]
-    return Search("x", readings=readings, windows=[Window(9, 8, 7, 6, 90)], boxes=[()])
+    return Search(
+        "x", readings=readings, windows=[Window(9, 8, 7, 6, 90)], places=[Window(0, 0, 1, 1)]
+    )
 
 
 def test_a_photo_on_which_the_label_is_not_found_is_left_out_and_counted(examples, capsys):
