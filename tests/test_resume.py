@@ -20,6 +20,7 @@ from conftest import (
 )
 
 import batch_process
+from containers.locks import only_writer
 from containers.results import read_results
 
 
@@ -164,3 +165,13 @@ def test_a_run_killed_for_real_keeps_the_old_file_and_can_go_on(flags, here):
     assert done >= 3
     assert batch_process.main([*flags, "--resume"]) == 1  # bad.jpg
     assert len(rows_of("results_base.txt")) == 44
+
+
+def test_a_second_run_on_the_same_results_is_refused_and_harms_nothing(taught, capsys):
+    with only_writer("results_base.txt"):
+        assert batch_process.main(taught) == 1
+        assert batch_process.main([*taught, "--output", "other.txt"]) == 0
+    line = error_line(capsys.readouterr().err)
+    assert f"results_base.txt is being written by process {os.getpid()}" in line
+    assert not Path("results_base.txt").exists()
+    assert batch_process.main(taught) == 0

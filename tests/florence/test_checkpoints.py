@@ -7,6 +7,7 @@ import pytest
 import torch
 from conftest import assert_same_weights, error_line, log_of, train
 
+from containers.locks import only_writer
 from florence.checkpoints import Checkpoints
 from florence.training import Trainer
 
@@ -85,3 +86,10 @@ def test_the_random_state_of_an_apple_gpu_is_kept_with_the_checkpoint(data, monk
     assert not given
     assert train(data, "--epochs", "1", "--resume") == 0
     torch.testing.assert_close(given, [state])
+
+
+def test_a_second_training_into_the_same_folder_is_refused(data, capsys):
+    with only_writer("out/train_args.json"):
+        assert train(data, "--output", "out") == 1
+    assert "train_args.json is being written by process" in error_line(capsys.readouterr().err)
+    assert not list(Path("out").iterdir())
