@@ -75,7 +75,7 @@ PARTS = ("reading", "training", "start", "peak", "folders")
 def make_model(folder: str) -> None:
     """Save a Florence-2 of the large shape with random weights, 776 million, in bf16."""
     import torch
-    from train import new_processor
+    from growth import new_processor
     from transformers import Florence2Config, Florence2ForConditionalGeneration
 
     processor = new_processor(768, 768, image_tokens=577)

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import torch
+from growth import new_processor
 from PIL import Image
-from train import new_processor
 from transformers import Florence2Config, Florence2ForConditionalGeneration
 
 from florence.checkpoint import load_model
