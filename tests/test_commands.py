@@ -20,7 +20,7 @@ SCRIPTS = ["prepare_dataset", "finetune_florence", "batch_process", "container_o
 TOOLS = ["benchmark", "endurance"]
 
 
-DEMO = ["render", "train", "ablate", "calibrate"]
+DEMO = ["render", "train", "ablate", "calibrate", "evaluate"]
 
 
 GUIDES = ["README.md", "README.ko.md"]
