@@ -27,7 +27,6 @@ if __name__ == "__main__":  # before the other imports: Ctrl-C while they run is
 
 import argparse
 import hashlib
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -35,7 +34,14 @@ from itertools import chain, islice, zip_longest
 from pathlib import Path
 
 from container_ocr import read_images, reader_of
-from containers.command_line import ArgumentParser, command, is_first_process, say, show
+from containers.command_line import (
+    ArgumentParser,
+    command,
+    is_first_process,
+    process_count,
+    say,
+    show,
+)
 from containers.errors import FlagError, UserError
 from containers.escapes import visible
 from containers.files import relative_path
@@ -141,7 +147,7 @@ def read_rows(images: list[str], args: argparse.Namespace) -> Iterator[Row]:
 
     Of many processes each reads its share of the first one's images, and all yield all rows.
     """
-    rank, world = 0, int(os.environ.get("WORLD_SIZE", "1"))
+    rank, world = 0, process_count()
     if world > 1:
         from accelerate import PartialState
         from accelerate.utils import broadcast_object_list, gather_object

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,16 +70,22 @@ def parse_annotations(saved: bytes, path: Path) -> dict:
 
 def read_truth(path: Path) -> dict[str, str]:
     """Return the labelled numbers of annotations.json by `photo_key`."""
-    truth = {}
+    return {
+        photo_key(entry["image_path"], path.parent): number
+        for entry, number in labelled(path, "not compared")
+    }
+
+
+def labelled(path: Path, otherwise: str) -> Iterator[tuple[dict, str]]:
+    """Yield (entry, number) of what is labelled; a wrong label is said, with what follows of it."""
     for entry in read_annotations(path)["images"]:
         try:
             number = label_of(entry)
         except UserError as error:
-            say(f"warning: {entry['image_path']}: {error}; not compared")
+            say(f"warning: {entry['image_path']}: {error}; {otherwise}")
             continue
         if number is not None:
-            truth[photo_key(entry["image_path"], path.parent)] = number
-    return truth
+            yield entry, number
 
 
 def is_todo(value: object) -> bool:

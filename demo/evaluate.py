@@ -20,11 +20,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from container_ocr import read_images, reader_of
-from containers.command_line import ArgumentParser, command, say
+from containers.command_line import ArgumentParser, command
 from containers.errors import UserError
 from containers.flags import add_model_flags, add_reading_flags, positive
 from containers.iso6346 import compact
-from containers.labels import label_of, read_annotations
+from containers.labels import labelled
 from containers.looks import MARGINS
 from containers.photos import open_photo
 from containers.reading import Reading
@@ -89,17 +89,11 @@ def row(name: str, cases: Sequence[Case]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def labelled(folder: Path, labels: Path) -> dict[str, tuple[dict, str]]:
+def read_cases(folder: Path, labels: Path) -> dict[str, tuple[dict, str]]:
     """Return {photo's path: (entry, number)} of what is labelled; raises `UserError`."""
-    found = {}
-    for entry in read_annotations(labels)["images"]:
-        try:
-            number = label_of(entry)
-        except UserError as error:
-            say(f"warning: {entry['image_path']}: {error}; left out")
-            continue
-        if number is not None:
-            found[str(folder / entry["image_path"])] = entry, number
+    found = {
+        str(folder / e["image_path"]): (e, number) for e, number in labelled(labels, "left out")
+    }
     if not found:
         raise UserError(f"nothing in {labels} is labelled")
     return found
@@ -119,7 +113,7 @@ def build_parser() -> argparse.ArgumentParser:
 @command(build_parser)
 def main(args: argparse.Namespace) -> int:
     """Read the labelled photos and print the table."""
-    known = labelled(Path(args.photos), Path(args.labels))
+    known = read_cases(Path(args.photos), Path(args.labels))
     if not (args.model or args.lora_path):
         args.model = str(MODEL)
     ocr = reader_of(args)()

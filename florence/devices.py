@@ -10,7 +10,7 @@ import platform
 from collections.abc import Iterator
 from pathlib import Path
 
-from containers.command_line import say
+from containers.command_line import process_count, say
 from containers.errors import FlagError, UserError
 from containers.flags import DTYPES
 
@@ -165,7 +165,7 @@ def is_out_of_memory(error: Exception) -> bool:
 @contextlib.contextmanager
 def first_process_first(device: str) -> Iterator[None]:
     """Let the first of the processes on this machine do what follows before the others do."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if process_count() == 1:
         yield
         return
     from accelerate import PartialState
