@@ -138,24 +138,26 @@ class ContainerOCR:
             room = (max(2 * batch_size, MOST_WORKERS) if pool else batch_size) - len(queue)
             for i, photo in islice(unseen, max(0, room)):
                 search = Search(photo, self.looks, self.review_below)
-                queue.append((i, search, submit(pool, see, photo, None, self.size)))
+                queue.append((i, search, None, submit(pool, see, photo, None, self.size)))
             if not queue:
                 return
             batch, images = [], []
-            for i, search, cut in (queue.popleft() for _ in range(min(batch_size, len(queue)))):
+            for _ in range(min(batch_size, len(queue))):
+                i, search, window, cut = queue.popleft()
                 try:
                     image, size = cut.result()
                 except ImageError as error:  # a photo may vanish between two looks
-                    done[i] = search if search.readings else error
+                    search.give_up()
+                    done[i] = search if search.done else error
                     continue
-                batch.append((i, search, size))
+                batch.append((i, search, window, size))
                 images.append(image)
-            known = [numbers[i] for i, _, _ in batch] if numbers else None
-            for (i, search, size), seen in zip(batch, self.look_at(images, known)):
-                if window := search.take_in(*seen, size):
-                    cut = submit(pool, see, search.photo, window, self.size)
-                    queue.append((i, search, cut))
-                else:
+            known = [numbers[i] for i, *_ in batch] if numbers else None
+            for (i, search, window, size), seen in zip(batch, self.look_at(images, known)):
+                for nearer in search.take_in(window, *seen, size):
+                    cut = submit(pool, see, search.photo, nearer, self.size)
+                    queue.append((i, search, nearer, cut))
+                if search.is_over:
                     done[i] = search
             while first in done:
                 yield done.pop(first)

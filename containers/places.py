@@ -20,6 +20,7 @@ OWNER, SERIAL = 4, 10  # where a number's digits begin and end, whose direction 
 STRAIGHT = 0.5  # of a step: points that lie off a line by more tell no slant
 SHAPES = {0: (1.6, 2.4), 90: (2.6, 3.2)}  # length to height of a window, by the number's direction
 STEEPEST = 30  # degrees from level or from upright that a window turns
+PART = 0.62  # of a photo's width and height: a part of it
 FEW_PIXELS = 16  # a shorter window holds no number
 
 
@@ -105,6 +106,22 @@ def first_window(size: tuple[int, int]) -> Window:
     if height > SHAPES[90][0] * width:
         return Window(width / 2, height / 2, height, max(width, height / SHAPES[90][1]), 90)
     return Window(width / 2, height / 2, width, height)
+
+
+def parts_of(size: tuple[int, int]) -> list[Window]:
+    """Return windows on the parts of a photo of (width, height): two by three, which overlap.
+
+    A photo of a number alone has no parts.
+    """
+    width, height = size
+    if first_window(size) != Window(width / 2, height / 2, width, height):
+        return []
+    half = PART / 2
+    return [
+        Window(x * width, y * height, PART * width, PART * height)
+        for y in (half, 0.5, 1 - half)
+        for x in (half, 1 - half)
+    ]
 
 
 def place_of(window: Window, letters: Sequence[Point]) -> Window:

@@ -15,6 +15,7 @@ from containers.places import (
     direction_of,
     first_window,
     next_window,
+    parts_of,
     place_of,
     see,
 )
@@ -48,6 +49,17 @@ def test_outside_a_photo_its_edges_are_continued():
     assert (wider[2:42, 3:63] == photo).all()
     assert (wider[:2, 3:63] == photo[0]).all()
     assert (wider[2:42, 63:] == photo[:, -1:]).all()
+
+
+def test_the_parts_of_a_photo_overlap_and_show_all_of_it():
+    seen = np.zeros((400, 600), int)
+    for part in parts_of((600, 400)):
+        (left, top), _, (right, bottom), _ = part.corners
+        assert min(left, top, 600 - right, 400 - bottom) > -1e-9
+        seen[round(top) : round(bottom), round(left) : round(right)] += 1
+    assert seen.min() == 1
+    assert seen[200, 300] == 6
+    assert parts_of((900, 100)) == parts_of((100, 900)) == [], "a number alone"
 
 
 @pytest.mark.parametrize("size", [(600, 400), (400, 600), (900, 100), (100, 900), (1, 1)])

@@ -10,7 +10,7 @@ from conftest import NUMBER, OTHER, draw_photo, log_of, train
 from container_ocr import ContainerOCR
 from containers.errors import ImageError, UserError
 from containers.labels import Example
-from containers.looks import Search
+from containers.looks import Look, Search
 from containers.photos import open_photo
 from containers.places import Window
 from containers.reading import Reading
@@ -25,10 +25,8 @@ def examples(here) -> list[Example]:
 
 def found(confidence: float) -> Search:
     """Return a search that has ended in a window."""
-    readings = [Reading(NUMBER, confidence=confidence)]
-    return Search(
-        "x", readings=readings, windows=[Window(9, 8, 7, 6, 90)], places=[Window(0, 0, 1, 1)]
-    )
+    look = Look(Reading(NUMBER, confidence=confidence), Window(9, 8, 7, 6, 90), Window(0, 0, 1, 1))
+    return Search("x", done=[look])
 
 
 def test_a_photo_on_which_the_label_is_not_found_is_left_out_and_counted(examples, capsys):
@@ -87,4 +85,6 @@ def test_the_label_leads_the_search_to_where_it_is_likeliest(tiny_model, here):
     for number, search in led.items():
         image = search.window.cut(open_photo(photo)[0], reader.size)
         ((reading, _),) = reader.look_at([image], [number])
-        assert reading.confidence == pytest.approx(max(r.confidence for r in search.readings))
+        assert reading.confidence == pytest.approx(
+            max(look.reading.confidence for look in search.done)
+        )
