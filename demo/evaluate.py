@@ -25,7 +25,7 @@ from containers.errors import UserError
 from containers.flags import add_model_flags, add_reading_flags, positive
 from containers.iso6346 import compact
 from containers.labels import labelled
-from containers.looks import MARGINS
+from containers.looks import NEARER
 from containers.photos import open_photo
 from containers.reading import Reading
 
@@ -61,7 +61,7 @@ class Case:
         shares = zip(*self.reading.box), (width, height), ((left, right), (top, bottom))
         for places, size, (start, end) in zip(*shares):
             middle = (max(places) + min(places)) / 2 / size
-            half = MARGINS[0] * (max(places) - min(places)) / 2 / size
+            half = NEARER[0][0] * (max(places) - min(places)) / 2 / size
             inside = min(end, middle + half) - max(start, middle - half)
             sides.append(max(0.0, inside) / (end - start))
         return sides[0] * sides[1] >= COVERED
