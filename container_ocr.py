@@ -137,7 +137,7 @@ class ContainerOCR:
         while True:
             room = (max(2 * batch_size, MOST_WORKERS) if pool else batch_size) - len(queue)
             for i, photo in islice(unseen, max(0, room)):
-                search = Search(photo, self.looks, self.review_below)
+                search = Search(photo, self.looks, self.review_below, self.owner_codes)
                 queue.append((i, search, None, submit(pool, see, photo, None, self.size)))
             if not queue:
                 return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +36,7 @@ class Search:
     photo: str | Path | Image.Image
     looks: int = LOOKS  # at most
     review_below: float = REVIEW_BELOW
+    owner_codes: Collection[str] = ()  # known ones; empty: any will do
     done: list[Look] = field(default_factory=list)
     ahead: int = 1  # looks that this round still has
     rounds: Iterator[list[Window]] = field(default_factory=lambda: iter(()))
@@ -93,7 +94,7 @@ class Search:
     @property
     def lead(self) -> tuple[Look, Reading]:
         """Return the look that is surest of the number, and what all together have read."""
-        i, reading = merge([look.reading for look in self.done])
+        i, reading = merge([look.reading for look in self.done], self.owner_codes)
         return self.done[i], reading
 
     @property

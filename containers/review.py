@@ -11,6 +11,7 @@ from containers.reading import SEVERAL, Reading, Transcript
 REVIEW_BELOW = 0.5  # confidence; the calibration behind it is in demo/README.md
 UNLIKELY = 0.005  # of the probability of what is written: less makes a valid number no option
 MOST_ALTERNATIVES = 5
+FAVOUR = 0.1  # a number of a known owner is preferred that is so likely, as a share of one without
 CLOSE = 0.5  # a rival that is so likely, as a share of the number's probability, is a doubt
 
 
@@ -32,17 +33,21 @@ def consider(transcript: Transcript, owner_codes: Collection[str] = ()) -> Readi
     found, numbers = find_candidates(transcript.text), dict(transcript.alternatives)
     written = transcript.probability(found[0].start, found[0].end) if found else 1.0
     likely = {number: p for number, p in numbers.items() if p >= UNLIKELY * written}
-    number, reason = choose_number(found, likely, owner_codes)
-    confidence = numbers.get(number, 0.0)
+    number, reason = choose_number(found, likely)
     if found and number == found[0].number:
-        confidence = max(confidence, written)
+        numbers[number] = max(numbers.get(number, 0.0), written)
+    if number and owner_codes and number[:4] not in owner_codes:
+        reason += f"{'; ' if reason else ''}owner code {number[:4]} is not in the list"
+        known = prefer_known(number, numbers, owner_codes)
+        if known != number:
+            number, reason = known, f"{reason}, {known[:4]} is"
     return Reading(
         number=format_number(number) or None,
         reason=reason,
-        confidence=confidence,
+        confidence=numbers.get(number, 0.0),
         raw_text=transcript.text.strip(),
         numbers=tuple(c.number for c in found),
-        alternatives=tuple((format_number(n), p) for n, p in numbers.items()),
+        alternatives=tuple((format_number(n), p) for n, p in transcript.alternatives),
     )
 
 
@@ -58,26 +63,46 @@ def judge(reading: Reading, review_below: float) -> Reading:
     return replace(reading, status=status, reason=reason)
 
 
-def merge(readings: Sequence[Reading]) -> tuple[int, Reading]:
+def merge(readings: Sequence[Reading], owner_codes: Collection[str] = ()) -> tuple[int, Reading]:
     """Return one considered reading of several looks at a photo, and which look leads it.
 
     A number's probability is that not all looks are wrong about it: 1 minus the product of
-    1 - p. The likeliest of those that the looks chose is the number; what speaks against it is
+    1 - p. The likeliest is the number, if any look chose one at all; what speaks against it is
     what the look says that is surest of it.
     """
     chances: dict[str, float] = {}
     for reading in readings:
         for number, p in chances_of(reading).items():
             chances[number] = 1 - (1 - chances.get(number, 0.0)) * (1 - p)
-    number = max((r.number for r in readings if r.number), key=chances.get, default=None)
-    own = [(r.number == number, not r.reason, r.confidence) for r in readings]
+    valid = sorted(filter(is_valid, chances), key=chances.get, reverse=True)
+    chosen = [r.number for r in readings if r.number]
+    number = max(chosen + valid, key=chances.get) if chosen else None
+    if number and owner_codes:
+        number = prefer_known(number, chances, owner_codes)
+    own = [(r.number == number, not r.reason, chances_of(r).get(number, 0.0)) for r in readings]
     lead = own.index(max(own))
-    valid = sorted(filter(is_valid, chances), key=chances.get, reverse=True)[:MOST_ALTERNATIVES]
+    reason = readings[lead].reason
+    if number and number != readings[lead].number:
+        reason = f"the text has {readings[lead].number or 'no number'}"
     return lead, replace(
         readings[lead],
+        number=number,
+        reason=reason,
         confidence=chances.get(number, 0.0),
-        alternatives=tuple((n, chances[n]) for n in valid),
+        alternatives=tuple((n, chances[n]) for n in valid[:MOST_ALTERNATIVES]),
     )
+
+
+def prefer_known(number: str, chances: dict[str, float], owner_codes: Collection[str]) -> str:
+    """Return the number, or a valid one that is likely enough and has an owner where it has none.
+
+    `chances` are the probabilities of numbers, compact or as painted.
+    """
+    if number[:4] in owner_codes:
+        return number
+    least = FAVOUR * chances[number]
+    known = [n for n, p in chances.items() if n[:4] in owner_codes and is_valid(n) and p >= least]
+    return max(known, key=chances.get, default=number)
 
 
 def chances_of(reading: Reading) -> dict[str, float]:
@@ -88,24 +113,15 @@ def chances_of(reading: Reading) -> dict[str, float]:
     return chances
 
 
-def choose_number(
-    found: Sequence[Candidate], likely: dict[str, float], owner_codes: Collection[str]
-) -> tuple[str, str]:
+def choose_number(found: Sequence[Candidate], likely: dict[str, float]) -> tuple[str, str]:
     """Return the number to report, or an empty string, and why it is doubtful, if it is.
 
-    `found` stands in the free text, best first; `likely` are valid numbers with probabilities. An
-    owner code that is not among `owner_codes`, where there are any, gives way to one that is.
+    `found` stands in the free text, best first; `likely` are valid numbers with probabilities.
     """
     number, reason = found[0].number if found else "", doubt(found)
     if likely and not is_valid(number):
         reason = f"the text has {format_number(number) or 'no number'}"
         number = max(likely, key=likely.get)
-    if number and owner_codes and number[:4] not in owner_codes:
-        reason += f"{'; ' if reason else ''}owner code {number[:4]} is not in the list"
-        known = {n: p for n, p in likely.items() if n[:4] in owner_codes}
-        if known:
-            number = max(known, key=known.get)
-            reason += f", {number[:4]} is"
     return number, reason
 
 

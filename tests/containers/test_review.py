@@ -127,6 +127,29 @@ def test_of_several_looks_the_number_is_the_one_that_they_are_surest_of_together
     assert "nearly as likely" in judge(reading, 0.0).reason
 
 
+def test_a_number_that_no_look_chose_can_be_the_likeliest_of_all_looks():
+    looks = [
+        consider(transcript(OTHER, 0.5, HLXU2008419=0.2, CSQU3054383=0.19)),
+        consider(transcript("MSKU 000000 6", 0.5, MSKU0000006=0.21, CSQU3054383=0.2)),
+    ]
+    lone = [replace(look, confidence=dict(look.alternatives)[look.number]) for look in looks]
+    _, reading = merge(lone)
+    assert reading.number == NUMBER
+    assert reading.confidence == pytest.approx(1 - 0.81 * 0.8)
+    assert reading.reason == "the text has MSKU 000000 6"
+
+
+def test_looks_together_prefer_a_known_owner_unless_it_is_unlikely():
+    unknown = replace(consider(transcript("GSQU 305438 7"), ["CSQU"]), confidence=0.5)
+    assert "GSQU is not in the list" in unknown.reason
+    for p, number in ((0.1, NUMBER), (0.04, unknown.number)):
+        other = replace(consider(transcript(NUMBER), ["CSQU"]), confidence=p)
+        _, reading = merge([unknown, other], ["CSQU"])
+        assert reading.number == number
+        assert reading.confidence == pytest.approx(p if number == NUMBER else 0.5)
+        assert merge([unknown, other])[1].number == unknown.number
+
+
 def test_one_look_merged_is_that_look():
     for text in (NUMBER, "CSQU 305438 4", "CSQU 305438", "22G1", f"{NUMBER} {OTHER}"):
         written = transcript(text, 0.99, CSQU3054383=0.95)
