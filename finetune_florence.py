@@ -91,7 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--views", type=positive, metavar="N", help=turns)
     kept = "keep what frozen layers make of a photo (default: yes)"
     add("--cache", action=argparse.BooleanOptionalAction, default=True, help=kept)
-    near = "learn what so many looks at a photo, nearer each time, have found; 1: all of it"
+    near = "learn what so many looks at a photo, nearer each time, show of its label; 1: all of it"
     add("--looks", type=positive, default=LOOKS, help=near)
     add("--patience", type=positive, default=3, help="epochs of rising loss before stopping")
     add("--max_steps", type=positive, help="stop after so many steps")
@@ -115,10 +115,11 @@ def print_epoch(record: dict[str, float], photos: int, seconds: float) -> None:
 def look_nearer(
     args: argparse.Namespace, train: list[Example], val: list[Example]
 ) -> tuple[list[Example], list[Example]]:
-    """Return the examples with the windows that the last looks of the untuned model see.
+    """Return the examples with the windows that the looks of the untuned model show.
 
-    On training photos it is led by the labels; on validation photos it looks as it will when
-    reading. Of many processes the first looks, where what it finds is kept.
+    On training photos it is led by the labels: one photo is several examples, or none. On
+    validation photos it looks as it will when reading. Of many processes the first looks, where
+    what it finds is kept.
     """
     source = fetch_model(base_model(args.model, None))
     path = features_folder(args) / "windows.json" if args.cache else None

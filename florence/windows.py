@@ -1,10 +1,11 @@
-"""The windows in which numbers are learnt: where on its photo each is best read, found once."""
+"""The windows in which numbers are learnt: where its photo shows each of them, found once."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, replace
+from itertools import chain
 from pathlib import Path
 from statistics import median
 
@@ -12,17 +13,19 @@ from containers.command_line import say
 from containers.errors import ImageError, UserError
 from containers.files import write_json
 from containers.labels import Example
-from containers.looks import Search
+from containers.looks import Look, Search
 from containers.places import Window
 from florence.examples import photo_digest
 from florence.model_folder import read_json
 
 UNLIKELY = 1e-6  # of the median photo's probability of its label: less, and it was not found
+SHOWN = 1e-4  # of a label's probability where it is likeliest: what shows it, too, is learnt
+MOST = 4  # windows of a photo
 Finder = Callable[[Sequence[Path], Sequence[str] | None], Iterator[Search | ImageError]]
 
 
 class Windows:
-    """Windows by photo, kept in a JSON file: five numbers, and how likely the label is there.
+    """Windows by photo, kept in a JSON file: each five numbers, and how likely the label is there.
 
     `identity` says what finds them. Without a file they are found in each run.
     """
@@ -33,13 +36,20 @@ class Windows:
 
     def name(self, example: Example, known: bool) -> str:
         """Return the key of an example, looked for with its label or without."""
-        key = self.identity, photo_digest(example.image_path), example.number if known else None
+        key = (
+            "windows",
+            self.identity,
+            photo_digest(example.image_path),
+            example.number if known else None,
+        )
         return hashlib.sha256(repr(key).encode()).hexdigest()[:32]
 
     def find(self, examples: Sequence[Example], known: bool, search: Finder) -> list[Example]:
         """Return the examples with their windows, those that are new looked for by `search`.
 
-        Where labels are `known` they lead the search, and one that is not found is left out.
+        Where labels are `known` they lead the search: a photo is an example for each window that
+        shows its label, and none where it is not found. Else its one window is the one that is
+        read.
         """
         missing = [e for e in examples if self.name(e, known) not in self.found]
         if missing:
@@ -48,17 +58,27 @@ class Windows:
             for example, result in zip(missing, search(photos, numbers), strict=True):
                 if isinstance(result, ImageError):
                     raise UserError(f"{example.image_path}: {result}")
-                row = [*astuple(result.window), result.best.confidence]
-                self.found[self.name(example, known)] = row
+                looks = windows_that_show(result) if known else [result.lead[0]]
+                rows = [[*astuple(look.window), look.reading.confidence] for look in looks]
+                self.found[self.name(example, known)] = rows
             if self.path:
                 write_json(self.path, self.found)
-        rows = [self.found[self.name(example, known)] for example in examples]
-        least = UNLIKELY * median(row[-1] for row in rows) if known else 0.0
+        found = [self.found[self.name(example, known)] for example in examples]
+        least = UNLIKELY * median(rows[0][-1] for rows in found) if known else 0.0
         near = [
-            replace(example, window=Window(*row[:-1]))
-            for example, row in zip(examples, rows)
-            if row[-1] >= least
+            [replace(example, window=Window(*row[:-1])) for row in rows]
+            for example, rows in zip(examples, found)
+            if rows[0][-1] >= least
         ]
         if left_out := len(examples) - len(near):
             say(f"{left_out} photos left out: their label is not what the model finds on them")
-        return near
+        if known:
+            say(f"{sum(map(len, near))} windows show the labels of {len(near)} photos")
+        return list(chain.from_iterable(near))
+
+
+def windows_that_show(search: Search) -> list[Look]:
+    """Return the looks of a search led by a label that show it, the likeliest first."""
+    looks = sorted(search.done, key=lambda look: look.reading.confidence, reverse=True)
+    least = SHOWN * looks[0].reading.confidence
+    return [look for look in looks[:MOST] if look.reading.confidence >= least]

@@ -39,6 +39,25 @@ def test_a_photo_on_which_the_label_is_not_found_is_left_out_and_counted(example
     assert len(Windows(None, "model").find(examples, False, lambda *_: iter(searches))) == 4
 
 
+def test_every_window_that_shows_the_label_is_learnt_and_the_one_that_is_read_is_validated(
+    examples, capsys
+):
+    def search(*_):
+        for _ in examples:
+            looks = [
+                Look(Reading(NUMBER, confidence=p), Window(x, 9, 9, 9), Window(0, 0, 1, 1))
+                for x, p in enumerate((1e-7, 0.2, 1e-3, 0.4, 0.1, 0.3))
+            ]
+            yield Search("x", done=looks)
+
+    near = Windows(None, "model").find(examples, True, search)
+    assert [e.window.x for e in near] == [3, 5, 1, 4] * 4, "four at most, the likeliest first"
+    assert [e.image_path for e in near] == [e.image_path for e in examples for _ in range(4)]
+    assert "16 windows show the labels of 4 photos" in capsys.readouterr().err
+    read = Windows(None, "model").find(examples, False, search)
+    assert [e.window.x for e in read] == [3] * 4
+
+
 def test_a_window_is_found_once_for_each_photo_model_and_label(examples, here):
     calls = []
 
@@ -69,7 +88,7 @@ def test_training_learns_from_what_nearer_looks_show(data, tiny_model, monkeypat
     windows = json.loads(Path("dataset/features/windows.json").read_text())
     assert len(windows) == 8
     whole = Window(80, 60, 160, 120)
-    assert any(Window(*row[:-1]) != whole for row in windows.values())
+    assert any(Window(*row[:-1]) != whole for rows in windows.values() for row in rows)
     monkeypatch.setattr(ContainerOCR, "search", None)  # found once, not again
     assert train(flags, "--output", "again") == 0
     assert log_of("again") == log_of("near")
