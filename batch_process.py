@@ -26,7 +26,6 @@ if __name__ == "__main__":  # before the other imports: Ctrl-C while they run is
     on_signals(end)
 
 import argparse
-import hashlib
 import re
 import sys
 from collections.abc import Iterator
@@ -44,7 +43,7 @@ from containers.command_line import (
 )
 from containers.errors import FlagError, UserError
 from containers.escapes import visible
-from containers.files import relative_path
+from containers.files import digest, relative_path
 from containers.flags import add_model_flags, add_reading_flags, positive
 from containers.groups import GROUP_BY, fuse_group, group_of
 from containers.iso6346 import compact
@@ -54,7 +53,7 @@ from containers.owners import read_owner_codes
 from containers.photos import list_images, photo_key
 from containers.results import MADE_BY, STATUSES, Journal, Row, read_results, write_results
 from containers.scores import edit_distance, score
-from florence.adapter import base_model
+from florence.adapter import describe_model
 from florence.checkpoint import require_model
 
 GATHER = 32  # photos of each process whose rows are sent to the first together
@@ -71,16 +70,11 @@ MEASURES = {
 
 def describe_run(args: argparse.Namespace) -> str:
     """Return the first line of a result file: what made it, the same for the same model."""
-    model = base_model(args.model, args.lora_path)
-    adapter, codes = "no adapter", " ".join(sorted(read_owner_codes(args.owner_codes)))
-    if args.lora_path is not None:
-        weights = Path(args.lora_path) / "adapter_model.safetensors"
-        adapter = f"adapter {relative_path(Path(args.lora_path))} ({digest(weights.read_bytes())})"
+    codes = " ".join(sorted(read_owner_codes(args.owner_codes)))
     owners = f"owner codes {args.owner_codes or 'common'} ({digest(codes.encode())})"
     made_by = ", ".join(
         (
-            f"{MADE_BY}: model {relative_path(Path(model)) if Path(model).is_dir() else model}",
-            adapter,
+            f"{MADE_BY}: {describe_model(args.model, args.lora_path)}",
             f"dtype {args.dtype}",
             f"review below {args.review_below:g}",
             f"at most {args.looks} looks",
@@ -88,11 +82,6 @@ def describe_run(args: argparse.Namespace) -> str:
         )
     )
     return visible(made_by)
-
-
-def digest(data: bytes) -> str:
-    """Return a short name for what is in a file."""
-    return hashlib.sha256(data).hexdigest()[:12]
 
 
 def write_groups(output: Path, description: str, rows: list[Row], args: argparse.Namespace) -> None:

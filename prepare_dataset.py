@@ -4,9 +4,17 @@
     # edit annotations.json by hand: "container_number": "CSQU 305438 3" is enough
     python prepare_dataset.py --mode prepare --output_dir ./dataset
 
+or, in place of the second line, label on a page in the browser, with readings to start from:
+
+    python prepare_dataset.py --mode label
+    python prepare_dataset.py --mode label --suggest --lora_path ./florence-container-lora
+
 `create_template` writes annotations.json with `TODO` for every photo; run again, it adds new photos
-and keeps all that is there. `prepare` checks every label and photo, reports each problem with its
-image, and writes train.json (80 %) and val.json (20 %); photos of one container stay together.
+and keeps all that is there. `label` prints the address of a page of this machine alone that shows
+photo by photo and saves each answer into annotations.json; `--suggest` first reads what has no
+label yet, and the page begins where the model is least sure. `prepare` checks every label and
+photo, reports each problem with its image, and writes train.json (80 %) and val.json (20 %); photos
+of one container stay together.
 """
 
 from __future__ import annotations
@@ -17,22 +25,27 @@ if __name__ == "__main__":  # before the other imports: Ctrl-C while they run is
     on_signals(end)
 
 import argparse
+import contextlib
 import functools
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+from container_ocr import ContainerOCR, read_images
 from containers.command_line import ArgumentParser, command, say, show
-from containers.errors import ImageError, UserError
+from containers.errors import FlagError, ImageError, UserError
 from containers.files import (
-    ChangedError,
     dump_json,
     read_file,
     relative_path,
     replacing_all,
+    while_edited,
     write_json,
 )
-from containers.flags import seed
+from containers.flags import add_model_flags, port, seed
+from containers.label_book import LabelBook, is_done
+from containers.label_server import LabelServer
 from containers.labels import (
     PARTS,
     TODO,
@@ -44,10 +57,13 @@ from containers.labels import (
 )
 from containers.locks import only_writer
 from containers.photos import find_image, list_images, photo_key
+from containers.suggestions import suggestion_of
+from florence.adapter import describe_model
+from florence.checkpoint import require_model
 from florence.inputs import PROMPT
 
 FEW_IMAGES = 50
-CHANCES = 9  # for a file that is saved by hand again and again
+SAVED_EVERY = 2.0  # seconds, while suggestions are read
 
 
 def create_template(args: argparse.Namespace) -> None:
@@ -61,12 +77,7 @@ def create_template(args: argparse.Namespace) -> None:
     on_disk = functools.cache(lambda image: is_on_disk(image, path.parent))
     new = {photo_key(image, Path()): image for image in images}
     with only_writer(path):
-        for chance in range(CHANCES):
-            try:
-                return add_images(path, new, key_of, on_disk)
-            except ChangedError:
-                if chance == CHANCES - 1:
-                    raise
+        while_edited(lambda: add_images(path, new, key_of, on_disk))
 
 
 def add_images(
@@ -130,7 +141,9 @@ def prepare(args: argparse.Namespace) -> None:
     count = len(labels.examples)
     if not count:
         raise UserError(f'{path}: nothing labelled yet; put numbers in place of "{TODO}"')
-    show(f"{path}: {count} labelled, {labels.todo} still {TODO}, {len(labels.warnings)} warnings")
+    unread = f", {labels.unreadable} that cannot be read" if labels.unreadable else ""
+    warned = f"{len(labels.warnings)} warnings"
+    show(f"{path}: {count} labelled, {labels.todo} still {TODO}{unread}, {warned}")
     if count < FEW_IMAGES:
         say(f"warning: {count} labelled images are few; 100-200 are recommended")
     train, validation = split_examples(labels.examples, args.seed)
@@ -144,26 +157,89 @@ def prepare(args: argparse.Namespace) -> None:
         say(f"warning: {path} was saved meanwhile; run this again for what is new in it")
 
 
+def label(args: argparse.Namespace) -> None:
+    """Serve the page for labelling until a signal ends it; annotations.json is made if it lacks."""
+    path = Path(args.annotation_file)
+    if args.suggest:
+        require_model(args.model, args.lora_path, args.device)
+    if not path.exists():
+        create_template(args)
+    book = LabelBook(path)
+    book.read()
+    with LabelServer(book, args.port) as server:
+        if args.suggest:
+            suggest(book, args)
+        show(f"{path}: {book.done} of {len(book.photos)} done")
+        show(f"label at {server.address}")
+        say("every answer is saved at once; Ctrl-C ends this")
+        with contextlib.suppress(KeyboardInterrupt):
+            server.serve_forever()
+        with book.lock:  # an answer that is being saved
+            show(f"{path}: {book.done} of {len(book.photos)} done")
+
+
+def suggest(book: LabelBook, args: argparse.Namespace) -> None:
+    """Read the photos that have no answer, and save what is read beside their labels.
+
+    What the same model has read before is not read again.
+    """
+    made_by = describe_model(args.model, args.lora_path)
+    waiting = {}
+    for photo in book.photos:
+        if is_done(photo) or (photo["suggestion"] or {}).get("made_by") == made_by:
+            continue
+        try:
+            waiting[photo["key"]] = str(book.find(photo["key"]))
+        except ImageError as error:
+            say(f"warning: {photo['name']}: {error}")
+    readings = read_images(
+        waiting.values(),
+        None,
+        functools.cache(lambda: ContainerOCR(args.model, args.lora_path, args.device, args.dtype)),
+    )
+    found, saved = {}, time.monotonic()
+    try:
+        for place, (key, (image, reading)) in enumerate(zip(waiting, readings), 1):
+            read = f"{reading.number or '-'} {reading.status}"
+            say(f"[{place}/{len(waiting)}] {image}: {read}")
+            if reading.status != "error":
+                found[key] = suggestion_of(reading, made_by)
+            if found and time.monotonic() > saved + SAVED_EVERY:
+                book.suggest(found)
+                found, saved = {}, time.monotonic()
+    finally:
+        if found:
+            book.suggest(found)
+    book.read()
+
+
+MODES = {"create_template": create_template, "label": label, "prepare": prepare}
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this script's flags."""
     parser = ArgumentParser(__doc__)
     add = parser.add_argument
-    add("--mode", choices=["create_template", "prepare"], default="create_template", help="step")
+    add("--mode", choices=list(MODES), default="create_template", help="step")
     add("--image_folder", default="./image", help="photos to label")
     add("--annotation_file", default="annotations.json", help="the file you edit")
     add("--output_dir", default="./dataset", help="where train.json and val.json go")
     add("--strict", action="store_true", help="a label that is not ISO 6346 is an error")
     add("--seed", type=seed, default=0, help="of the 80/20 split")
+    add("--port", type=port, default=0, help="of the page for labelling; 0 takes one that is free")
+    add("--suggest", action="store_true", help="have a model read first what is to be labelled")
+    add_model_flags(parser)
     return parser
 
 
 @command(build_parser, go_on="what was there is as it was; run it again")
 def main(args: argparse.Namespace) -> int:
     """Run the mode asked for."""
-    if args.mode == "create_template":
-        create_template(args)
-    else:
-        prepare(args)
+    if args.suggest and args.mode != "label":
+        raise FlagError(f"--suggest is for --mode label, not {args.mode}")
+    if (args.model or args.lora_path) and not args.suggest:
+        raise FlagError("--model and --lora_path read suggestions: add --suggest")
+    MODES[args.mode](args)
     return 0
 
 

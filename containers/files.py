@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -17,8 +18,26 @@ from containers.stopping import held
 TEXT = {"encoding": "utf-8", "newline": "\n", "errors": "backslashreplace"}
 
 
+CHANCES = 9  # for a file that is saved by hand again and again
+
+
 class ChangedError(UserError):
     """Say that a file is no longer the one that was read: somebody has saved it since."""
+
+
+def while_edited(change: Callable[[], object]) -> object:
+    """Return what `change` returns; it is called again where it raises `ChangedError`."""
+    for chance in range(CHANCES):
+        try:
+            return change()
+        except ChangedError:
+            if chance == CHANCES - 1:
+                raise
+
+
+def digest(data: bytes) -> str:
+    """Return a short name for what is in a file."""
+    return hashlib.sha256(data).hexdigest()[:12]
 
 
 def require_file(path: Path | str) -> None:

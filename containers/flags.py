@@ -63,6 +63,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def port(text: str) -> int:
+    """Parse a flag's value that must be a port, or 0 for any."""
+    if not re.fullmatch("[0-9]{1,5}", text) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: a whole number up to 65535")
+    return int(text)
+
+
 def seed(text: str) -> int:
     """Parse a flag's value that can seed every random generator: 0 to 2^32 - 1."""
     if not re.fullmatch("[0-9]{1,10}", text) or int(text) >= 2**32:

@@ -25,6 +25,7 @@ from containers.places import Window
 
 TODO = "TODO"
 PARTS = ("owner_code", "serial_number", "check_digit")
+UNREADABLE = "unreadable"  # true: somebody has looked, and cannot read the number either
 VALIDATION_SHARE = 0.2
 LONGEST_LABEL = 40  # characters
 
@@ -169,6 +170,7 @@ class Labels:
     errors: list[str]
     warnings: list[str]
     todo: int = 0
+    unreadable: int = 0
 
 
 def check_labels(entries: list[dict], folder: Path, strict: bool) -> Labels:
@@ -180,7 +182,9 @@ def check_labels(entries: list[dict], folder: Path, strict: bool) -> Labels:
         try:
             number = label_of(entry)
             if number is None:
-                labels.todo += 1
+                unreadable = entry.get(UNREADABLE) is True
+                labels.unreadable += unreadable
+                labels.todo += not unreadable
                 continue
             if key in seen:
                 first, other = seen[key]

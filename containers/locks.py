@@ -13,11 +13,12 @@ from containers.files import writing
 
 
 @contextlib.contextmanager
-def only_writer(path: Path | str) -> Iterator[None]:
+def only_writer(path: Path | str, patience: float = 0) -> Iterator[None]:
     """Hold `path` for this process; raises `UserError` while another one holds it.
 
-    The system lets go of it when a process ends in whatever way. Of the processes that `accelerate
-    launch` started the first holds it for all.
+    For `patience` seconds that one's end is waited for. The system lets go of it when a process
+    ends in whatever way. Of the processes that `accelerate launch` started the first holds it for
+    all.
     """
     if not is_first_process():
         yield
@@ -29,7 +30,7 @@ def only_writer(path: Path | str) -> Iterator[None]:
     lock = FileLock(mark)
     with writing(real):
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=patience)
         except Timeout:
             reason = f"is being written by {holder(mark)}: wait for its end"
             raise UserError(f"{path} {reason}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import unicodedata
@@ -149,6 +150,18 @@ def open_photo(
             image.draft("RGB", (max(least), max(least)))
         upright = to_rgb(image)
         return upright, size if upright.size == image.size else size[::-1]
+
+
+def to_jpeg(path: Path | str, longest: int) -> tuple[bytes, tuple[int, int]]:
+    """Return a photo as the bytes of an upright JPEG, and its own (width, height).
+
+    Its longer side has at most so many pixels. Raises `ImageError`.
+    """
+    image, size = open_photo(path, (longest * 3 // 4, longest * 3 // 4))
+    image.thumbnail((longest, longest))
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=85)
+    return file.getvalue(), size
 
 
 def squash(image: Image.Image, size: tuple[int, int]) -> Image.Image:

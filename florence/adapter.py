@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from containers.command_line import say
 from containers.errors import FlagError, ModelError, UserError
+from containers.files import digest, relative_path
 from containers.flags import DEFAULT_MODEL
 from florence.microsoft import EMBEDDING, rename_microsoft
 from florence.model_folder import loading, read_json, require_finite
@@ -70,6 +71,16 @@ def base_model(model: str | None, lora_path: str | None) -> str:
     if model is None and lora_path is not None:
         model = read_adapter_config(lora_path).get("base_model_name_or_path")
     return str(model or DEFAULT_MODEL)
+
+
+def describe_model(model: str | None, lora_path: str | None) -> str:
+    """Return which model and adapter read, the same for the same weights of the adapter."""
+    base = base_model(model, lora_path)
+    base = relative_path(Path(base)) if Path(base).is_dir() else base
+    if lora_path is None:
+        return f"model {base}, no adapter"
+    weights = (Path(lora_path) / "adapter_model.safetensors").read_bytes()
+    return f"model {base}, adapter {relative_path(Path(lora_path))} ({digest(weights)})"
 
 
 def attach_adapter(model: Florence2ForConditionalGeneration, lora_path: Path | str) -> PeftModel:

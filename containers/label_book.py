@@ -1,0 +1,154 @@
+"""annotations.json while its page is open: read anew each time, saved whole after each answer."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from containers.errors import UserError
+from containers.escapes import visible
+from containers.files import digest, while_edited, write_json
+from containers.iso6346 import LIKE_A_NUMBER, compact, split_number
+from containers.labels import (
+    PARTS,
+    TODO,
+    UNREADABLE,
+    is_todo,
+    label_of,
+    parse_annotations,
+    read_annotation_file,
+)
+from containers.locks import only_writer
+from containers.photos import find_image
+from containers.suggestions import SUGGESTION, is_doubtful, suggestion_in, teaching_order
+
+PATIENCE = 3.0  # seconds to wait for another process that writes annotations.json
+FIELDS = ("container_number", *PARTS)
+
+
+class OutdatedError(UserError):
+    """Say that a photo's label is no longer the one that an answer is to replace."""
+
+
+def keyed(entries: Iterable[dict]) -> Iterator[tuple[str, dict]]:
+    """Yield (key, entry): a photo keeps its key wherever it stands in the file."""
+    times: Counter[str] = Counter()
+    for entry in entries:
+        name = entry["image_path"]
+        yield f"{digest(name.encode('utf-8', 'surrogatepass'))}-{times[name]}", entry
+        times[name] += 1
+
+
+def stamp(entry: dict) -> str:
+    """Return what is different as soon as an entry's label is."""
+    label = [entry.get(key) for key in (*FIELDS, UNREADABLE)]
+    return digest(json.dumps(label).encode())
+
+
+def record(key: str, entry: dict) -> dict[str, object]:
+    """Return what the page shows of an entry."""
+    problem = ""
+    try:
+        number = label_of(entry) or ""
+    except UserError as error:
+        raw = entry.get("container_number")
+        number, problem = ("" if not isinstance(raw, str) or is_todo(raw) else raw), str(error)
+    return {
+        "key": key,
+        "name": visible(entry["image_path"]),
+        "number": visible(number),
+        "problem": visible(problem),
+        "unreadable": entry.get(UNREADABLE) is True and not number,
+        "doubtful": is_doubtful(entry),
+        "suggestion": suggestion_in(entry),
+        "stamp": stamp(entry),
+    }
+
+
+def is_done(photo: dict[str, object]) -> bool:
+    """Tell whether a record has its answer."""
+    return bool(photo["number"] or photo["problem"] or photo["unreadable"])
+
+
+def answered(entry: dict, number: str, unreadable: bool) -> dict:
+    """Return an entry with an answer, its parts filled, and all that else stands in it kept.
+
+    An empty number is no answer yet. Raises `UserError` for what cannot be a label.
+    """
+    painted = label_of({"container_number": number})
+    filled = dict.fromkeys(FIELDS, TODO)
+    if painted:
+        whole = LIKE_A_NUMBER.fullmatch(compact(painted))
+        parts = zip(PARTS, split_number(painted)) if whole else ()
+        filled |= {"container_number": painted, **dict(parts)}
+    kept = {key: value for key, value in entry.items() if key != UNREADABLE}
+    return kept | filled | ({UNREADABLE: True} if unreadable and not painted else {})
+
+
+class LabelBook:
+    """The photos and labels of annotations.json; each read sees what others have saved."""
+
+    def __init__(self, path: Path):
+        self.path, self.lock = path, threading.RLock()
+        self.saved, self.entries, self.photos = b"", {}, []
+
+    def read(self) -> str:
+        """Read the file if it has changed; return its version. Raises `UserError`."""
+        with self.lock:
+            saved = read_annotation_file(self.path)
+            if saved != self.saved or not self.photos:
+                pairs = list(keyed(parse_annotations(saved, self.path)["images"]))
+                order = teaching_order([entry for _, entry in pairs])
+                self.photos = [record(*pairs[place]) for place in order]
+                self.entries, self.saved = dict(pairs), saved
+            return digest(saved)
+
+    def find(self, key: str) -> Path | None:
+        """Return where a listed photo is, or None for any other key; raises `ImageError`."""
+        entry = self.entries.get(key)
+        return entry and find_image(entry["image_path"], self.path.parent)
+
+    def change(self, edit: Callable[[dict[str, dict]], None]) -> None:
+        """Have `edit` change the entries, by key, in the file as it is now, and save it whole."""
+
+        def save() -> None:
+            before = read_annotation_file(self.path)
+            data = parse_annotations(before, self.path)
+            entries = dict(keyed(data["images"]))
+            edit(entries)
+            write_json(self.path, data | {"images": list(entries.values())}, before)
+
+        with self.lock, only_writer(self.path, PATIENCE):
+            while_edited(save)
+
+    def answer(self, key: str, number: str, unreadable: bool, seen: str) -> None:
+        """Save an answer for a photo whose label had the stamp `seen`.
+
+        Raises `OutdatedError` where it has another by now, `UserError` where it cannot be saved.
+        """
+
+        def edit(entries: dict[str, dict]) -> None:
+            if key not in entries:
+                raise UserError(f"this photo no longer stands in {self.path}")
+            if stamp(entries[key]) != seen:
+                raise OutdatedError(f"{self.path} has another label for this photo by now")
+            entries[key] = answered(entries[key], number, unreadable)
+
+        self.change(edit)
+
+    def suggest(self, suggestions: dict[str, dict]) -> None:
+        """Save suggestions, by key, for the photos that still stand in the file."""
+
+        def edit(entries: dict[str, dict]) -> None:
+            for key in suggestions.keys() & entries.keys():
+                entries[key] = entries[key] | {SUGGESTION: suggestions[key]}
+
+        self.change(edit)
+
+    @property
+    def done(self) -> int:
+        """Return how many photos have their answer."""
+        return sum(map(is_done, self.photos))

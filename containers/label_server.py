@@ -1,0 +1,192 @@
+"""The page for labelling, served to this machine alone: who does not have its address gets nothing.
+
+The address holds a token of this run's own. Under it are the page, `photos/VERSION` (what
+annotations.json holds, if it is another version), `photo/KEY` (a listed photo, small enough to come
+at once), `whole/KEY` (the same, large enough to read small digits), and `label`, to which answers
+are sent.
+"""
+
+from __future__ import annotations
+
+import functools
+import hmac
+import json
+import os
+import secrets
+import socketserver
+import sys
+import threading
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+from containers.errors import FlagError, UserError
+from containers.escapes import visible
+from containers.iso6346 import ALPHABET
+from containers.label_book import LabelBook, OutdatedError
+from containers.owners import read_owner_codes
+from containers.photos import to_jpeg
+
+PAGE = Path(__file__).with_name("label_page.html")
+HOSTS = ("127.0.0.1", "localhost")  # any other name in a request may be an attacker's
+LONGEST = {"photo": 1920, "whole": 6000}  # pixels
+KEPT = 64  # scaled photos, about half a megabyte each
+LARGEST_ANSWER = 10_000  # bytes
+JSON, HTML, JPEG = "application/json", "text/html; charset=utf-8", "image/jpeg"
+
+
+def page_of(nonce: str) -> bytes:
+    """Return the page: one file, its style and its script, which the nonce lets run, inside."""
+    text = PAGE.read_text(encoding="utf-8")
+    for name in ("label_page.css", "label_words.js", "label_page.js"):
+        inside = PAGE.with_name(name).read_text(encoding="utf-8")
+        text = text.replace(f"/* {name} */\n", inside)
+    return text.replace("NONCE", nonce).encode()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answer one request."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = 60  # seconds that a connection may be silent
+    server: LabelServer
+
+    def do_GET(self) -> None:
+        """Send the page, the photos' list or a photo."""
+        self.reply(self.get)
+
+    def do_POST(self) -> None:
+        """Take an answer."""
+        self.reply(self.post)
+
+    def reply(self, work: Callable[[str], None]) -> None:
+        """Do the work for whoever has the address, and say what went wrong."""
+        token, _, place = self.path.removeprefix("/").partition("/")
+        host = self.headers.get("Host", "").rpartition(":")
+        allowed = (host[0] or host[2]) in HOSTS
+        if not (allowed and hmac.compare_digest(token.encode(), self.server.token.encode())):
+            self.close_connection = True  # what else it may have sent is not read
+            self.send(HTTPStatus.FORBIDDEN, b"", "text/plain")
+            return
+        try:
+            work(place)
+        except (UserError, OSError) as error:
+            self.send_json({"error": str(error)}, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def get(self, place: str) -> None:
+        """Send what is at a place."""
+        kind, _, key = place.partition("/")
+        if place == "":
+            self.send(HTTPStatus.OK, self.server.page, HTML)
+        elif kind == "photos":
+            self.send_photos(key)
+        elif kind in LONGEST and (path := self.server.book.find(key)):
+            data, (width, height) = self.server.scaled(path, kind)
+            self.send(HTTPStatus.OK, data, JPEG, {"X-Size": f"{width} {height}"})
+        else:
+            self.send(HTTPStatus.NOT_FOUND, b"", "text/plain")
+
+    def send_photos(self, known: str) -> None:
+        """Send what annotations.json holds, unless it is the version that is known."""
+        book = self.server.book
+        with book.lock:
+            version, photos = book.read(), book.photos
+        if version == known:
+            self.send(HTTPStatus.NO_CONTENT, b"", JSON)
+            return
+        rules = {"alphabet": ALPHABET, "owners": sorted(read_owner_codes())}
+        self.send_json(
+            {"version": version, "photos": photos, "file": visible(str(book.path))} | rules
+        )
+
+    def post(self, place: str) -> None:
+        """Save an answer; send what the photo's entry then holds, and the versions round it."""
+        length = self.headers.get("Content-Length", "")
+        if place != "label" or not length.isdecimal() or int(length) > LARGEST_ANSWER:
+            self.close_connection = True
+            self.send(HTTPStatus.NOT_FOUND, b"", "text/plain")
+            return
+        try:
+            answer = json.loads(self.rfile.read(int(length)))
+            key, number, seen = (str(answer[name]) for name in ("key", "number", "stamp"))
+            unreadable = answer["unreadable"] is True
+        except (ValueError, KeyError, TypeError, RecursionError):
+            self.send(HTTPStatus.BAD_REQUEST, b"", "text/plain")
+            return
+        book, found, status = self.server.book, {}, HTTPStatus.OK
+        with book.lock:
+            found["before"] = book.read()
+            try:
+                book.answer(key, number, unreadable, seen)
+            except OutdatedError as error:
+                found["error"], status = str(error), HTTPStatus.CONFLICT
+            found["version"] = book.read()
+            found["photo"] = next((p for p in book.photos if p["key"] == key), None)
+        self.send_json(found, status)
+
+    def send_json(self, value: object, status: HTTPStatus = HTTPStatus.OK) -> None:
+        """Send a value as JSON."""
+        self.send(status, json.dumps(value).encode(), JSON)
+
+    def send(
+        self, status: HTTPStatus, data: bytes, kind: str, headers: dict[str, str] | None = None
+    ) -> None:
+        """Send a reply that no other page may use and no cache keeps."""
+        inside = f"script-src 'nonce-{self.server.nonce}'; style-src 'nonce-{self.server.nonce}'"
+        policy = f"default-src 'none'; img-src blob: data:; connect-src 'self'; {inside}"
+        always = {
+            "Content-Type": kind,
+            "Content-Length": str(len(data)),
+            "Content-Security-Policy": f"{policy}; frame-ancestors 'none'; base-uri 'none'",
+            "Cross-Origin-Resource-Policy": "same-origin",
+            "Referrer-Policy": "no-referrer",
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "no-store",
+        }
+        self.send_response(status)
+        for name, value in (always | (headers or {})).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: the terminal is the user's."""
+
+
+class LabelServer(socketserver.ThreadingTCPServer):
+    """Serve the page of one annotations.json at 127.0.0.1; port 0 takes one that is free."""
+
+    daemon_threads = allow_reuse_address = True
+
+    def __init__(self, book: LabelBook, port: int = 0):
+        self.book, self.token, self.nonce = book, secrets.token_urlsafe(16), secrets.token_hex(8)
+        self.page, self.decoding = page_of(self.nonce), threading.Lock()
+        self.kept = functools.lru_cache(KEPT)(to_jpeg_of)
+        try:
+            super().__init__(("127.0.0.1", port), Handler)
+        except OSError as error:
+            reason = f"{error.strerror}; leave it out for one that is free"
+            raise FlagError(f"--port {port}: {reason}") from None
+
+    @property
+    def address(self) -> str:
+        """Return where the page is."""
+        return f"http://127.0.0.1:{self.server_address[1]}/{self.token}/"
+
+    def scaled(self, path: Path, kind: str) -> tuple[bytes, tuple[int, int]]:
+        """Return a photo as JPEG, and its own size; one is decoded at a time, in turn."""
+        with self.decoding:
+            if kind == "whole":
+                return to_jpeg(path, LONGEST[kind])
+            return self.kept(path, os.stat(path).st_mtime_ns)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a browser that has gone away."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
+
+def to_jpeg_of(path: Path, _modified: int) -> tuple[bytes, tuple[int, int]]:
+    """Return a photo as the page shows it, by when it was last saved."""
+    return to_jpeg(path, LONGEST["photo"])
