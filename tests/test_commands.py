@@ -85,7 +85,16 @@ def job(here):
 
 
 MISTAKES = [
-    ("prepare_dataset --mode label", 2, "invalid choice: 'label'"),
+    ("prepare_dataset --mode train", 2, "invalid choice: 'train'"),
+    ("prepare_dataset --mode label --image_folder no", 2, "no: no such folder"),
+    ("prepare_dataset --mode label --annotation_file image", 2, "image: Is a directory"),
+    ("prepare_dataset --mode label --annotation_file broken/config.json", 1, "ends too early"),
+    ("prepare_dataset --mode label --port 65536", 2, "'65536' is not a port"),
+    ("prepare_dataset --mode label --port 1x", 2, "'1x' is not a port"),
+    ("prepare_dataset --mode label --model model", 2, "read suggestions: add --suggest"),
+    ("prepare_dataset --mode label --suggest --lora_path no", 2, "--lora_path no: no such folder"),
+    ("prepare_dataset --mode label --suggest --model ./no", 2, "./no is neither a folder nor an id"),
+    ("prepare_dataset --suggest", 2, "--suggest is for --mode label, not create_template"),
     ("prepare_dataset --image_folder no", 2, "no: no such folder"),
     ("prepare_dataset --image_folder empty", 1, "no image in empty (it holds nothing)"),
     ("prepare_dataset --image_folder zero.jpg", 2, "zero.jpg: is a file, not a folder"),
