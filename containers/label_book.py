@@ -101,8 +101,12 @@ class LabelBook:
             saved = read_annotation_file(self.path)
             if saved != self.saved or not self.photos:
                 pairs = list(keyed(parse_annotations(saved, self.path)["images"]))
+                known = {photo["key"]: photo for photo in self.photos}
                 order = teaching_order([entry for _, entry in pairs])
-                self.photos = [record(*pairs[place]) for place in order]
+                self.photos = [
+                    known[key] if self.entries.get(key) == entry else record(key, entry)
+                    for key, entry in (pairs[place] for place in order)
+                ]
                 self.entries, self.saved = dict(pairs), saved
             return digest(saved)
 

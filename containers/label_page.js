@@ -135,7 +135,7 @@ function showWords() {
   $("unreadable").setAttribute("aria-pressed", Boolean(current?.unreadable));
   const stands = current?.problem && !isDirty() ? { words: current.problem, tone: "bad" }
     : current?.unreadable && !typed ? { words: say.marked, tone: "odd" }
-    : typed ? judged : { words: seen?.reason ?? "", tone: "" };
+    : typed ? judged : { words: seen?.reason ? say.doubt(seen.reason) : "", tone: "" };
   $("words").textContent = (note ?? stands).words;
   $("words").className = (note ?? stands).tone;
   const done = photos.filter((p) => !isTodo(p)).length;

@@ -93,7 +93,11 @@ MISTAKES = [
     ("prepare_dataset --mode label --port 1x", 2, "'1x' is not a port"),
     ("prepare_dataset --mode label --model model", 2, "read suggestions: add --suggest"),
     ("prepare_dataset --mode label --suggest --lora_path no", 2, "--lora_path no: no such folder"),
-    ("prepare_dataset --mode label --suggest --model ./no", 2, "./no is neither a folder nor an id"),
+    (
+        "prepare_dataset --mode label --suggest --model ./no",
+        2,
+        "./no is neither a folder nor an id",
+    ),
     ("prepare_dataset --suggest", 2, "--suggest is for --mode label, not create_template"),
     ("prepare_dataset --image_folder no", 2, "no: no such folder"),
     ("prepare_dataset --image_folder empty", 1, "no image in empty (it holds nothing)"),

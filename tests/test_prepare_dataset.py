@@ -157,6 +157,17 @@ def test_todo_entries_are_skipped_with_a_count_and_few_images_are_said(here, cap
     assert sum(map(len, read_split())) == 2
 
 
+def test_what_cannot_be_read_is_skipped_with_a_count_of_its_own(here, capsys):
+    path = write_annotations(here / "annotations.json", labelled(NUMBER, OTHER, "TODO", "TODO"))
+    data = json.loads(path.read_text())
+    for entry in data["images"][1:3]:  # one of them was labelled after all
+        entry["unreadable"] = True
+    path.write_text(json.dumps(data))
+    assert prepare() == 0
+    assert "2 labelled, 1 still TODO, 1 that cannot be read, 0 warn" in capsys.readouterr().out
+    assert sum(map(len, read_split())) == 2
+
+
 @pytest.mark.parametrize("numbers", [["TODO"], [NUMBER], [NUMBER] * 5])
 def test_too_few_containers_for_a_split_is_one_line(numbers, here, capsys):
     write_annotations(here / "annotations.json", labelled(*numbers))

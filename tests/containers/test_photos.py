@@ -1,5 +1,6 @@
 """Tests of photos as they come: odd modes, odd files, odd names."""
 
+import io
 import os
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from PIL import Image
 
 from containers.errors import ImageError, UserError
-from containers.photos import find_image, list_images, open_photo, to_rgb
+from containers.photos import find_image, list_images, open_photo, to_jpeg, to_rgb
 
 
 @pytest.fixture
@@ -207,3 +208,16 @@ def test_an_image_is_found_from_here_else_from_the_json_file(here):
     assert find_image(decomposed, here / "data").samefile("data/한글.jpg")
     with pytest.raises(ImageError, match="no such file"):
         find_image("c.jpg", here)
+
+
+@pytest.mark.parametrize("size", [(4000, 3000), (3000, 4000), (300, 200), (9000, 30)])
+def test_a_photo_as_jpeg_is_upright_no_larger_than_asked_and_tells_its_own_size(size, here):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    Image.new("RGB", size, "red").save("photo.jpg", exif=exif)
+    data, own = to_jpeg("photo.jpg", 1920)
+    image = Image.open(io.BytesIO(data))
+    assert own == size[::-1]
+    assert image.format == "JPEG"
+    assert max(image.size) == min(1920, max(size))
+    assert image.width / image.height == pytest.approx(own[0] / own[1], rel=0.1)
