@@ -5,6 +5,7 @@ import os
 import random
 import re
 import signal
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -378,15 +379,24 @@ def test_a_photo_is_zoomed_dragged_turned_and_then_sharp(visit):
     assert all(address.startswith(tab.url) for address in tab.asked if "blob:" not in address)
 
 
+LOOK = """async (next) => { // a person looks for longer than the next photo takes to come
+    const address = `photo/${list[next]}`;
+    for (let i = 0; i < 500 && !shown.has(address); i += 1) {
+        await new Promise((done) => setTimeout(done, 20));
+    }
+    await shown.get(address);
+}"""
 ENTER_AND_WAIT = """async (name) => {
     const start = performance.now(), enter = { key: "Enter", bubbles: true, cancelable: true };
     document.activeElement.dispatchEvent(new KeyboardEvent("keydown", enter));
     const isThere = () => [...document.images].some((i) => i.alt === name && i.complete);
+    let frames = 0;
     while (!isThere() && performance.now() < start + 5000) {
         await new Promise(requestAnimationFrame);
+        frames += 1;
     }
     await new Promise(requestAnimationFrame); // what was there is on the screen now
-    return performance.now() - start;
+    return [frames, performance.now() - start];
 }"""
 
 
@@ -399,12 +409,13 @@ def test_the_next_photo_is_there_within_100_ms(visit):
     hands = visit()
     took = []
     for place in range(7):
-        hands.tab.wait_for_function("i => shown.has(`photo/${list[i]}`)", arg=place + 1)
-        hands.tab.wait_for_timeout(500)  # as long as it takes to look
+        hands.tab.evaluate(LOOK, place + 1)
         hands.press("Tab")
         took.append(hands.tab.evaluate(ENTER_AND_WAIT, f"image/{place + 1:03}.jpg"))
-    print("milliseconds to the next photo:", *map(round, took))
-    assert min(took) < 100, took  # on a machine that does other things too
+    frames, times = zip(*took)
+    print("milliseconds to the next photo:", *map(round, times))
+    assert max(frames) <= 1, "it was there before the key was pressed"
+    assert statistics.median(times) < 100 or os.getloadavg()[0] > 2 * os.cpu_count(), times
 
 
 def test_on_a_phone_a_label_is_given_by_thumb(visit):
@@ -447,7 +458,8 @@ def test_another_tab_without_the_token_gets_nothing(visit, open_tab):
     token = address.split("/")[3]
     for wrong in (address.replace(token, ""), address.replace(token, "x"), f"{address}../"):
         other = open_tab()
-        with pytest.raises(PlaywrightError, match="ERR_HTTP_RESPONSE_CODE_FAILURE"):
+        nothing = pytest.raises(PlaywrightError, match="ERR_HTTP_RESPONSE_CODE_FAILURE")
+        with other.expect_console_message(), nothing:
             other.goto(wrong)  # Chromium's own page says that nothing came
         other.problems.clear()
 
