@@ -81,11 +81,9 @@ function move(step) {
 }
 
 function advance() {
-  const after = (i) => i < list.length && (filter !== "todo" || isTodo(byKey.get(list[i])));
-  const places = [...list.keys()];
-  const ways = filter === "todo" ? [...places.slice(at + 1), ...places.slice(0, at + 1)]
-    : places.slice(at + 1);
-  at = ways.find(after) ?? list.length;
+  const places = [...list.keys()], after = places.slice(at + 1);
+  const left = [...after, ...places.slice(0, at + 1)].filter((i) => isTodo(byKey.get(list[i])));
+  at = (filter === "todo" ? left : after)[0] ?? list.length;
   show();
 }
 
@@ -170,6 +168,7 @@ async function markUnreadable() {
   const photo = current;
   if (!photo) return;
   await photo.pending;
+  if (photo !== current) return;
   const set = !photo.unreadable, doubt = photo.clash ? changed(photo) : photo.number && say.drop;
   if (doubt && armed !== "/") {
     armed = "/";
@@ -237,7 +236,7 @@ async function poll() {
 
 function alarm(text) {
   $("alarm").hidden = !text;
-  $("alarm").textContent = text;
+  if ($("alarm").textContent !== text) $("alarm").textContent = text;
 }
 
 function take(state) {
@@ -402,7 +401,6 @@ function canTake() {
 }
 
 const KEYS = {
-  Enter: submit,
   ArrowUp: () => move(-1), PageUp: () => move(-1),
   ArrowDown: () => move(1), PageDown: () => move(1),
   "/": markUnreadable, "?": markUnreadable,
@@ -432,6 +430,8 @@ function typed() {
 }
 field.addEventListener("input", typed);
 field.addEventListener("compositionend", () => { field.value = plain(field.value); typed(); });
+// Enter comes as the form's, which knows when it only ends a character that is being composed.
+$("answer").addEventListener("submit", (event) => { event.preventDefault(); submit(); });
 const buttons = {
   save: submit, unreadable: markUnreadable, take: takeSuggestion, back: () => move(-1),
   on: () => move(1), nearer: () => zoom(1.5), farther: () => zoom(1 / 1.5),

@@ -33,6 +33,10 @@ HOSTS = ("127.0.0.1", "localhost")  # any other name in a request may be an atta
 LONGEST = {"photo": 1920, "whole": 6000}  # pixels
 KEPT = 64  # scaled photos, about half a megabyte each
 LARGEST_ANSWER = 10_000  # bytes
+POLICY = (
+    "default-src 'none'; img-src blob: data:; connect-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
 JSON, HTML, JPEG = "application/json", "text/html; charset=utf-8", "image/jpeg"
 
 
@@ -133,12 +137,11 @@ class Handler(BaseHTTPRequestHandler):
         self, status: HTTPStatus, data: bytes, kind: str, headers: dict[str, str] | None = None
     ) -> None:
         """Send a reply that no other page may use and no cache keeps."""
-        inside = f"script-src 'nonce-{self.server.nonce}'; style-src 'nonce-{self.server.nonce}'"
-        policy = f"default-src 'none'; img-src blob: data:; connect-src 'self'; {inside}"
+        nonce = f"'nonce-{self.server.nonce}'"
         always = {
             "Content-Type": kind,
             "Content-Length": str(len(data)),
-            "Content-Security-Policy": f"{policy}; frame-ancestors 'none'; base-uri 'none'",
+            "Content-Security-Policy": f"{POLICY}; script-src {nonce}; style-src {nonce}",
             "Cross-Origin-Resource-Policy": "same-origin",
             "Referrer-Policy": "no-referrer",
             "X-Content-Type-Options": "nosniff",
