@@ -516,3 +516,10 @@ def test_suggestions_are_read_first_and_the_doubtful_come_first(visit, taught):
     assert min(seen[image]["confidence"] for image in order[:2]) == least
     first = order.index("image/9_LEFT_0.png")
     assert abs(order.index("image/9_LEFT_1.png") - first) == 1, "views of one container"
+    changed = json.loads(ANNOTATIONS.read_text())
+    changed["images"][0]["suggestion"]["confidence"] = 0.123
+    del changed["images"][1]["suggestion"]
+    ANNOTATIONS.write_text(json.dumps(changed))
+    visit("--suggest", *taught[:-2])
+    assert images()[0]["suggestion"]["confidence"] == 0.123, "read again by the same model"
+    assert images()[1]["suggestion"] == seen[images()[1]["image_path"]]
