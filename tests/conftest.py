@@ -32,6 +32,8 @@ from containers.reading import Transcript
 from florence.decoding import look, transcribe
 from florence.inputs import prepare_inputs
 
+pytest_plugins = ["browser"]
+
 ROOT = Path(__file__).parent.parent
 DATA = Path(__file__).parent / "data"
 NUMBER, OTHER = "CSQU 305438 3", "HLXU 200841 9"

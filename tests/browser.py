@@ -1,0 +1,78 @@
+"""A real headless Chromium for the tests of pages: the machine's own, driven like a person.
+
+A test takes the fixture `open_tab` and gets pages of it; one that writes an error to its console,
+or asks anything of another machine, fails its test at the end.
+"""
+
+import os
+import shutil
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+PROGRAMS = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "chrome",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+)
+LAPTOP = {"viewport": {"width": 1366, "height": 768}}
+PHONE = {
+    "viewport": {"width": 390, "height": 780},
+    "device_scale_factor": 2,
+    "is_mobile": True,
+    "has_touch": True,
+}
+# Nothing is asked of any other machine, and nothing of Chromium's own goes out.
+ALONE = (
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def chromium() -> str | None:
+    """Return where a Chromium of this machine is, or None."""
+    return next(filter(None, map(shutil.which, PROGRAMS)), None)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Start Chromium once for all tests of a process; without one they are skipped, but for CI."""
+    program = chromium()
+    if program is None:
+        absent = "no Chromium on this machine (Debian and Ubuntu: apt-get install chromium)"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(absent)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=ALONE)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_tab(browser: Browser):
+    """Return a function that opens an empty tab, `LAPTOP` or `PHONE`, in a language.
+
+    What goes wrong in a tab is listed in its `problems`; what is left there at the end fails the
+    test, so one that expects a problem takes it out.
+    """
+    contexts, problems = [], []
+
+    def open_one(size: dict = LAPTOP, language: str = "en-US") -> Page:
+        context = browser.new_context(**size, locale=language)
+        contexts.append(context)
+        page = context.new_page()
+        page.problems, page.asked = problems, []
+        page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda request: page.asked.append(request.url))
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert not problems
