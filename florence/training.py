@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from containers.command_line import bar_options, say
+from containers.command_line import say
 from containers.errors import UserError
 from containers.files import replacing, write_json
 from containers.labels import Example
+from containers.pace import Pace
 from containers.review import interpret
 from containers.scores import score
 from containers.streaming import worker_count
@@ -86,18 +87,19 @@ class Trainer:
         if self.features:
             self.compute_features()
         progress = self.progress
-        while progress.epoch < args.epochs and progress.step < self.steps:
-            if progress.rising() >= args.patience:
-                say(f"validation loss has risen for {args.patience} epochs: stopped early")
-                break
-            start = time.monotonic()
-            train_loss = self.train_epoch()
-            record = {"epoch": progress.epoch + 1, **self.evaluate(), "train_loss": train_loss}
-            progress.epoch += 1
-            progress.history.append(record)
-            seconds = time.monotonic() - start
-            self.keep(record)
-            yield record, seconds
+        with Pace(title="steps", total=self.steps, done=progress.step) as self.pace:
+            while progress.epoch < args.epochs and progress.step < self.steps:
+                if progress.rising() >= args.patience:
+                    say(f"validation loss has risen for {args.patience} epochs: stopped early")
+                    break
+                start = time.monotonic()
+                train_loss = self.train_epoch()
+                record = {"epoch": progress.epoch + 1, **self.evaluate(), "train_loss": train_loss}
+                progress.epoch += 1
+                progress.history.append(record)
+                seconds = time.monotonic() - start
+                self.keep(record)
+                yield record, seconds
 
     def compute_features(self) -> None:
         """Have what the frozen layers make of each photo computed, where it is not there yet."""
@@ -109,17 +111,20 @@ class Trainer:
 
     def train_epoch(self) -> float:
         """Run one epoch; return its mean training loss."""
-        from accelerate.utils import gather_object, tqdm
+        from accelerate.utils import gather_object
 
         progress, losses = self.progress, []
         train_mode(self.model)
         self.collate.view = progress.epoch % self.views
         self.loader.set_epoch(progress.epoch)
-        title = f"epoch {progress.epoch + 1}/{self.args.epochs}"
-        for batch in tqdm(self.loader, desc=title, **bar_options()):
+        epoch = f"epoch {progress.epoch + 1} of {self.args.epochs}"
+        for batch in self.loader:
             losses.append(self.train_batch(batch))
+            self.pace.set_postfix_str(f"{epoch}, loss {losses[-1]:.3f}", refresh=False)
+            self.pace.update(progress.step - self.pace.n)
             if progress.step >= self.steps:
                 break
+        self.pace.set_postfix_str(f"{epoch}, validating", refresh=not self.pace.is_log)
         losses = gather_object(losses)
         return sum(losses) / len(losses)
 
