@@ -8,7 +8,7 @@ from itertools import pairwise
 from string import Template
 
 COLOURS = ("#9db0c3", "#0b5cad")  # of the first run and the second; one run takes the second
-BAR, GAP, NAMES, LENGTH = 15, 10, 150, 300  # pixels
+BAR, GAP, NAMES, LENGTH = 15, 10, 195, 230  # pixels
 SIDE, LEFT, TOP = 260, 46, 12  # of the reliability plot, pixels
 STEPS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 ROOM = 21_000_000  # bytes for all pictures of a page, as text: four for three
 MOST = 16_000  # bytes of one picture
-FORMS = ((480, 320, 75), (360, 240, 70), (300, 200, 55), (240, 160, 40), (160, 120, 30))
-MARGIN = 0.35  # of the number's longer side, round it
+# The forms of a picture, (largest width, largest height, quality), the best first.
+FORMS = ((480, 400, 75), (360, 320, 70), (300, 280, 55), (240, 220, 40), (160, 160, 30))
+MARGIN = 0.2  # of the number's longer side, round it
 AHEAD = 8  # pictures under way
 Box = Sequence[Sequence[int]]
 

@@ -2,48 +2,34 @@
 
 from __future__ import annotations
 
-import difflib
-import html
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from string import Template
-from urllib.parse import quote
 
-from containers.charts import COLOURS, bars, colours, reliability
+from containers.cards import box_of, card, names_of, text
+from containers.charts import COLOURS, bars, reliability
 from containers.comparison import Case, Run, measures, table
-from containers.errors import FlagError, ImageError
+from containers.errors import FlagError
 from containers.escapes import visible
 from containers.files import read_file, replacing, writing
-from containers.iso6346 import compact
 from containers.pace import Pace
-from containers.photos import find_image
-from containers.pictures import Box, thumbnails
+from containers.pictures import thumbnails
 from containers.results import STATUSES, Row
 
 PAGE = Path(__file__).with_name("report.html")
 FIRST_LINE = b"<!DOCTYPE html><!-- made by batch_process.py"
 PARTS = ("exact_match", "owner_code", "serial_number", "check_digit")
 NUMBERS = re.compile(r"[A-Z]{4}(?: \d{6})?(?: \d)?")  # in a reason
-MOST_OPTIONS = 2  # other numbers that a photo may show, on its card
 
-MADE = Template(
-    '<p class="made"><span class="key" style="background:$colour"></span><b>$name</b> $made_by</p>'
-)
+MADE = Template('<p class="made">$name: <b>$file</b> $made_by</p>')
 JUMP = Template('<a href="#$anchor">$title <b>$count</b></a>')
 FIGURE = Template("<figure><figcaption>$title<small>$note</small></figcaption>$body</figure>")
 SECTION = Template(
     '<section id="$anchor"><h2>$title: $count <small>$note</small></h2>'
     '<div class="cards">$cards</div></section>'
 )
-CARD = Template(
-    '<article class="card">$picture<div><h3>$image</h3><dl>$lines</dl>$notes</div></article>'
-)
-IMAGE = Template('<img src="$address" alt="open the photo" loading="lazy" decoding="async">')
-LINE = Template('<dt>$name</dt><dd><span class="number">$number</span> $status</dd>')
-STATUS = Template('<span class="$status">$status</span> $confidence')
 
 Kind = tuple[str, str, Callable[[Case], bool]]
 # What a page shows, the worst first: title, note, and which photos; each stands under its first.
@@ -129,23 +115,16 @@ def how_bad(case: Case) -> tuple:
     return wrong[0] - wrong[-1], -wrong[-1], case.rows[-1]["confidence"], case.rows[-1]["image"]
 
 
-def box_of(case: Case) -> Box:
-    """Return where on its photo the number stands: by the reading that is right, else the last."""
-    right = [row for row, errors in zip(case.rows, case.errors) if not errors]
-    boxes = [row["box"] for row in [*right, *reversed(case.rows)] if row.get("box")]
-    return boxes[0] if boxes else ()
-
-
 # ---- the top of the page -----------------------------------------------------------------------
 
 
 def made(runs: Sequence[Run], cases: Sequence[Case]) -> Iterator[str]:
-    """Yield what made each run, and how its photos came out."""
-    for place, (run, colour) in enumerate(zip(runs, colours(len(runs)))):
+    """Yield how the photos of each run came out, and what made it."""
+    for place, (run, name) in enumerate(zip(runs, names_of(runs))):
         counts = Counter(case.rows[place]["status"] for case in cases)
         found = ", ".join(f"{counts[status]:,} {status}" for status in STATUSES)
-        made_by = f"{len(cases):,} photos: {found}. {run.made_by.removeprefix('# ')}"
-        yield MADE.substitute(colour=colour, name=text(run.name), made_by=text(made_by))
+        made_by = f"{len(cases):,} photos: {found} ({run.made_by.removeprefix('# ')})"
+        yield MADE.substitute(name=name, file=text(run.name), made_by=text(made_by))
 
 
 def figures(runs: Sequence[Run], cases: Sequence[Case]) -> Iterator[str]:
@@ -183,7 +162,7 @@ PARTS_NAMES = {
 
 def measure_table(runs: Sequence[Run], known: Sequence[Case]) -> str:
     """Return the measures of each run as a table."""
-    head = "".join(f"<th>{text(run.name)}</th>" for run in runs)
+    head = "".join(f"<th>{name}</th>" for name in names_of(runs))
     lines = (
         f"<tr>{''.join(f'<td>{text(cell)}</td>' for cell in line)}</tr>" for line in table(known)
     )
@@ -212,75 +191,3 @@ def reasons(rows: Sequence[Row]) -> list[tuple[str, int]]:
         if row["status"] == "review"
     )
     return found.most_common()
-
-
-# ---- a photo -----------------------------------------------------------------------------------
-
-
-def card(case: Case, runs: Sequence[Run], picture: str, page: Path) -> str:
-    """Return the card of a photo: its picture, its label and what each run has read."""
-    row, lines = case.rows[-1], []
-    if case.label:
-        lines.append(LINE.substitute(name="label", number=text(case.number), status=""))
-    for place, (run, read) in enumerate(zip(runs, case.rows)):
-        other = case.number if case.label else case.rows[place - 1]["number"]  # its own, if alone
-        confidence = f"{read['confidence']:.3f}" if read["number"] else ""
-        status = STATUS.substitute(status=read["status"], confidence=confidence)
-        name = text(run.name) if len(runs) > 1 else "read"
-        number = marked(read["number"] or "", other or "") or "-"
-        lines.append(LINE.substitute(name=name, number=number, status=status))
-    if len(runs) == 1:
-        others = [(n, p) for n, p in row.get("alternatives", ()) if n != row["number"]]
-        for option, chance in others[:MOST_OPTIONS]:
-            number = marked(option, row["number"] or "")
-            lines.append(LINE.substitute(name="or", number=number, status=f"{chance:.3f}"))
-    notes = [read["reason"] for read in case.rows[-1:] if read["reason"]]
-    if compact(row["raw_text"]) != compact(row["number"] or ""):
-        notes.append(f"text: {row['raw_text']}")
-    return CARD.substitute(
-        picture=linked(row["image"], picture, page),
-        image=text(row["image"]),
-        lines="".join(lines),
-        notes="".join(f'<p class="note">{text(note)}</p>' for note in notes),
-    )
-
-
-def linked(image: str, picture: str, page: Path) -> str:
-    """Return a picture that leads to its photo, as seen from the page."""
-    try:
-        photo = os.path.abspath(find_image(image, Path()))
-    except ImageError:
-        return '<span class="none">no photo</span>'
-    try:
-        photo = os.path.relpath(photo, page.resolve().parent)
-    except ValueError:  # another drive
-        photo = f"file:///{photo}"
-    link = quote(os.fsencode(photo.replace(os.sep, "/")), safe="/:" if os.name == "nt" else "/")
-    shown = IMAGE.substitute(address=picture) if picture else "cannot be shown"
-    return f'<a href="{link}">{shown}</a>'
-
-
-def marked(read: str, other: str) -> str:
-    """Return a reading as HTML: the characters in which it differs from another one are marked.
-
-    Readings of one length are compared place by place; `_` stands where something is missing.
-    """
-    if not other:
-        return text(read)
-    if len(read) == len(other):
-        pairs = zip(read, other)
-        return "".join(text(a) if a == b else f"<mark>{text(a)}</mark>" for a, b in pairs)
-    parts = []
-    for kind, a, b, c, d in difflib.SequenceMatcher(None, read, other, False).get_opcodes():
-        if kind == "equal":
-            parts.append(text(read[a:b]))
-        else:
-            parts.append(
-                f"<mark>{text(read[a:b]) or '_' * len(other[c:d].replace(' ', ''))}</mark>"
-            )
-    return "".join(parts)
-
-
-def text(value: str) -> str:
-    """Return any text as HTML that shows it."""
-    return html.escape(visible(value))

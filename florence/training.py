@@ -20,13 +20,16 @@ from containers.review import interpret
 from containers.scores import score
 from containers.streaming import worker_count
 from florence.adapter import SAVING, add_lora, base_model, save_adapter, train_mode
+from florence.card import model_card
 from florence.checkpoint import load_checkpoint
 from florence.checkpoints import TRAIN_ARGS, Checkpoints, saving
+from florence.curve import draw_curve
 from florence.decoding import look, transcribe
 from florence.devices import choose_device, choose_dtype, require_trainable
 from florence.features import Collator, make_features
 from florence.inputs import to_model
-from florence.model_folder import fetch_model
+from florence.microsoft import is_microsoft
+from florence.model_folder import fetch_model, read_model_config
 from florence.progress import Progress
 
 if TYPE_CHECKING:
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from timm.scheduler import CosineLRScheduler
 
+PROJECT = "container-numbers"  # the name under which a tracker shows the runs
 VIEWS = 4  # of each photo, with --augment
 WARMUP_SHARE = 0.1
 MAX_GRADIENT_NORM = 1.0
@@ -51,7 +55,7 @@ class Trainer:
         self.accelerator, dtype = make_accelerator(args)
         set_seed(args.seed)
         base = base_model(args.model, None)
-        source = fetch_model(base)
+        self.source = source = fetch_model(base)
         network, self.processor = load_checkpoint(source, dtype)
         self.model = add_lora(network, base, args)
         self.features = make_features(args, source, dtype)
@@ -86,6 +90,8 @@ class Trainer:
             self.progress = self.checkpoints.load()
         if self.features:
             self.compute_features()
+        if args.report_to:
+            self.accelerator.init_trackers(PROJECT, vars(args))
         progress = self.progress
         with Pace(title="steps", total=self.steps, done=progress.step) as self.pace:
             while progress.epoch < args.epochs and progress.step < self.steps:
@@ -99,7 +105,10 @@ class Trainer:
                 progress.history.append(record)
                 seconds = time.monotonic() - start
                 self.keep(record)
+                self.accelerator.log(record, step=record["epoch"])
                 yield record, seconds
+        for tracker in self.accelerator.trackers:
+            tracker.finish()
 
     def compute_features(self) -> None:
         """Have what the frozen layers make of each photo computed, where it is not there yet."""
@@ -169,7 +178,23 @@ class Trainer:
                 with saving(self.output, self.output / SAVING):
                     save_adapter(self.model, self.output)
                     self.processor.save_pretrained(self.output)
+            self.describe()
         self.checkpoints.save(self.progress)
+
+    def describe(self) -> None:
+        """Draw the curve of all epochs, and write the card of the adapter that is kept."""
+        base = self.model.get_base_model().name_or_path
+        card = model_card(
+            self.args,
+            self.progress,
+            (self.train, self.val),
+            base,
+            not is_microsoft(read_model_config(self.source)),
+            self.model.get_nb_trainable_parameters(),
+        )
+        draw_curve(self.output / "training_curve.png", self.progress)
+        with replacing(self.output / "README.md") as file:
+            file.write(card)
 
 
 def losses_and_readings(
@@ -210,6 +235,8 @@ def make_accelerator(args: argparse.Namespace) -> tuple[Accelerator, str]:
     accelerator = Accelerator(
         cpu=device == "cpu",
         mixed_precision="no" if dtype == "fp32" else dtype,
+        log_with=args.report_to,
+        project_dir=args.output if args.report_to else None,
         gradient_accumulation_steps=args.gradient_accumulation,
         dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True),
     )
