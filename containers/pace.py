@@ -12,7 +12,7 @@ from tqdm import tqdm
 from containers.command_line import is_first_process, say
 
 EVERY = 30  # seconds between the lines of a log, where stderr is no terminal
-LINE = "{n:,} of {total:,}, {pace}, {remaining} left{postfix}"
+LINE = "{count}, {pace}, {remaining} left{postfix}"
 
 tqdm.set_lock(threading.RLock())  # its own would also be a semaphore of the system's
 
@@ -47,16 +47,17 @@ class Pace(tqdm):
 
     @property
     def format_dict(self) -> dict[str, object]:
-        """Return what the line shows; `pace` is the rate in words."""
+        """Return what the line shows; `count` and `pace`, the rate, are in words."""
         shown = super().format_dict
         done, seconds = shown["n"] - shown["initial"], shown["elapsed"]
         rate = done / seconds if seconds else 0
         pace = f"{rate:.1f} a second" if rate >= 1 else f"{rate * 60:.1f} a minute"
-        return shown | {"pace": pace}
+        return shown | {"pace": pace, "count": f"{self.n:,} of {self.total:,}"}
 
-    def display(self, msg: str | None = None, pos: int | None = None) -> None:
-        """Show the line: in a log as a line of its own, which no end of the work takes back."""
+    def display(self, msg: str | None = None, pos: int | None = None) -> bool | None:
+        """Show the line, and tell whether it can be taken back: not in a log."""
         if not self.is_log:
-            super().display(msg, pos)
-        elif msg is None:
+            return super().display(msg, pos)
+        if msg is None:
             say(str(self))
+        return None

@@ -29,7 +29,7 @@ def draw_curve(path: Path, progress: Progress) -> None:
         ):
             values = [record[key] for record in history]
             axes.plot(epochs, values, "o-", color=colour, label=name, markersize=4)
-        axes.axvline(best["epoch"], color="#b4540a", linestyle="--", linewidth=1)
+        axes.axvline(best["epoch"], color="#b4540a", linestyle="--", linewidth=1.5)
         axes.set(title=title, xlabel="epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.spines[["top", "right"]].set_visible(False)
