@@ -52,6 +52,7 @@ from containers.escapes import visible
 from containers.files import relative_path
 from containers.flags import add_model_flags, add_reading_flags, positive, regex
 from containers.groups import GROUP_BY, write_groups
+from containers.labels import read_annotations
 from containers.locks import only_writer
 from containers.owners import read_owner_codes
 from containers.pace import Pace
@@ -214,9 +215,16 @@ def compare(args: argparse.Namespace) -> None:
 
 def review(args: argparse.Namespace, run: Run) -> None:
     """Write the page of one result file; labels are used where there are any."""
-    path = Path(args.annotation_file)
-    has_labels = path.exists() or args.annotation_file != ANNOTATIONS
-    report(args.report, [run], join([run], read_labels(path) if has_labels else {}))
+    report(
+        args.report,
+        [run],
+        join([run], read_labels(Path(args.annotation_file)) if has_labels(args) else {}),
+    )
+
+
+def has_labels(args: argparse.Namespace) -> bool:
+    """Tell whether there are labels to show, or shall be."""
+    return args.annotation_file != ANNOTATIONS or Path(ANNOTATIONS).exists()
 
 
 def report(name: str, runs: list[Run], cases: list[Case]) -> None:
@@ -254,6 +262,8 @@ def main(args: argparse.Namespace) -> int:
     """Read a folder or compare two runs; exit code 1 if an image failed."""
     if args.report is not None:
         check_report(Path(args.report))
+        if has_labels(args):
+            read_annotations(Path(args.annotation_file))  # what is wrong there is said now
     if args.compare is not None:
         args.compare = args.compare or list(OUTPUTS)
         if len(args.compare) == 1 and args.report is not None:

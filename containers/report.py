@@ -123,7 +123,7 @@ def made(runs: Sequence[Run], cases: Sequence[Case]) -> Iterator[str]:
     for place, (run, name) in enumerate(zip(runs, names_of(runs))):
         counts = Counter(case.rows[place]["status"] for case in cases)
         found = ", ".join(f"{counts[status]:,} {status}" for status in STATUSES)
-        made_by = f"{len(cases):,} photos: {found} ({run.made_by.removeprefix('# ')})"
+        made_by = f"{len(cases):,} photos: {found}. {run.made_by.removeprefix('# ')}"
         yield MADE.substitute(name=name, file=text(run.name), made_by=text(made_by))
 
 

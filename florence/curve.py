@@ -16,9 +16,11 @@ COLOURS = ("#9db0c3", "#0b5cad")
 def draw_curve(path: Path, progress: Progress) -> None:
     """Draw the epochs into a PNG, whole or not at all; raises `UserError` on a full disk."""
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its cache of fonts is no news
+    import matplotlib
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+    matplotlib.rcdefaults()  # whatever style the user draws in
     history, best = progress.history, progress.best
     epochs = [record["epoch"] for record in history]
     figure = Figure(figsize=(9, 3.6), layout="constrained")

@@ -31,6 +31,7 @@ from florence.inputs import to_model
 from florence.microsoft import is_microsoft
 from florence.model_folder import fetch_model, read_model_config
 from florence.progress import Progress
+from florence.trackers import start_tracker, track
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from timm.scheduler import CosineLRScheduler
 
-PROJECT = "container-numbers"  # the name under which a tracker shows the runs
 VIEWS = 4  # of each photo, with --augment
 WARMUP_SHARE = 0.1
 MAX_GRADIENT_NORM = 1.0
@@ -90,8 +90,7 @@ class Trainer:
             self.progress = self.checkpoints.load()
         if self.features:
             self.compute_features()
-        if args.report_to:
-            self.accelerator.init_trackers(PROJECT, vars(args))
+        start_tracker(self.accelerator, args)
         progress = self.progress
         with Pace(title="steps", total=self.steps, done=progress.step) as self.pace:
             while progress.epoch < args.epochs and progress.step < self.steps:
@@ -105,7 +104,7 @@ class Trainer:
                 progress.history.append(record)
                 seconds = time.monotonic() - start
                 self.keep(record)
-                self.accelerator.log(record, step=record["epoch"])
+                track(self.accelerator, args, record)
                 yield record, seconds
         for tracker in self.accelerator.trackers:
             tracker.finish()

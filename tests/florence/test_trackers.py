@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 
 import pytest
+from accelerate import Accelerator
 from accelerate.utils import LoggerType
 from conftest import error_line, log_of, train
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -23,6 +24,23 @@ def test_tensorboard_gets_each_epoch_and_a_resumed_run_goes_on(data):
     for name in ("eval_loss", "train_loss", "exact_match", "character_error_rate"):
         found = [(event.step, event.value) for event in events.Scalars(name)]
         assert found == [(r["epoch"], pytest.approx(r[name], abs=1e-6)) for r in log]
+
+
+def test_a_tracker_that_fails_at_once_is_one_line_and_later_it_stops_nothing(
+    data, monkeypatch, capsys
+):
+    def fail(*_, **__):
+        raise ValueError("no\naccount")
+
+    flags = ("--report_to", "tensorboard", "--output", "out", "--epochs", "2")
+    with monkeypatch.context() as patch:
+        patch.setattr(Accelerator, "init_trackers", fail)
+        assert train(data, *flags) == 1
+    line = error_line(capsys.readouterr().err)
+    assert line == "error: --report_to tensorboard: no account"
+    monkeypatch.setattr(Accelerator, "log", fail)
+    assert train(data, *flags) == 0
+    assert capsys.readouterr().err.count("warning: --report_to tensorboard: no account") == 2
 
 
 def test_a_tracker_that_is_not_there_is_one_line(data, capsys):
