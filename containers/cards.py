@@ -15,10 +15,10 @@ from containers.comparison import Case, Run
 from containers.errors import ImageError
 from containers.escapes import visible
 from containers.iso6346 import compact
-from containers.looks import LOST
 from containers.photos import find_image
 from containers.pictures import Box
 
+UNSEEN = 0.01  # a reading of less confidence has not found where the number stands, either
 MOST_OPTIONS = 2  # other numbers that a photo may show, on its card
 NAME = Template('<span class="key" style="background:$colour"></span>$name')
 CARD = Template(
@@ -110,7 +110,7 @@ def box_of(case: Case) -> Box:
     One that has seen nothing does not know; then it is nowhere, and all of the photo is shown.
     """
     right = [row for row, errors in zip(case.rows, case.errors) if not errors]
-    seen = [row for row in reversed(case.rows) if row["confidence"] >= LOST]
+    seen = [row for row in reversed(case.rows) if row["confidence"] >= UNSEEN]
     return next((row["box"] for row in [*right, *seen] if row.get("box")), ())
 
 

@@ -110,7 +110,7 @@ def model_card(
     train, val = examples
     load = (NATIVE if is_native else MICROSOFT).format(base=repr(base))
     whole = "It was taught whole photos."
-    windows = "It was taught the part of each photo that shows the number."
+    windows = f"It was taught {len(train):,} parts of these photos, which show the number."
     reading = ["python", "batch_process.py", "./image", "--lora_path", args.output]
     return CARD.substitute(
         base_line="" if Path(base).is_dir() else f"base_model: {base}\n",
@@ -118,7 +118,7 @@ def model_card(
         trainable=f"{weights[0]:,}",
         total=f"{weights[1]:,}",
         best=progress.best["epoch"],
-        train=f"{len(train):,}",
+        train=f"{len({example.image_path for example in train}):,}",
         train_boxes=f"{len({example.box for example in train}):,}",
         train_file=visible(args.train),
         val=f"{len(val):,}",

@@ -66,6 +66,7 @@ def open_tab(browser: Browser):
         context = browser.new_context(**size, locale=language)
         contexts.append(context)
         page = context.new_page()
+        page.set_default_timeout(10_000)
         page.problems, page.asked = problems, []
         page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: problems.append(str(error)))
