@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import logging
 import math
@@ -92,7 +93,7 @@ class Trainer:
             self.compute_features()
         start_tracker(self.accelerator, args)
         progress = self.progress
-        with Pace(title="steps", total=self.steps, done=progress.step) as self.pace:
+        with self.pace:
             while progress.epoch < args.epochs and progress.step < self.steps:
                 if progress.rising() >= args.patience:
                     say(f"validation loss has risen for {args.patience} epochs: stopped early")
@@ -108,6 +109,11 @@ class Trainer:
                 yield record, seconds
         for tracker in self.accelerator.trackers:
             tracker.finish()
+
+    @functools.cached_property
+    def pace(self) -> Pace:
+        """Return the line of progress, which begins with the first step."""
+        return Pace(title="steps", total=self.steps, done=self.progress.step)
 
     def compute_features(self) -> None:
         """Have what the frozen layers make of each photo computed, where it is not there yet."""
