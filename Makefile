@@ -14,7 +14,7 @@ demo: $(VENV)/installed
 	$(BIN)/python finetune_florence.py --train $(RUN)/dataset/train.json --val $(RUN)/dataset/val.json --output $(RUN)/lora --model demo/model --lr 3e-4
 	$(BIN)/python batch_process.py ./image --model demo/model --output $(RUN)/results_base.txt
 	$(BIN)/python batch_process.py ./image --lora_path $(RUN)/lora --output $(RUN)/results_finetuned.txt
-	$(BIN)/python batch_process.py --compare $(RUN)/results_base.txt $(RUN)/results_finetuned.txt --annotation_file $(RUN)/annotations.json
+	$(BIN)/python batch_process.py --compare $(RUN)/results_base.txt $(RUN)/results_finetuned.txt --annotation_file $(RUN)/annotations.json --report $(RUN)/report.html
 
 # Made again when a requirements file changes: what the scripts need, then what the tests need.
 $(VENV)/installed: requirements_finetune.txt

@@ -3,7 +3,9 @@
     python batch_process.py ./image --output results_base.txt
     python batch_process.py ./image --lora_path ./florence-container-lora
     python batch_process.py --compare results_base.txt results_finetuned.txt
+    python batch_process.py --compare results_finetuned.txt --report report.html
     python batch_process.py ./image --group_by
+    python batch_process.py ./image --watch
 
 The first two write one line per photo, sorted by path: image, number, status (`ok`,
 `review: reason`, `none`, `error: reason`), confidence and raw text, separated by tabs. A name that
@@ -11,9 +13,11 @@ ends in .csv or .jsonl gives that format. Lines that begin with # are about the 
 complete when it has its name: while photos are read the lines stand in NAME.partial, and `--resume`
 goes on from there; with `--resume` on a complete file, only new and failed photos are read.
 
-The third prints how often each run agrees with annotations.json and what changed. The last writes
-NAME_grouped as well, a line for each container: photos like 000207_LEFT_1.jpg and 000207_BACK_1.jpg
-show the same one, and what is read from them is fused.
+The third prints how often each run agrees with annotations.json and what changed. `--report` makes
+a page of pictures to look at in a browser: what changed between two files, or what is for review
+in one; it also goes with a run that reads. `--group_by` writes NAME_grouped as well, a line for
+each container: photos like 000207_LEFT_1.jpg and 000207_BACK_1.jpg show the same one, and what is
+read from them is fused. `--watch` reads photos as they arrive, until Ctrl-C.
 
 Many GPUs or machines: accelerate launch batch_process.py ...
 """
@@ -26,8 +30,8 @@ if __name__ == "__main__":  # before the other imports: Ctrl-C while they run is
     on_signals(end)
 
 import argparse
-import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from itertools import chain, islice, zip_longest
 from pathlib import Path
@@ -41,31 +45,27 @@ from containers.command_line import (
     say,
     show,
 )
-from containers.errors import FlagError, UserError
+from containers.comparison import Case, Run, describe_changes, join, read_labels, read_run
+from containers.errors import FlagError
 from containers.escapes import visible
-from containers.files import digest, relative_path
-from containers.flags import add_model_flags, add_reading_flags, positive
-from containers.groups import GROUP_BY, fuse_group, group_of
-from containers.iso6346 import compact
-from containers.labels import read_truth
+from containers.files import digest
+from containers.flags import add_model_flags, add_reading_flags, positive, regex
+from containers.groups import GROUP_BY, write_groups
+from containers.labels import read_annotations
 from containers.locks import only_writer
 from containers.owners import read_owner_codes
+from containers.pace import Pace
 from containers.photos import list_images, photo_key
-from containers.results import MADE_BY, STATUSES, Journal, Row, read_results, write_results
-from containers.scores import edit_distance, score
+from containers.report import check_report, write_report
+from containers.results import MADE_BY, Journal, Row, count_statuses
+from containers.watching import Arrivals, require_watchable
 from florence.adapter import describe_model
 from florence.checkpoint import require_model
+from florence.devices import LESS_MEMORY, out_of_memory
 
 GATHER = 32  # photos of each process whose rows are sent to the first together
 OUTPUTS = ("results_base.txt", "results_finetuned.txt")
-MEASURES = {
-    "exact_match": "exact match",
-    "character_error_rate": "character error rate",
-    "owner_code": "owner code",
-    "serial_number": "serial number",
-    "check_digit": "check digit",
-    "check_digit_rate": "check-digit rate",
-}
+ANNOTATIONS = "annotations.json"
 
 
 def describe_run(args: argparse.Namespace) -> str:
@@ -84,21 +84,6 @@ def describe_run(args: argparse.Namespace) -> str:
     return visible(made_by)
 
 
-def write_groups(output: Path, description: str, rows: list[Row], args: argparse.Namespace) -> None:
-    """Write NAME_grouped beside the result file: a line for each container, from all its views."""
-    pattern = re.compile(args.group_by)
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(group_of(row["image"], pattern), []).append(row)
-    fused = [
-        row for name in sorted(groups) for row in fuse_group(name, groups[name], args.review_below)
-    ]
-    path = output.with_name(f"{output.stem}_grouped{output.suffix}")
-    made_by = f"{description}, grouped by {args.group_by}"
-    summary = write_results(path, visible(made_by), fused, "containers")
-    show(f"{path}: {summary}")
-
-
 def read_folder(args: argparse.Namespace) -> int:
     """Read every image of the folder into the result file; return how many failed.
 
@@ -113,22 +98,68 @@ def read_into(
     journal: Journal, images: list[str], description: str, args: argparse.Namespace
 ) -> int:
     """Read the images that the journal lacks, and finish it; return how many failed."""
-    rows = {}
-    if is_first_process():
-        journal.check()
-        if journal.path.exists() and not args.resume:
-            say(f"warning: {journal.path} of a stopped run will be replaced; --resume continues it")
-        rows = journal.earlier(description) if args.resume else {}
+    rows = begin(journal, description, args) if is_first_process() else {}
     new = read_rows([image for image in images if image not in rows], args)
     if not is_first_process():
         return sum(row["status"] == "error" for row in new)
     for row in journal.write(description, new, args.resume):
         rows[row["image"]] = row
-    done = [rows[image] for image in images]
-    show(f"{args.output}: {journal.finish(description, done)}")
+    return finish(journal, description, [rows[image] for image in images], args)
+
+
+def begin(journal: Journal, description: str, args: argparse.Namespace) -> dict[str, Row]:
+    """Return the rows that are not to be read again; raises `UserError`."""
+    journal.check()
+    if journal.path.exists() and not args.resume:
+        say(f"warning: {journal.path} of a stopped run will be replaced; --resume continues it")
+    return journal.earlier(description) if args.resume else {}
+
+
+def finish(journal: Journal, description: str, rows: list[Row], args: argparse.Namespace) -> int:
+    """Write the result file and what is made of it; return how many images failed."""
+    show(f"{args.output}: {journal.finish(description, rows)}")
     if args.group_by is not None:
-        write_groups(journal.output, description, done, args)
-    return sum(rows[image]["status"] == "error" for image in images)
+        show(write_groups(journal.output, description, rows, args.group_by, args.review_below))
+    if args.report is not None:
+        review(
+            args, Run(args.output, description, {photo_key(r["image"], Path()): r for r in rows})
+        )
+    return sum(row["status"] == "error" for row in rows)
+
+
+def watch(args: argparse.Namespace) -> int:
+    """Read images as they arrive in the folder, until Ctrl-C; return how many failed."""
+    description, journal = describe_run(args), Journal(Path(args.output))
+    with only_writer(args.output):
+        rows = begin(journal, description, args)
+        try:
+            new = watched_rows(Arrivals(Path(args.image_folder), rows.values()), args)
+            for row in journal.write(description, new, args.resume):
+                rows[row["image"]] = row
+        except KeyboardInterrupt as stopped:
+            say(f"stopped ({stopped or 'SIGINT'})")
+        rows = journal.written() | rows  # it may have come between the disk and us
+        if not rows:
+            say("no photo was read: nothing is written")
+            return 0
+        return finish(journal, description, [rows[image] for image in sorted(rows)], args)
+
+
+def watched_rows(arrivals: Arrivals, args: argparse.Namespace) -> Iterator[Row]:
+    """Yield the row of each image that arrives; without a batch size each is read by itself.
+
+    Else one in doubt, which is looked at again, would hold up those that came with it.
+    """
+    reader, size = reader_of(args), args.batch_size or 1
+    with out_of_memory(LESS_MEMORY):
+        reader()  # before the first photo is here
+    say(f"watching {args.image_folder}: Ctrl-C ends it")
+    for images in arrivals.batches(size):
+        for image, reading in read_images(images, size, reader):
+            row = reading.row(image)
+            say(f"{image}: {row['number'] or '-'} {row['status']}")
+            yield row
+            arrivals.note(row)
 
 
 def read_rows(images: list[str], args: argparse.Namespace) -> Iterator[Row]:
@@ -145,83 +176,52 @@ def read_rows(images: list[str], args: argparse.Namespace) -> Iterator[Row]:
         images = broadcast_object_list([images])[0]
         say(f"{world} processes share {len(images)} photos")
     readings = read_images(images[rank::world], args.batch_size, reader_of(args))
-    done, share = 0, 1 if world == 1 else GATHER
-    for _ in range(0, len(images), world * share):
-        shares = [[reading.row(image) for image, reading in islice(readings, share)]]
-        for row in chain(*zip_longest(*(gather_object(shares) if world > 1 else shares))):
-            if row is not None:  # the last shares may be shorter
-                done += 1
-                number = row["number"] or "-"
-                say(f"[{done}/{len(images)}] {row['image']}: {number} {row['status']}")
-                yield row
+    share, counts = 1 if world == 1 else GATHER, Counter()
+    with Pace(title="reading", total=len(images)) as pace:
+        for _ in range(0, len(images), world * share):
+            shares = [[reading.row(image) for image, reading in islice(readings, share)]]
+            for row in chain(*zip_longest(*(gather_object(shares) if world > 1 else shares))):
+                if row is not None:  # the last shares may be shorter
+                    yield row
+                    counts[row["status"]] += 1
+                    pace.set_postfix_str(count_statuses(counts), refresh=False)
+                    pace.update()
 
 
 # ---- comparing -------------------------------------------------------------------------------
 
 
 def compare(args: argparse.Namespace) -> None:
-    """Print the measures of two result files side by side, and which images changed.
-
-    Counted are the labelled images that stand in both. Raises `UserError` if there are none.
-    """
-    truth = read_truth(Path(args.annotation_file))
-    runs = []
-    for name in args.compare:
-        rows = read_results(Path(name))[1]
-        runs.append({photo_key(row["image"], Path()): row for row in rows})
-    images = [image for image in truth if all(image in run for run in runs)]
-    if not images:
-        read = " and ".join(f"{len(run)} in {name}" for name, run in zip(args.compare, runs))
-        raise UserError(
-            f"nothing to compare: of {len(truth)} labelled images in {args.annotation_file}, none "
-            f"stands in both files ({read})"
-        )
-    show(f"{len(images)} of {len(truth)} labelled images are in both files")
-    show()
-    numbers = [[run[image]["number"] for image in images] for run in runs]
-    labels = [truth[image] for image in images]
-    scores = [score(list(zip(read, labels))) for read in numbers]
-    table = [
-        (name, *(f"{100 * rates[key]:.1f} %" for rates in scores), len(images))
-        for key, name in MEASURES.items()
-    ]
-    for status in STATUSES:
-        counts = [sum(run[image]["status"] == status for image in images) for run in runs]
-        table.append((f"status {status}", *counts, len(images)))
-    width = max(map(len, args.compare)) + 2
-    for name, before, after, count in (("", *args.compare, "images"), *table):
-        show(f"{name:21}{before:>{width}}{after:>{width}}{count:>9}")
-    print_changes(images, labels, *numbers)
+    """Print the measures of two result files side by side, and which images changed."""
+    labels = read_labels(Path(args.annotation_file))
+    runs = [read_run(name) for name in args.compare]
+    cases = join(runs, labels)
+    for line in describe_changes(runs, cases, args.annotation_file, len(labels)):
+        show(line)
+    if args.report is not None:
+        report(args.report, runs, cases)
 
 
-def print_changes(
-    images: list[str], labels: list[str], before: list[str | None], after: list[str | None]
-) -> None:
-    """Print the images that came nearer to their label by edit distance, and those that left it."""
-    better, worse = [], []
-    for image, label, *readings in zip(images, labels, before, after):
-        errors = [edit_distance(compact(read or ""), compact(label)) for read in readings]
-        line = (
-            f"  {relative_path(Path(image))}  {label}: {readings[0] or '-'} -> {readings[1] or '-'}"
-        )
-        if errors[0] != errors[1]:
-            (better if errors[1] < errors[0] else worse).append(line)
-    for title, lines in (("better", better), ("worse", worse)):
-        show()
-        for line in (f"{title}: {len(lines)} images", *lines):
-            show(line)
+def review(args: argparse.Namespace, run: Run) -> None:
+    """Write the page of one result file; labels are used where there are any."""
+    report(
+        args.report,
+        [run],
+        join([run], read_labels(Path(args.annotation_file)) if has_labels(args) else {}),
+    )
+
+
+def has_labels(args: argparse.Namespace) -> bool:
+    """Tell whether there are labels to show, or shall be."""
+    return args.annotation_file != ANNOTATIONS or Path(ANNOTATIONS).exists()
+
+
+def report(name: str, runs: list[Run], cases: list[Case]) -> None:
+    """Write a page, and say so."""
+    show(f"{name}: {write_report(Path(name), runs, cases)} photos to look at, in a browser")
 
 
 # ---- the command -----------------------------------------------------------------------------
-
-
-def regex(text: str) -> str:
-    """Parse a flag's value that must be a regular expression."""
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no regular expression: {error}") from None
-    return text
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -236,27 +236,41 @@ def build_parser() -> argparse.ArgumentParser:
     grouped = "photos whose names share this part show one container: fuse their readings"
     add("--group_by", type=regex, nargs="?", const=GROUP_BY, metavar="REGEX", help=grouped)
     add("--resume", action="store_true", help="go on where a stopped run left off")
-    compared = f"two result files (default: {' '.join(OUTPUTS)})"
+    arriving = "read photos as they arrive, until Ctrl-C"
+    add("--watch", action="store_true", help=arriving)
+    compared = f"two result files (default: {' '.join(OUTPUTS)}), or one with --report"
     add("--compare", nargs="*", metavar="FILE", help=compared)
-    add("--annotation_file", default="annotations.json", help="the truth, for --compare")
+    page = "page to look at: what to review, with --compare what changed"
+    add("--report", metavar="FILE.html", help=page)
+    add("--annotation_file", default=ANNOTATIONS, help="the truth, for --compare and --report")
     return parser
 
 
 @command(build_parser, go_on="what was read is kept; --resume goes on from there")
 def main(args: argparse.Namespace) -> int:
     """Read a folder or compare two runs; exit code 1 if an image failed."""
+    if args.report is not None:
+        check_report(Path(args.report))
+        if has_labels(args):
+            read_annotations(Path(args.annotation_file))  # what is wrong there is said now
     if args.compare is not None:
         args.compare = args.compare or list(OUTPUTS)
+        if len(args.compare) == 1 and args.report is not None:
+            review(args, read_run(args.compare[0]))
+            return 0
         if len(args.compare) != 2:
             count = len(args.compare)
             raise FlagError(
-                f"--compare takes two result files, not {count}; see batch_process.py --help"
+                f"--compare takes two result files, not {count}, or one with --report; see "
+                "batch_process.py --help"
             )
         compare(args)
         return 0
     args.output = args.output or OUTPUTS[args.lora_path is not None]
     require_model(args.model, args.lora_path, args.device)
-    return 1 if read_folder(args) else 0
+    if args.watch:
+        require_watchable(Path(args.image_folder))
+    return 1 if (watch if args.watch else read_folder)(args) else 0
 
 
 if __name__ == "__main__":

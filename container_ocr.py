@@ -52,7 +52,7 @@ from containers.streaming import MOST_WORKERS, submit, worker_count, workers
 from florence.adapter import base_model
 from florence.checkpoint import load_model, require_model
 from florence.decoding import look, probabilities, transcribe
-from florence.devices import choose_batch_size, is_out_of_memory, out_of_memory
+from florence.devices import LESS_MEMORY, choose_batch_size, is_out_of_memory, out_of_memory
 from florence.gaze import find_letters
 from florence.inputs import input_size, prepare_inputs
 from florence.model_folder import loading
@@ -240,7 +240,7 @@ def read_images(
             yield paths[0], error_reading(paths.popleft(), error)
     if not paths:
         return
-    with out_of_memory("use --dtype bf16, a smaller --model or --device cpu"):
+    with out_of_memory(LESS_MEMORY):
         ocr = reader()
         batch_size = batch_size or choose_batch_size(ocr.model.device.type, ocr.size)
         with workers(worker_count(len(paths), ocr.model.device.type)) as pool:

@@ -6,7 +6,8 @@
 All of these are the defaults. After every epoch the validation photos are read and one line tells
 how it went: loss, whole numbers right, character error rate, check digits that fit. The output
 folder holds the best epoch's adapter in peft's own format, the processor, the arguments
-(train_args.json), the log (train_log.jsonl) and a checkpoint from which `--resume` goes on.
+(train_args.json), the log (train_log.jsonl), its curve (training_curve.png), a model card
+(README.md) and a checkpoint from which `--resume` goes on.
 
 What no target adapts gives the same for a photo in every epoch, so it is computed once and kept in
 the folder `features` beside train.json: the image features for `--lora_targets language`, the whole
@@ -49,6 +50,7 @@ from florence.devices import (
 from florence.examples import read_examples, warn_of_overlap
 from florence.features import features_folder, model_digest
 from florence.model_folder import fetch_model
+from florence.trackers import TRACKERS, require_tracker
 from florence.training import VIEWS, Trainer
 from florence.windows import Windows
 
@@ -96,6 +98,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--patience", type=positive, default=3, help="epochs of rising loss before stopping")
     add("--max_steps", type=positive, help="stop after so many steps")
     add("--seed", type=seed, default=0, help="same seed, same curve")
+    known = f"also report each epoch to one of: {', '.join(TRACKERS)}"
+    add("--report_to", choices=TRACKERS, metavar="TRACKER", help=known)
     add("--resume", action="store_true", help="go on from the last checkpoint in --output")
     return parser
 
@@ -164,6 +168,7 @@ def main(args: argparse.Namespace) -> int:
     """Train, and say which epoch was best; of two runs with one output the second is refused."""
     require_model(args.model, None, args.device)
     require_trainable(args.dtype, drivers_present()[0] if args.device == "auto" else args.device)
+    require_tracker(args.report_to)
     train, val = read_examples("--train", args.train), read_examples("--val", args.val)
     warn_of_overlap(train, val)
     with only_writer(Path(args.output) / TRAIN_ARGS):

@@ -88,13 +88,23 @@ def explain(error: Exception) -> str:
 def say(message: str) -> None:
     """Print progress, a warning or an error on stderr; of many processes the first speaks."""
     if is_first_process():
-        with contextlib.suppress(OSError):  # the terminal was closed; the work goes on
+        with contextlib.suppress(OSError), beside_bars():  # OSError: the terminal was closed
             print(visible(message), file=sys.stderr, flush=True)
 
 
 def show(line: str = "") -> None:
     """Print a line of a result on stdout."""
-    print(visible(line), flush=True)
+    with beside_bars():
+        print(visible(line), flush=True)
+
+
+def beside_bars() -> contextlib.AbstractContextManager[None]:
+    """Take away the bars that tqdm shows on stderr, if any, while something is printed."""
+    if "tqdm" not in sys.modules:
+        return contextlib.nullcontext()
+    from tqdm import tqdm
+
+    return tqdm.external_write_mode(sys.stderr)
 
 
 def process_count() -> int:
@@ -105,8 +115,3 @@ def process_count() -> int:
 def is_first_process() -> bool:
     """Tell whether this is the only process, or the first that `accelerate launch` started."""
     return os.environ.get("RANK", "0") == "0"
-
-
-def bar_options() -> dict[str, bool]:
-    """Return how tqdm shows a bar on stderr: not at all where that is no terminal."""
-    return {"leave": False, "dynamic_ncols": True, "disable": not sys.stderr.isatty()}

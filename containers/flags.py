@@ -75,3 +75,12 @@ def seed(text: str) -> int:
     if not re.fullmatch("[0-9]{1,10}", text) or int(text) >= 2**32:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {2**32 - 1}")
     return int(text)
+
+
+def regex(text: str) -> str:
+    """Parse a flag's value that must be a regular expression."""
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no regular expression: {error}") from None
+    return text

@@ -6,8 +6,9 @@ import math
 import re
 from pathlib import Path
 
+from containers.escapes import visible
 from containers.iso6346 import is_valid
-from containers.results import Row
+from containers.results import Row, write_results
 from containers.review import doubt_confidence
 
 GROUP_BY = r"^(.+)_[A-Za-z]+_[0-9]+[.]"  # 000207_LEFT_1.jpg, 000207_RIGHT_2.jpg: 000207
@@ -86,3 +87,20 @@ def fuse_group(name: str, views: list[Row], review_below: float) -> list[Row]:
         reason = f"other views of {name} show {others}"
         rows.append(fuse(name, own, review_below) | {"status": "review", "reason": reason})
     return rows
+
+
+def write_groups(
+    output: Path, description: str, rows: list[Row], group_by: str, review_below: float
+) -> str:
+    """Write NAME_grouped beside the result file: a line for each container, from all its views.
+
+    Return its name and count.
+    """
+    pattern = re.compile(group_by)
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(group_of(row["image"], pattern), []).append(row)
+    fused = [row for name in sorted(groups) for row in fuse_group(name, groups[name], review_below)]
+    path = output.with_name(f"{output.stem}_grouped{output.suffix}")
+    made_by = visible(f"{description}, grouped by {group_by}")
+    return f"{path}: {write_results(path, made_by, fused, 'containers')}"

@@ -31,8 +31,7 @@ def list_images(folder: Path | str) -> list[str]:
     if not folder.is_dir():
         kind = "is a file, not a folder" if folder.exists() else "no such folder"
         raise FlagError(f"{folder}: {kind}; name the folder that holds your photos")
-    below = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
-    files = [folder / f for f in below if not any(part.startswith(".") for part in f.parts)]
+    files = list(files_below(folder))
     images = [f for f in files if f.suffix.lower() in IMAGE_SUFFIXES]
     if not images:
         seen = ", ".join(sorted({f.suffix or f.name for f in files})[:5]) or "nothing"
@@ -41,6 +40,14 @@ def list_images(folder: Path | str) -> list[str]:
     if passed_over := sum(f.suffix.lower() in (".heic", ".heif") for f in files):
         say(f"warning: {passed_over} .heic photos passed over; save them as JPEG to have them read")
     return sorted(map(relative_path, images))
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yield the files in `folder` and below, but for hidden ones; none where it is not there."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = (name for name in folders if not name.startswith("."))
+        paths = (Path(place, name) for name in names if not name.startswith("."))
+        yield from (path for path in paths if path.is_file())
 
 
 def find_image(image_path: str, folder: Path) -> Path:

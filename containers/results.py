@@ -19,6 +19,8 @@ from containers.files import TEXT, read_file, replacing, writing
 FIELDS = ("image", "number", "status", "reason", "confidence", "raw_text")
 STATUSES = ("ok", "review", "none", "error")
 MADE_BY = "# batch_process.py"
+FAR = 1e6  # pixels: no photo is so large
+PARTIAL = ".partial"  # ends the name of a file that is not complete
 Row = dict[str, object]
 
 
@@ -59,7 +61,8 @@ def parse_result(line: str, suffix: str) -> Row:
     if row["status"] not in STATUSES or not all(isinstance(text, str) for text in texts):
         raise ValueError("not a result")
     confidence = float(row["confidence"])
-    if not 0 <= confidence <= 1 or not is_alternatives(row.get("alternatives", [])):
+    extras = is_alternatives(row.get("alternatives", [])) and is_box(row.get("box", []))
+    if not 0 <= confidence <= 1 or not extras:
         raise ValueError("not a result")
     return {**row, "number": row["number"] or None, "confidence": confidence}
 
@@ -76,6 +79,16 @@ def is_alternatives(value: object) -> bool:
     )
 
 
+def is_box(value: object) -> bool:
+    """Tell whether a value is a list of four corners, pairs of pixels, or an empty one."""
+    if not isinstance(value, list) or len(value) not in (0, 4):
+        return False
+    corners = all(isinstance(corner, list) and len(corner) == 2 for corner in value)
+    return corners and all(
+        isinstance(x, (int, float)) and abs(x) < FAR for corner in value for x in corner
+    )
+
+
 def read_results(path: Path, suffix: str = "") -> tuple[str, list[Row]]:
     """Return the first line of a result file and its rows; raises `UserError`."""
     try:
@@ -83,21 +96,26 @@ def read_results(path: Path, suffix: str = "") -> tuple[str, list[Row]]:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read {path}: {getattr(error, 'strerror', 'not a text')}") from None
     rows, lines = [], [line.rstrip("\r") for line in text.split("\n")]
+    suffix = suffix or Path(path.name.removesuffix(PARTIAL)).suffix.lower()
     for place, line in enumerate(lines, 1):
         if line.startswith("#") or line in ("", ",".join(FIELDS)):
             continue
         try:
-            rows.append(parse_result(line, suffix or path.suffix.lower()))
+            rows.append(parse_result(line, suffix))
         except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError, csv.Error):
             raise UserError(f"{path}, line {place}: not a line of a result file") from None
     return lines[0], rows
 
 
+def count_statuses(counts: Counter[str]) -> str:
+    """Return how many photos came out how, in words."""
+    return ", ".join(f"{counts[status]} {status}" for status in STATUSES)
+
+
 def write_results(output: Path, description: str, rows: list[Row], noun: str) -> str:
     """Write a result file with a count at its end; return the count."""
     suffix, count = output.suffix.lower(), Counter(row["status"] for row in rows)
-    summary = ", ".join(f"{count[status]} {status}" for status in STATUSES)
-    summary = f"{len(rows)} {noun}: {summary}"
+    summary = f"{len(rows)} {noun}: {count_statuses(count)}"
     columns = "\t".join(field for field in FIELDS if field != "reason")
     with replacing(output) as file:
         print(
@@ -116,7 +134,7 @@ class Journal:
     """The lines of a run that is not complete, in the order in which they were read."""
 
     def __init__(self, output: Path):
-        self.output, self.path = output, output.with_name(output.name + ".partial")
+        self.output, self.path = output, output.with_name(output.name + PARTIAL)
         self.suffix = output.suffix.lower()
 
     def check(self) -> None:
@@ -150,6 +168,11 @@ class Journal:
             found = {row["image"]: row for row in done} | found
         say(f"resume: {len(found)} photos were read before")
         return found
+
+    def written(self) -> dict[str, Row]:
+        """Return the rows of the run that are on the disk, by image."""
+        rows = read_results(self.path, self.suffix)[1] if self.path.exists() else []
+        return {row["image"]: row for row in rows}
 
     def write(self, description: str, rows: Iterator[Row], resume: bool) -> Iterator[Row]:
         """Yield the rows, each one when it is on the disk; the first opens the file."""

@@ -20,7 +20,13 @@ from florence.devices import (
     set_up_torch,
 )
 from florence.inputs import prepare_inputs
-from florence.microsoft import EMBEDDING, microsoft_config, microsoft_processor, microsoft_weights
+from florence.microsoft import (
+    EMBEDDING,
+    is_microsoft,
+    microsoft_config,
+    microsoft_processor,
+    microsoft_weights,
+)
 from florence.model_folder import fetch_model, loading, read_model_config, require_finite
 
 if TYPE_CHECKING:
@@ -65,7 +71,7 @@ def load_checkpoint(
     warnings.filterwarnings("ignore", module="transformers|peft")
     raw, source, state = read_model_config(folder), folder, None
     with loading(folder):
-        if "dim_embed" in raw["vision_config"]:
+        if is_microsoft(raw):
             processor = microsoft_processor(folder)
             image_token_id = processor.tokenizer.image_token_id
             source, state = None, microsoft_weights(folder, image_token_id)

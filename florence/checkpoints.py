@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MPS_RANDOM = "mps_random.safetensors"
 TRAIN_ARGS = "train_args.json"
-FREE_ON_RESUME = {"resume", "device", "patience", "output", "cache"}
+FREE_ON_RESUME = {"resume", "device", "patience", "output", "cache", "report_to"}
 
 
 class Checkpoints:

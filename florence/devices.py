@@ -24,6 +24,7 @@ NO_MEMORY = (  # in the errors of CUDA, cuBLAS and Metal that accelerate does no
 # GNU OpenMP's idle threads spin for the next work: so short that two programs on the same cores
 # can bear it, so long that one alone loses nothing. It reads this when torch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+LESS_MEMORY = "use --dtype bf16, a smaller --model or --device cpu"  # to read with
 SMALL_MODEL = 50e6  # weights: its steps are too short to be shared out
 SMALL_BATCH, LARGE_BATCH = 4, 128
 MEMORY_A_PIXEL = 700  # bytes on a GPU for each pixel that the model sees

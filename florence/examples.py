@@ -13,6 +13,7 @@ from containers.command_line import say
 from containers.edited_json import read_json_file
 from containers.errors import ImageError, UserError
 from containers.labels import Example, label_problem, shorten
+from containers.pace import Pace
 from containers.photos import check_image, find_image
 from containers.places import Window, see
 from containers.streaming import MOST_WORKERS, ahead, worker_count, workers
@@ -40,7 +41,8 @@ def read_examples(flag: str, name: str) -> list[Example]:
     examples, problems = [], []
     with workers(worker_count(len(rows))) as pool:
         tasks = ((read_example, row, path.parent) for row in rows)
-        for place, result in enumerate(ahead(tasks, pool, 2 * MOST_WORKERS), 1):
+        results = Pace(ahead(tasks, pool, 2 * MOST_WORKERS), title="photos", total=len(rows))
+        for place, result in enumerate(results, 1):
             try:
                 examples.append(result.result())
             except UserError as error:

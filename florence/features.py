@@ -14,9 +14,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from containers.command_line import bar_options, say
+from containers.command_line import say
 from containers.errors import UserError, one_line
 from containers.labels import Example
+from containers.pace import Pace
 from containers.streaming import ahead, processes_here, worker_count, workers
 from florence.examples import open_view, photo_digest
 from florence.inputs import (
@@ -103,15 +104,13 @@ class Features:
     ) -> None:
         """Compute (example, view) pairs and write them, each whole or not at all."""
         import torch
-        from accelerate.utils import tqdm
 
         size = input_size(processor)
         tasks = ((open_view, example, size, view, self.seed) for example, view in wanted)
         count = worker_count(len(wanted), model.device.type)
         with workers(count) as pool, torch.inference_mode():
             pairs = zip(wanted, ahead(tasks, pool, 2 * batch_size))
-            bar = tqdm(pairs, total=len(wanted), desc="features", **bar_options())
-            pairs = iter(bar)
+            pairs = iter(Pace(pairs, title="features", total=len(wanted)))
             while batch := list(islice(pairs, batch_size)):
                 images = [future.result() for _, future in batch]
                 inputs = prepare_inputs(processor, images, device=model.device)

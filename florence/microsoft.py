@@ -50,6 +50,11 @@ MICROSOFT_TOKENS = [
 ]
 
 
+def is_microsoft(config: dict) -> bool:
+    """Tell whether a config.json is of Microsoft's layout."""
+    return "dim_embed" in config["vision_config"]
+
+
 def rename_microsoft(name: str) -> str:
     """Return transformers' own name for one of Microsoft's tensor names; others stay."""
     for pattern, replacement in MICROSOFT_NAMES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from textwrap import shorten
@@ -87,7 +88,10 @@ def fetch_model(model: str) -> Path:
     if Path(model).is_dir():
         return Path(model)
     from huggingface_hub import snapshot_download
+    from huggingface_hub.utils import disable_progress_bars
 
+    if not sys.stderr.isatty():
+        disable_progress_bars()
     say(f"model: {model}, from the hub or its cache on this machine")
     try:
         return Path(snapshot_download(model, allow_patterns=["*.json", "*.txt", "*.safetensors"]))

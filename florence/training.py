@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import logging
 import math
@@ -11,22 +12,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from containers.command_line import bar_options, say
+from containers.command_line import say
 from containers.errors import UserError
 from containers.files import replacing, write_json
 from containers.labels import Example
+from containers.pace import Pace
 from containers.review import interpret
 from containers.scores import score
 from containers.streaming import worker_count
 from florence.adapter import SAVING, add_lora, base_model, save_adapter, train_mode
+from florence.card import model_card
 from florence.checkpoint import load_checkpoint
 from florence.checkpoints import TRAIN_ARGS, Checkpoints, saving
+from florence.curve import draw_curve
 from florence.decoding import look, transcribe
 from florence.devices import choose_device, choose_dtype, require_trainable
 from florence.features import Collator, make_features
 from florence.inputs import to_model
-from florence.model_folder import fetch_model
+from florence.microsoft import is_microsoft
+from florence.model_folder import fetch_model, read_model_config
 from florence.progress import Progress
+from florence.trackers import start_tracker, track
 
 if TYPE_CHECKING:
     import torch
@@ -50,7 +56,7 @@ class Trainer:
         self.accelerator, dtype = make_accelerator(args)
         set_seed(args.seed)
         base = base_model(args.model, None)
-        source = fetch_model(base)
+        self.source = source = fetch_model(base)
         network, self.processor = load_checkpoint(source, dtype)
         self.model = add_lora(network, base, args)
         self.features = make_features(args, source, dtype)
@@ -85,19 +91,29 @@ class Trainer:
             self.progress = self.checkpoints.load()
         if self.features:
             self.compute_features()
+        start_tracker(self.accelerator, args)
         progress = self.progress
-        while progress.epoch < args.epochs and progress.step < self.steps:
-            if progress.rising() >= args.patience:
-                say(f"validation loss has risen for {args.patience} epochs: stopped early")
-                break
-            start = time.monotonic()
-            train_loss = self.train_epoch()
-            record = {"epoch": progress.epoch + 1, **self.evaluate(), "train_loss": train_loss}
-            progress.epoch += 1
-            progress.history.append(record)
-            seconds = time.monotonic() - start
-            self.keep(record)
-            yield record, seconds
+        with self.pace:
+            while progress.epoch < args.epochs and progress.step < self.steps:
+                if progress.rising() >= args.patience:
+                    say(f"validation loss has risen for {args.patience} epochs: stopped early")
+                    break
+                start = time.monotonic()
+                train_loss = self.train_epoch()
+                record = {"epoch": progress.epoch + 1, **self.evaluate(), "train_loss": train_loss}
+                progress.epoch += 1
+                progress.history.append(record)
+                seconds = time.monotonic() - start
+                self.keep(record)
+                track(self.accelerator, args, record)
+                yield record, seconds
+        for tracker in self.accelerator.trackers:
+            tracker.finish()
+
+    @functools.cached_property
+    def pace(self) -> Pace:
+        """Return the line of progress, which begins with the first step."""
+        return Pace(title="steps", total=self.steps, done=self.progress.step)
 
     def compute_features(self) -> None:
         """Have what the frozen layers make of each photo computed, where it is not there yet."""
@@ -109,17 +125,20 @@ class Trainer:
 
     def train_epoch(self) -> float:
         """Run one epoch; return its mean training loss."""
-        from accelerate.utils import gather_object, tqdm
+        from accelerate.utils import gather_object
 
         progress, losses = self.progress, []
         train_mode(self.model)
         self.collate.view = progress.epoch % self.views
         self.loader.set_epoch(progress.epoch)
-        title = f"epoch {progress.epoch + 1}/{self.args.epochs}"
-        for batch in tqdm(self.loader, desc=title, **bar_options()):
+        epoch = f"epoch {progress.epoch + 1} of {self.args.epochs}"
+        for batch in self.loader:
             losses.append(self.train_batch(batch))
+            self.pace.set_postfix_str(f"{epoch}, loss {losses[-1]:.3f}", refresh=False)
+            self.pace.update(progress.step - self.pace.n)
             if progress.step >= self.steps:
                 break
+        self.pace.set_postfix_str(f"{epoch}, validating", refresh=not self.pace.is_log)
         losses = gather_object(losses)
         return sum(losses) / len(losses)
 
@@ -164,7 +183,23 @@ class Trainer:
                 with saving(self.output, self.output / SAVING):
                     save_adapter(self.model, self.output)
                     self.processor.save_pretrained(self.output)
+            self.describe()
         self.checkpoints.save(self.progress)
+
+    def describe(self) -> None:
+        """Draw the curve of all epochs, and write the card of the adapter that is kept."""
+        base = self.model.get_base_model().name_or_path
+        card = model_card(
+            self.args,
+            self.progress,
+            (self.train, self.val),
+            base,
+            not is_microsoft(read_model_config(self.source)),
+            self.model.get_nb_trainable_parameters(),
+        )
+        draw_curve(self.output / "training_curve.png", self.progress)
+        with replacing(self.output / "README.md") as file:
+            file.write(card)
 
 
 def losses_and_readings(
@@ -205,6 +240,8 @@ def make_accelerator(args: argparse.Namespace) -> tuple[Accelerator, str]:
     accelerator = Accelerator(
         cpu=device == "cpu",
         mixed_precision="no" if dtype == "fp32" else dtype,
+        log_with=args.report_to,
+        project_dir=args.output if args.report_to else None,
         gradient_accumulation_steps=args.gradient_accumulation,
         dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True),
     )

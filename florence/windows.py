@@ -14,6 +14,7 @@ from containers.errors import ImageError, UserError
 from containers.files import write_json
 from containers.labels import Example
 from containers.looks import Look, Search
+from containers.pace import Pace
 from containers.places import Window
 from florence.examples import photo_digest
 from florence.model_folder import read_json
@@ -55,7 +56,8 @@ class Windows:
         if missing:
             photos = [example.image_path for example in missing]
             numbers = [example.number for example in missing] if known else None
-            for example, result in zip(missing, search(photos, numbers), strict=True):
+            results = Pace(search(photos, numbers), title="looking nearer", total=len(missing))
+            for example, result in zip(missing, results, strict=True):
                 if isinstance(result, ImageError):
                     raise UserError(f"{example.image_path}: {result}")
                 looks = windows_that_show(result) if known else [result.lead[0]]

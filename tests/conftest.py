@@ -12,6 +12,7 @@ import math
 import random
 import shutil
 import subprocess
+import time
 
 import pytest
 import torch
@@ -46,6 +47,14 @@ def run(*argv, cwd=None, **options):
     """Type `python script.py flags` as a user would; return the finished process."""
     command = [sys.executable, str(ROOT / argv[0]), *map(str, argv[1:])]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, **options)
+
+
+def wait_until(condition) -> None:
+    """Wait until something is so; fail if it takes minutes."""
+    until = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def error_line(stderr: str) -> str:

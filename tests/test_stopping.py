@@ -4,11 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, create_template, draw_photo, error_line, rows_of
+from conftest import ROOT, create_template, draw_photo, error_line, rows_of, wait_until
 
 import batch_process
 
@@ -22,14 +21,6 @@ def begin(*argv, **options) -> subprocess.Popen:
     command = [sys.executable, str(ROOT / argv[0]), *map(str, argv[1:])]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, start_new_session=True, **pipes, **options)
-
-
-def wait_until(condition) -> None:
-    """Wait until something is so; fail if it takes minutes."""
-    until = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 def members(group: int) -> list[int]:

@@ -1,0 +1,169 @@
+"""One result file, or two side by side, beside the labels: what changed, and how much is right."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from containers.errors import UserError
+from containers.files import relative_path
+from containers.iso6346 import compact
+from containers.labels import labelled
+from containers.photos import photo_key
+from containers.results import STATUSES, Row, read_results
+from containers.scores import edit_distance, score
+
+MEASURES = {
+    "exact_match": "exact match",
+    "character_error_rate": "character error rate",
+    "owner_code": "owner code",
+    "serial_number": "serial number",
+    "check_digit": "check digit",
+    "check_digit_rate": "check-digit rate",
+}
+COLUMN, LINE, ROWS = "vertical", "one line", "several lines"
+LONGEST_ROWS = 4.5  # a place that is longer than so many times its height holds one line
+
+
+@dataclass(frozen=True)
+class Label:
+    """What is painted on a photo, and how it stands there, where the label says that."""
+
+    number: str
+    layout: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one result file holds: its name, its first line, and its rows by `photo_key`."""
+
+    name: str
+    made_by: str
+    rows: dict[str, Row]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One photo: its row in each of the runs, the last of which counts, and its label if known."""
+
+    key: str
+    rows: tuple[Row, ...]
+    label: Label | None = None
+
+    @property
+    def number(self) -> str | None:
+        """Return what is painted, if that is known."""
+        return self.label and self.label.number
+
+    @cached_property
+    def errors(self) -> tuple[int, ...]:
+        """Return how many characters of each reading are wrong; none: nobody knows."""
+        if self.label is None:
+            return ()
+        truth = compact(self.label.number)
+        return tuple(edit_distance(compact(row["number"] or ""), truth) for row in self.rows)
+
+    @property
+    def is_wrong(self) -> bool:
+        """Tell whether the reading that counts is known not to be what is painted."""
+        return bool(self.errors) and self.errors[-1] > 0
+
+    @property
+    def is_changed(self) -> bool:
+        """Tell whether the runs have read different numbers."""
+        return len({compact(row["number"] or "") for row in self.rows}) > 1
+
+    @property
+    def layout(self) -> str:
+        """Return how the number stands: as its label says, else by the place where it was read."""
+        boxes = [row["box"] for row in reversed(self.rows) if row.get("box")]
+        if self.label and self.label.layout:
+            return self.label.layout
+        return layout_of(boxes[0]) if boxes else ""
+
+
+def layout_of(box: Sequence[Sequence[int]]) -> str:
+    """Return how a number stands in a box: four corners, clockwise from where reading begins."""
+    (x, y), (right, below), (far_x, far_y), _ = box
+    length, height = math.dist((x, y), (right, below)), math.dist((right, below), (far_x, far_y))
+    if abs(below - y) > abs(right - x):
+        return COLUMN
+    return LINE if length > LONGEST_ROWS * height else ROWS
+
+
+def read_labels(path: Path) -> dict[str, Label]:
+    """Return the labels of annotations.json by `photo_key`."""
+    labels = {}
+    for entry, number in labelled(path, "not compared"):
+        layout = entry.get("layout")
+        shown = layout if isinstance(layout, str) else ""
+        labels[photo_key(entry["image_path"], path.parent)] = Label(number, shown)
+    return labels
+
+
+def read_run(name: str) -> Run:
+    """Return what a result file holds; raises `UserError`."""
+    made_by, rows = read_results(Path(name))
+    return Run(name, made_by, {photo_key(row["image"], Path()): row for row in rows})
+
+
+def join(runs: Sequence[Run], truth: dict[str, Label]) -> list[Case]:
+    """Return the photos that stand in all runs: the labelled ones first, in their labels' order."""
+    first, *others = (run.rows for run in runs)
+    shared = [key for key in first if all(key in rows for rows in others)]
+    keys = [key for key in truth if key in {*shared}] + [key for key in shared if key not in truth]
+    return [Case(key, tuple(run.rows[key] for run in runs), truth.get(key)) for key in keys]
+
+
+def measures(cases: Sequence[Case]) -> list[dict[str, float]]:
+    """Return the scores of each run over labelled photos."""
+    runs = zip(*(case.rows for case in cases))
+    labels = [case.number for case in cases]
+    return [score([(row["number"], n) for row, n in zip(rows, labels)]) for rows in runs]
+
+
+def table(cases: Sequence[Case]) -> list[tuple[str, ...]]:
+    """Return the lines of the table over labelled photos: a name and a figure for each run."""
+    scores, runs = measures(cases), [*zip(*(case.rows for case in cases))]
+    lines = [
+        (name, *(f"{100 * rates[key]:.1f} %" for rates in scores)) for key, name in MEASURES.items()
+    ]
+    for status in STATUSES:
+        counts = (sum(row["status"] == status for row in rows) for rows in runs)
+        lines.append((f"status {status}", *map(str, counts)))
+    return lines
+
+
+def describe_changes(
+    runs: Sequence[Run], cases: Sequence[Case], labels: str, count: int
+) -> Iterator[str]:
+    """Yield the measures of two runs side by side, and which photos got better and worse.
+
+    Counted are the labelled photos that stand in both, of `count` in the file `labels`. Raises
+    `UserError` if there are none.
+    """
+    known = [case for case in cases if case.label]
+    if not known:
+        read = " and ".join(f"{len(run.rows)} in {run.name}" for run in runs)
+        raise UserError(
+            f"nothing to compare: of {count} labelled images in {labels}, none stands in both "
+            f"files ({read})"
+        )
+    yield f"{len(known)} of {count} labelled images are in both files"
+    yield ""
+    names = [run.name for run in runs]
+    width = max(map(len, names)) + 2
+    lines = [(*line, str(len(known))) for line in table(known)]
+    for name, before, after, images in (("", *names, "images"), *lines):
+        yield f"{name:21}{before:>{width}}{after:>{width}}{images:>9}"
+    for title, is_so in (("better", operator.lt), ("worse", operator.gt)):
+        changed = [case for case in known if is_so(case.errors[1], case.errors[0])]
+        yield ""
+        yield f"{title}: {len(changed)} images"
+        for case in changed:
+            before, after = (row["number"] or "-" for row in case.rows)
+            yield f"  {relative_path(Path(case.key))}  {case.number}: {before} -> {after}"

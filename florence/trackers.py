@@ -1,0 +1,42 @@
+"""Where the figures of a training go beside the log: to whatever accelerate can report to."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from containers.command_line import say
+from containers.errors import FlagError, UserError, one_line
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+PROJECT = "container-numbers"  # the name under which a tracker shows the runs
+TRACKERS = (  # by accelerate's names, which are those of their packages
+    *("aim", "clearml", "comet_ml", "dvclive", "mlflow", "swanlab", "tensorboard", "trackio"),
+    "wandb",
+)
+
+
+def require_tracker(name: str | None) -> None:
+    """Raise `FlagError` for a tracker that is not installed: accelerate would report nothing."""
+    if name is not None and find_spec(name) is None:
+        raise FlagError(f"--report_to {name} is not installed here: pip install {name}")
+
+
+def start_tracker(accelerator: Accelerator, args: argparse.Namespace) -> None:
+    """Have the run's flags reported, if anything shall be; raises `UserError`."""
+    if args.report_to:
+        try:
+            accelerator.init_trackers(PROJECT, vars(args))
+        except Exception as error:  # whatever a tracker of others raises: no account, no network
+            raise UserError(f"--report_to {args.report_to}: {one_line(error)[:200]}") from None
+
+
+def track(accelerator: Accelerator, args: argparse.Namespace, record: dict[str, float]) -> None:
+    """Report an epoch; a tracker that fails is said, and stops no training."""
+    try:
+        accelerator.log(record, step=record["epoch"])
+    except Exception as error:
+        say(f"warning: --report_to {args.report_to}: {one_line(error)[:200]}")

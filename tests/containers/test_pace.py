@@ -1,0 +1,76 @@
+"""Tests of the line that tells how far long work is."""
+
+import io
+import sys
+
+import pytest
+from conftest import train
+
+import batch_process
+from containers import pace
+from containers.command_line import say
+from containers.pace import Pace
+
+
+@pytest.fixture
+def always(monkeypatch):
+    """Have every step say a line, where stderr is no terminal."""
+    monkeypatch.setattr(pace, "EVERY", 0)
+
+
+def test_a_log_gets_a_plain_line_at_times_and_nothing_at_the_end(monkeypatch, capsys):
+    monkeypatch.setattr(pace, "EVERY", 0.05)
+    with Pace(title="reading", total=4000) as work:
+        while work.format_dict["elapsed"] < 0.12:
+            work.update()
+    lines = capsys.readouterr().err.splitlines()
+    assert 1 <= len(lines) <= 3
+    assert all(line.startswith("reading: ") and " of 4,000, " in line for line in lines)
+
+
+def test_short_work_says_nothing_in_a_log(capsys):
+    assert list(Pace(range(3), title="x", total=3)) == [0, 1, 2]
+    assert capsys.readouterr().err == ""
+
+
+def test_the_rate_is_of_what_this_run_did(always, capsys, monkeypatch):
+    with Pace(title="steps", total=100, done=40) as work:
+        work.start_t -= 100
+        work.update(10)
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("steps: 50 of 100, 6.0 a minute, 08:2")
+
+
+def test_a_terminal_gets_one_line_and_warnings_stand_above_it(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with Pace(title="reading", total=2) as work:
+        work.set_postfix_str("1 ok", refresh=False)
+        work.update()
+        say("warning: look")
+        work.update()
+    shown = sys.stderr.getvalue()
+    assert "\rwarning: look\n" in shown, "the bar was cleared before"
+    assert shown.count("\n") == 1
+    assert shown.endswith("\r"), "and is gone at the end"
+
+
+def test_a_folder_that_is_read_counts_ok_review_and_none(taught, always, capsys):
+    assert batch_process.main(taught) == 0
+    err = capsys.readouterr().err
+    line = next(line for line in err.splitlines() if line.startswith("reading: 5 of 5, "))
+    assert line.endswith(" left, 1 ok, 3 review, 1 none, 0 error")
+    assert "\r" not in err
+
+
+def test_a_training_says_steps_epoch_and_loss_and_no_line_is_glued_to_another(data, always, capfd):
+    assert train(data, "--epochs", "2", "--looks", "2") == 0
+    out, err = capfd.readouterr()
+    assert "\r" not in err + out
+    for start in ("looking nearer: 2 of 2, ", "features: 8 of 8, ", "steps: 6 of 6, "):
+        assert any(line.startswith(start) for line in err.splitlines()), start
+    assert "left, epoch 2 of 2, loss " in err
+    assert [line[:8] for line in out.splitlines()] == ["Epoch 1:", "Epoch 2:", "Best: ep"]
