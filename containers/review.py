@@ -9,7 +9,7 @@ from containers.iso6346 import Candidate, find_candidates, format_number, is_val
 from containers.reading import SEVERAL, Reading, Transcript
 
 REVIEW_BELOW = 0.5  # confidence; the calibration behind it is in demo/README.md
-UNLIKELY = 0.005  # of the probability of what is written: less makes a valid number no option
+UNLIKELY = 0.005  # probability, of what is written or of all: less makes a number no option
 MOST_ALTERNATIVES = 5
 FAVOUR = 0.1  # a number of a known owner is preferred that is so likely, as a share of one without
 CLOSE = 0.5  # a rival that is so likely, as a share of the number's probability, is a doubt
@@ -67,8 +67,8 @@ def merge(readings: Sequence[Reading], owner_codes: Collection[str] = ()) -> tup
     """Return one considered reading of several looks at a photo, and which look leads it.
 
     A number's probability is that not all looks are wrong about it: 1 minus the product of
-    1 - p. The likeliest is the number, if any look chose one at all; what speaks against it is
-    what the look says that is surest of it.
+    1 - p. The likeliest is the number, if any look chose one and it is not UNLIKELY; what speaks
+    against it is what the look says that is surest of it.
     """
     chances: dict[str, float] = {}
     for reading in readings:
@@ -79,9 +79,11 @@ def merge(readings: Sequence[Reading], owner_codes: Collection[str] = ()) -> tup
     number = max(chosen + valid, key=chances.get) if chosen else None
     if number and owner_codes:
         number = prefer_known(number, chances, owner_codes)
+    if chances.get(number, 0.0) < UNLIKELY:
+        number = None
     own = [(r.number == number, not r.reason, chances_of(r).get(number, 0.0)) for r in readings]
     lead = own.index(max(own))
-    reason = readings[lead].reason
+    reason = readings[lead].reason if number else ""
     if number and number != readings[lead].number:
         reason = f"the text has {readings[lead].number or 'no number'}"
     return lead, replace(

@@ -27,6 +27,8 @@ def workers(count: int) -> Iterator[Executor | None]:
     """Give processes that open photos ahead of the model; none where `count` is 0.
 
     They import no torch. One that dies, as where memory is short, is a `UserError`.
+    What they return is pickled: an image of 768x768 costs this process 3 ms, one of 192x128 0.2 ms.
+    Shared memory would cost less, but in docker it ends at 64 MB.
     """
     if not count:
         yield None

@@ -195,6 +195,7 @@ class Collator:
         return {**prepare_inputs(self.processor, images), "labels": labels}
 
 
+@functools.cache
 def model_digest(folder: Path) -> str:
     """Return a name for a model's files: its weights, sizes and words."""
     digest = hashlib.sha256()

@@ -127,7 +127,7 @@ class Reader(ContainerOCR):
         for colour in colours:
             self.seen[colour] += 1
             sure = self.seen[colour] > colour % 4
-            reading = Reading(NUMBER, raw_text=str(colour), confidence=0.9 if sure else 1e-3)
+            reading = Reading(NUMBER, raw_text=str(colour), confidence=0.9 if sure else 0.01)
             seen.append((reading, letters))
         return seen
 
