@@ -29,6 +29,7 @@ import contextlib
 import functools
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,7 +57,9 @@ from containers.labels import (
     split_examples,
 )
 from containers.locks import only_writer
+from containers.pace import Pace
 from containers.photos import find_image, list_images, photo_key
+from containers.results import count_statuses
 from containers.suggestions import suggestion_of
 from florence.adapter import describe_model
 from florence.checkpoint import require_model
@@ -198,16 +201,18 @@ def suggest(book: LabelBook, args: argparse.Namespace) -> None:
         functools.cache(lambda: ContainerOCR(args.model, args.lora_path, args.device, args.dtype)),
     )
     found, saved = {}, time.monotonic()
+    pace, counts = Pace(readings, title="reading", total=len(waiting)), Counter()
     try:
-        for place, (key, (image, reading)) in enumerate(zip(waiting, readings), 1):
-            read = f"{reading.number or '-'} {reading.status}"
-            say(f"[{place}/{len(waiting)}] {image}: {read}")
+        for key, (_, reading) in zip(waiting, pace):
+            counts[reading.status] += 1
+            pace.set_postfix_str(count_statuses(counts), refresh=False)
             if reading.status != "error":
                 found[key] = suggestion_of(reading, made_by)
             if found and time.monotonic() > saved + SAVED_EVERY:
                 book.suggest(found)
                 found, saved = {}, time.monotonic()
     finally:
+        pace.close()
         if found:
             book.suggest(found)
     book.read()

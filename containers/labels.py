@@ -20,6 +20,7 @@ from containers.iso6346 import (
     is_valid,
     split_number,
 )
+from containers.pace import Pace
 from containers.photos import check_image, find_image, photo_key, spellings
 from containers.places import Window
 
@@ -177,7 +178,7 @@ def check_labels(entries: list[dict], folder: Path, strict: bool) -> Labels:
     """Check every entry and its photo; nothing is raised, so that one run shows all problems."""
     labels = Labels([], [], [])
     seen: dict[str, tuple[str, str]] = {}
-    for entry in entries:
+    for entry in Pace(entries, title="labels", total=len(entries)):
         image, key = entry["image_path"], photo_key(entry["image_path"], folder)
         try:
             number = label_of(entry)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from string import Template
 
@@ -81,17 +82,14 @@ def write_report(path: Path, runs: Sequence[Run], cases: Sequence[Case]) -> int:
         if title:
             chosen[title].append(case)
     shown = [case for group in chosen.values() for case in group]
-    pictures = Pace(
-        thumbnails([(case.rows[-1]["image"], box_of(case)) for case in shown]),
-        title="pictures",
-        total=len(shown),
-    )
-    cards = (card(case, runs, picture, path) for case, picture in zip(shown, pictures))
-    sections, contents = [], []
+    addresses = thumbnails([(case.rows[-1]["image"], box_of(case)) for case in shown])
+    with Pace(addresses, title="pictures", total=len(shown)) as pictures:
+        cards = [card(case, runs, picture, path) for case, picture in zip(shown, pictures)]
+    sections, contents, waiting = [], [], iter(cards)
     for place, (title, note, _) in enumerate(kinds):
         if chosen[title]:
             count, anchor = len(chosen[title]), f"kind{place}"
-            own = "\n".join(next(cards) for _ in range(count))
+            own = "\n".join(islice(waiting, count))
             named = {"title": title, "count": f"{count:,}", "anchor": anchor, "note": note}
             sections.append(SECTION.substitute(named, cards=own))
             contents.append(JUMP.substitute(named))
