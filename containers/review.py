@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from containers.iso6346 import Candidate, find_candidates, format_number, is_valid
+from containers.iso6346 import Candidate, compact, find_candidates, format_number, is_valid
 from containers.reading import SEVERAL, Reading, Transcript
 
 REVIEW_BELOW = 0.5  # confidence; the calibration behind it is in demo/README.md
@@ -67,8 +67,8 @@ def merge(readings: Sequence[Reading], owner_codes: Collection[str] = ()) -> tup
     """Return one considered reading of several looks at a photo, and which look leads it.
 
     A number's probability is that not all looks are wrong about it: 1 minus the product of
-    1 - p. The likeliest is the number, if any look chose one and it is not UNLIKELY; what speaks
-    against it is what the look says that is surest of it.
+    1 - p. The likeliest is the number, if any look chose one; an UNLIKELY one must be valid and
+    stand in a text. What speaks against it is what the look says that is surest of it.
     """
     chances: dict[str, float] = {}
     for reading in readings:
@@ -79,7 +79,8 @@ def merge(readings: Sequence[Reading], owner_codes: Collection[str] = ()) -> tup
     number = max(chosen + valid, key=chances.get) if chosen else None
     if number and owner_codes:
         number = prefer_known(number, chances, owner_codes)
-    if chances.get(number, 0.0) < UNLIKELY:
+    written = {n for reading in readings for n in reading.numbers if is_valid(n)}
+    if number and chances[number] < UNLIKELY and compact(number) not in written:
         number = None
     own = [(r.number == number, not r.reason, chances_of(r).get(number, 0.0)) for r in readings]
     lead = own.index(max(own))

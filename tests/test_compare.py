@@ -149,13 +149,12 @@ def test_the_five_steps_lead_to_a_better_reading(here, tiny_model):
         entry["container_number"] = NUMBER if place else OTHER
     path.write_text(json.dumps(annotations))
     step("prepare_dataset.py", "--mode", "prepare", "--output_dir", "./dataset")
-    model = ["--model", tiny_model, "--device", "cpu", "--dtype", "fp32"]
+    model = ["--model", tiny_model, "--device", "cpu", "--dtype", "fp32", "--looks", "1"]
     step("finetune_florence.py", *model, "--epochs", "4", "--lr", "2e-2", "--patience", "9")
     step("batch_process.py", "./image", *model)
     assert NUMBER not in (here / "results_base.txt").read_text(encoding="utf-8")
-    step(
-        "batch_process.py", "./image", "--lora_path", "./florence-container-lora", "--device", "cpu"
-    )
+    lora = ["--lora_path", "./florence-container-lora", "--device", "cpu", "--looks", "1"]
+    step("batch_process.py", "./image", *lora)
     table = step("batch_process.py", "--compare", "results_base.txt", "results_finetuned.txt")
     exact = next(line for line in table.splitlines() if line.startswith("exact match"))
     base, tuned = (float(word) for word in exact.split() if "." in word)

@@ -150,11 +150,14 @@ def test_looks_together_prefer_a_known_owner_unless_it_is_unlikely():
         assert merge([unknown, other])[1].number == unknown.number
 
 
-def test_a_number_that_all_looks_together_find_unlikely_is_none():
-    for p, status in ((0.002, "none"), (0.003, "review")):
-        look = replace(consider(transcript("CSQU 305438 4", CSQU3054383=0.9)), confidence=p)
-        looks = [replace(look, alternatives=())] * 2
-        reading = judge(merge(looks)[1], 0.5)
+def test_a_number_in_no_text_that_all_looks_together_find_unlikely_is_none():
+    for text, p, status in (
+        ("CSQU 305438 4", 0.002, "none"),
+        ("CSQU 305438 4", 0.003, "review"),
+        (NUMBER, 0.0001, "review"),
+    ):
+        look = replace(consider(transcript(text, CSQU3054383=0.9)), confidence=p, alternatives=())
+        reading = judge(merge([look] * 2)[1], 0.5)
         assert (reading.status, bool(reading.reason)) == (status, status == "review")
         assert (reading.number is None) == (status == "none")
 
