@@ -1,4 +1,4 @@
-.PHONY: demo test clean
+.PHONY: demo test pictures clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -30,6 +30,10 @@ test: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest
+
+# The pictures that the guides show; to be made again when the small model or a page changes.
+pictures: $(VENV)/ready
+	$(BIN)/python tests/pictures.py docs/pictures
 
 clean:
 	rm -rf $(VENV) $(RUN) .pytest_cache .ruff_cache .hypothesis

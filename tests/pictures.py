@@ -1,8 +1,13 @@
-"""Take the pictures that the guides show, of what the project really shows.
+"""Make the pictures that the guides show, of what the project really shows.
 
-python tests/pictures.py label_page.png
+python tests/pictures.py docs/pictures
+
+The small model reads sample photos, learns from them for a few epochs and reads them again, by the
+commands of the guide, in a folder that is thrown away.
 """
 
+import contextlib
+import io
 import json
 import shutil
 import sys
@@ -11,50 +16,171 @@ import threading
 from pathlib import Path
 
 from browser import ALONE, LAPTOP, chromium
+from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+import batch_process
+import finetune_florence
+import prepare_dataset
 from container_ocr import ContainerOCR
 from containers.label_book import LabelBook
 from containers.label_server import LabelServer
 from containers.labels import PARTS, TODO
+from containers.photos import open_photo
+from containers.reading import Reading
 from containers.suggestions import suggestion_of
 
-PHOTOS, LABELLED = 6, 3  # of the samples, and how many of them have their label
+MODEL = "demo/model"
+SAMPLES = slice(25, 75)  # of demo/annotations.json: 50 photos, all views of their containers
+TUNING = f"--model {MODEL} --epochs 8 --patience 8 --looks 4"
+# The photos that the guides begin with: the first three of these that are read right.
+READ = "20_BACK_1 30_BACK_1 22_BACK_1 23_RIGHT_1 17_LEFT_1 26_BACK_1 25_RIGHT_1 30_BACK_2"
+TO_LABEL = "36_RIGHT_1 30_BACK_2 23_LEFT_2 37_BACK_3 20_BACK_1 24_RIGHT_1"
+LABELLED = 3  # of TO_LABEL
+HEIGHT, CAPTION = 440, 70  # pixels of a photo, and of what is said below it
+GREEN, DARK, GREY = "#2ee66b", "#16202b", "#5c6b7a"
+REPORT = {"viewport": {"width": 1240, "height": 1400}}
+WIDTH = 1100  # pixels of the picture of a page
+LARGEST = 150_000  # bytes of a picture
 
 
-def label_page(picture: Path, size: dict = LAPTOP, language: str = "en-US") -> None:
-    """Save a screenshot of the page for labelling: samples, with the small model's suggestions."""
-    entries = json.loads((ROOT / "demo/annotations.json").read_text())["images"][:PHOTOS]
-    reader = ContainerOCR(str(ROOT / "demo/model"), device="cpu", dtype="fp32")
-    with tempfile.TemporaryDirectory() as folder:
-        for place, entry in enumerate(entries):
-            copy = Path(folder) / entry["image_path"]
-            copy.parent.mkdir(exist_ok=True)
-            shutil.copy(ROOT / entry["image_path"], copy)
-            if place >= LABELLED:
-                entry |= dict.fromkeys(("container_number", *PARTS), TODO)
-                entry["suggestion"] = suggestion_of(reader.read(copy), "demo/model")
-        path = Path(folder) / "annotations.json"
-        path.write_text(json.dumps({"images": entries}))
-        with LabelServer(LabelBook(path)) as server:
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-            photograph(server.address, "#photo img", picture, size, language)
+def make_pictures(folder: Path) -> None:
+    """Write all pictures into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as workplace, contextlib.chdir(workplace):
+        truth = lay_out_samples()
+        reader = ContainerOCR(MODEL, device="cpu")
+        save(read_photos(reader, truth), folder / "reading.webp")
+        to_label = suggest(reader, truth)
+        for name, language in (("label_page", "en-US"), ("label_page.ko", "ko-KR")):
+            save(label_page(to_label, language), folder / f"{name}.webp")
+        tune_and_compare()
+        address = Path("report.html").resolve().as_uri()
+        save(screenshot(address, ".card img >> nth=0", REPORT), folder / "report.webp")
+        save(Image.open("florence-container-lora/training_curve.png"), folder / "curve.webp")
+
+
+def lay_out_samples() -> dict[str, dict]:
+    """Lay the small model, photos and their labels into the working directory; return these."""
+    shutil.copytree(ROOT / MODEL, MODEL)
+    entries = json.loads((ROOT / "demo/annotations.json").read_text())["images"][SAMPLES]
+    Path("image").mkdir()
+    for entry in entries:
+        shutil.copy(ROOT / entry["image_path"], entry["image_path"])
+    Path("annotations.json").write_text(json.dumps({"images": entries}))
+    return {entry["image_path"]: entry for entry in entries}
+
+
+def photos(names: str) -> list[str]:
+    """Return the image paths of samples: image/000020_BACK_1.jpg of 20_BACK_1."""
+    return [f"image/0000{name}.jpg" for name in names.split()]
+
+
+def save(picture: Image.Image, path: Path) -> None:
+    """Write a picture as WebP, of at most `LARGEST` bytes."""
+    picture = picture.convert("RGB")
+    if picture.width > WIDTH:
+        height = round(picture.height * WIDTH / picture.width)
+        picture = picture.resize((WIDTH, height), Image.Resampling.LANCZOS)
+    for quality in (90, 80, 70, 60, 50):
+        picture.save(path, quality=quality, method=6)
+        if path.stat().st_size <= LARGEST:
+            print(f"{path}: {picture.width}x{picture.height}, {path.stat().st_size:,} bytes")
+            return
+    raise SystemExit(f"{path}: more than {LARGEST:,} bytes")
+
+
+def read_photos(reader: ContainerOCR, truth: dict[str, dict]) -> Image.Image:
+    """Draw photos side by side, each with the place where its number was found, and what it is."""
+    panels = []
+    for path in photos(READ):
+        reading = reader.read(path)
+        if reading.status == "ok" and reading.number == truth[path]["container_number"]:
+            panels.append(panel(path, reading))
+        if len(panels) == 3:
+            break
+    else:
+        raise SystemExit("the model reads too few of these photos right: name others in READ")
+    gap = 12
+    width = sum(p.width for p in panels) + gap * (len(panels) - 1)
+    picture, left = Image.new("RGB", (width, HEIGHT + CAPTION), "white"), 0
+    for drawn in panels:
+        picture.paste(drawn, (left, 0))
+        left += drawn.width + gap
+    return picture
+
+
+def panel(path: str, reading: Reading) -> Image.Image:
+    """Return a photo with its number framed, above what was read."""
+    photo, _ = open_photo(path)
+    scale = HEIGHT / photo.height
+    photo = photo.resize((round(photo.width * scale), HEIGHT), Image.Resampling.LANCZOS)
+    frame = [(x * scale, y * scale) for x, y in reading.box]
+    picture = Image.new("RGB", (photo.width, HEIGHT + CAPTION), "white")
+    picture.paste(photo)
+    draw = ImageDraw.Draw(picture)
+    for colour, width in ((DARK, 9), (GREEN, 5)):
+        draw.line([*frame, *frame[:2]], fill=colour, width=width, joint="curve")
+    said = f"{reading.status}, {reading.confidence:.0%} sure"
+    draw.text((2, HEIGHT + 8), reading.number, DARK, ImageFont.load_default(28))
+    draw.text((2, HEIGHT + 44), said, GREY, ImageFont.load_default(18))
+    return picture
+
+
+def suggest(reader: ContainerOCR, truth: dict[str, dict]) -> Path:
+    """Write annotations of which some are labelled, and the others have a suggestion."""
+    entries = [dict(truth[path]) for path in photos(TO_LABEL)]
+    for entry in entries[LABELLED:]:
+        entry |= dict.fromkeys(("container_number", *PARTS), TODO)
+        entry["suggestion"] = suggestion_of(reader.read(entry["image_path"]), MODEL)
+    path = Path("to_label.json")
+    path.write_text(json.dumps({"images": entries}))
+    return path
+
+
+def label_page(annotations: Path, language: str) -> Image.Image:
+    """Return a screenshot of the page for labelling."""
+    with LabelServer(LabelBook(annotations)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            return screenshot(server.address, "#photo img", LAPTOP, language)
+        finally:
             server.shutdown()
 
 
-def photograph(address: str, awaited: str, picture: Path, size: dict, language: str) -> None:
-    """Save a screenshot of a page on which something is awaited."""
+def screenshot(address: str, awaited: str, size: dict, language: str = "en-US") -> Image.Image:
+    """Return a screenshot of a page on which something is awaited."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=ALONE)
         page = browser.new_page(**size, locale=language)
         page.goto(address)
         page.locator(awaited).wait_for()
-        page.screenshot(path=picture)
+        taken = page.screenshot()
         browser.close()
+    return Image.open(io.BytesIO(taken))
+
+
+def tune_and_compare() -> None:
+    """Read the samples, learn from them, read them again and make the page that compares."""
+    for script, line in (
+        (prepare_dataset, "--mode prepare"),
+        (batch_process, f"./image --model {MODEL} --output results_base.jsonl"),
+        (finetune_florence, TUNING),
+        (
+            batch_process,
+            "./image --lora_path ./florence-container-lora --output results_finetuned.jsonl",
+        ),
+        (
+            batch_process,
+            "--compare results_base.jsonl results_finetuned.jsonl --report report.html",
+        ),
+    ):
+        if script.main(line.split()):
+            raise SystemExit(f"failed: {script.__name__} {line}")
 
 
 if __name__ == "__main__":
-    label_page(Path(sys.argv[1]))
+    make_pictures(Path(sys.argv[1]).resolve())
