@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from browser import ALONE, LAPTOP, chromium
@@ -38,9 +39,10 @@ SAMPLES = slice(25, 75)  # of demo/annotations.json: 50 photos, all views of the
 TUNING = f"--model {MODEL} --epochs 8 --patience 8 --looks 4"
 # The photos that the guides begin with: the first three of these that are read right.
 READ = "20_BACK_1 30_BACK_1 22_BACK_1 23_RIGHT_1 17_LEFT_1 26_BACK_1 25_RIGHT_1 30_BACK_2"
-TO_LABEL = "36_RIGHT_1 30_BACK_2 23_LEFT_2 37_BACK_3 20_BACK_1 24_RIGHT_1"
+TO_LABEL = "36_RIGHT_1 30_BACK_2 20_BACK_1 37_BACK_3 23_LEFT_2 24_RIGHT_1"
 LABELLED = 3  # of TO_LABEL
 HEIGHT, CAPTION = 440, 70  # pixels of a photo, and of what is said below it
+ROOM = 8  # pixels between a number and its frame
 GREEN, DARK, GREY = "#2ee66b", "#16202b", "#5c6b7a"
 REPORT = {"viewport": {"width": 1240, "height": 1400}}
 WIDTH = 1100  # pixels of the picture of a page
@@ -118,16 +120,23 @@ def panel(path: str, reading: Reading) -> Image.Image:
     photo, _ = open_photo(path)
     scale = HEIGHT / photo.height
     photo = photo.resize((round(photo.width * scale), HEIGHT), Image.Resampling.LANCZOS)
-    frame = [(x * scale, y * scale) for x, y in reading.box]
+    frame = wider([complex(x, y) * scale for x, y in reading.box])
     picture = Image.new("RGB", (photo.width, HEIGHT + CAPTION), "white")
     picture.paste(photo)
     draw = ImageDraw.Draw(picture)
-    for colour, width in ((DARK, 9), (GREEN, 5)):
+    for colour, width in ((DARK, 7), (GREEN, 4)):
         draw.line([*frame, *frame[:2]], fill=colour, width=width, joint="curve")
     said = f"{reading.status}, {reading.confidence:.0%} sure"
     draw.text((2, HEIGHT + 8), reading.number, DARK, ImageFont.load_default(28))
     draw.text((2, HEIGHT + 44), said, GREY, ImageFont.load_default(18))
     return picture
+
+
+def wider(box: Sequence[complex]) -> list[tuple[float, float]]:
+    """Return the corners of a box with room round it, so that a frame hides no character."""
+    along, down = (ROOM * (box[i] - box[0]) / abs(box[i] - box[0]) for i in (1, 3))
+    sides = (-along - down, along - down, along + down, down - along)
+    return [((corner + side).real, (corner + side).imag) for corner, side in zip(box, sides)]
 
 
 def suggest(reader: ContainerOCR, truth: dict[str, dict]) -> Path:

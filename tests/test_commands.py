@@ -1,29 +1,16 @@
-"""Flags and the guide: quick help, one line for each mistake, every documented command works."""
+"""Flags: quick help, and one line for each mistake."""
 
 import importlib
 import json
-import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from accelerate.commands.launch import launch_command_parser
-from conftest import ROOT, draw_photo, error_line, paint, write_annotations
-from peft import LoraConfig, get_peft_model
-from transformers import Florence2ForConditionalGeneration
+from conftest import ROOT, draw_photo, error_line, write_annotations
 
 SCRIPTS = ["prepare_dataset", "finetune_florence", "batch_process", "container_ocr"]
-
-
-TOOLS = ["benchmark", "endurance"]
-
-
-DEMO = ["render", "train", "ablate", "calibrate", "evaluate"]
-
-
-GUIDES = ["README.md", "README.ko.md"]
 
 
 HEAVY = ("torch", "transformers", "peft", "timm", "accelerate")
@@ -198,126 +185,3 @@ def test_an_absent_device_is_refused_without_importing_torch(script, job):
     found, stderr, heavy = type_command(f"{script} --device mps", job)
     assert "--device mps is not on this machine, which has: " in error_line(stderr)
     assert (found, heavy) == (2, [])
-
-
-def read_guide(name: str) -> str:
-    """Return a guide's text."""
-    return (ROOT / name).read_text(encoding="utf-8")
-
-
-def commands_of(name: str) -> list[str]:
-    """Return every command of a guide: the lines of its bash blocks, and inline ones."""
-    text = read_guide(name)
-    blocks = re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)
-    lines = [line for block in blocks for line in block.splitlines()]
-    inline = re.findall(
-        r"`((?:python|pip|make|accelerate) [^`\n]+)`",
-        re.sub(r"```.*?```", "", text, flags=re.DOTALL),
-    )
-    return [line for line in [*lines, *inline] if line.strip() and not line.startswith("#")]
-
-
-def check_command(line: str) -> None:
-    """Fail unless the command would be understood."""
-    words = shlex.split(line, comments=True)
-    if words[:2] == ["accelerate", "launch"]:
-        launch = launch_command_parser().parse_args(words[2:])
-        words = ["python", launch.training_script, *launch.training_script_args]
-    if words[0] == "python":
-        folder, _, script = words[1].removesuffix(".py").rpartition("/")
-        assert script in {"": SCRIPTS, "demo": DEMO, "tests": TOOLS}[folder], line
-        importlib.import_module(script).build_parser().parse_args(words[2:])
-    elif words[0] == "pip":
-        assert words[1:3] == ["install", "-r"]
-        assert (ROOT / words[3]).is_file()
-    else:
-        assert words[0] == "make", f"unknown command: {line}"
-        assert f"\n{words[1]}:" in (ROOT / "Makefile").read_text()
-
-
-@pytest.mark.parametrize("name", [*GUIDES, "demo/README.md"])
-def test_every_command_of_the_guide_is_understood(name):
-    commands = commands_of(name)
-    assert len(commands) > (15 if name in GUIDES else 5)
-    for line in commands:
-        check_command(line)
-
-
-def test_both_guides_have_the_same_commands_and_show_the_same_output():
-    assert commands_of("README.md") == commands_of("README.ko.md")
-    plain = r"^```\n(.*?)^```$"
-    shown = [re.findall(plain, strip_bash(name), flags=re.DOTALL | re.MULTILINE) for name in GUIDES]
-    assert len(shown[0]) == 5
-    assert shown[0] == shown[1]
-
-
-def strip_bash(name: str) -> str:
-    """Return a guide without the blocks that name a language."""
-    blocks = r"^```\w+\n.*?^```$"
-    return re.sub(blocks, "", read_guide(name), flags=re.DOTALL | re.MULTILINE)
-
-
-@pytest.mark.parametrize("name", GUIDES)
-def test_the_guide_names_every_flag_and_no_other(name):
-    launcher = {option for x in launch_command_parser()._actions for option in x.option_strings}
-    flags = {"--help"}
-    for script in SCRIPTS:
-        for action in importlib.import_module(script).build_parser()._actions:
-            flags |= {option for option in action.option_strings if option.startswith("--")}
-    named = set(re.findall(r"--[a-z][a-z_-]+", read_guide(name)))
-    launched = re.findall(r"^accelerate launch .*\.py", read_guide(name), flags=re.MULTILINE)
-    used = set(re.findall(r"--[a-z][a-z_-]+", " ".join(launched)))
-    assert used <= launcher
-    assert named - used == flags
-
-
-@pytest.mark.parametrize("name", GUIDES)
-def test_the_guide_begins_with_the_demo(name):
-    assert "```bash" in read_guide(name).splitlines()[:19]
-    assert commands_of(name)[0] == "make demo"
-
-
-@pytest.mark.parametrize("name", GUIDES)
-def test_the_links_of_the_guide_lead_somewhere(name):
-    text = read_guide(name)
-    anchors = {
-        re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
-        for title in re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
-    }
-    for target in re.findall(r"\]\(([^)]+)\)", text):
-        if target.startswith("#"):
-            assert target[1:] in anchors, target
-        else:
-            assert (ROOT / target.split("#")[0]).exists(), target
-
-
-@pytest.mark.parametrize("name", GUIDES)
-def test_the_python_of_the_guide_runs(name, here, taught_model):
-    base = Florence2ForConditionalGeneration.from_pretrained(taught_model)
-    lora = LoraConfig(r=2, target_modules=["q_proj"])
-    get_peft_model(base, lora).save_pretrained("florence-container-lora")
-    paint(here / "photo.jpg", "red")
-    (example,) = re.findall(r"```python\n(.*?)```", read_guide(name), flags=re.DOTALL)
-    names = {}
-    exec(example, names)
-    assert names["reading"].number == "CSQU 305438 3"
-    assert names["find_numbers"]("MAERSK MSKU 123456 5 45G1") == ["MSKU1234565"]
-
-
-def test_the_test_command_is_the_one_that_ci_runs():
-    ci = (ROOT / ".ci/run").read_text().splitlines()
-    assert ci[-1] == "make test"
-    assert ci[-1] in commands_of("README.md")
-
-
-@pytest.mark.parametrize("name", GUIDES)
-def test_the_defaults_in_the_guide_are_those_of_the_parser(name):
-    rows = re.findall(r"^\| (`--.+?) \| (.+?) \|", read_guide(name), flags=re.MULTILINE)
-    documented = {}
-    for flags, defaults in rows:
-        values = [value.strip(" `") for value in defaults.split(",")]
-        documented.update(zip(re.findall(r"--([a-z_]+)", flags), values))
-    parser = importlib.import_module("finetune_florence").build_parser()
-    for flag in ("epochs", "lr", "lora_rank", "lora_alpha", "lora_dropout", "patience", "val"):
-        default = parser.get_default(flag)
-        assert type(default)(documented[flag]) == default, flag

@@ -101,7 +101,7 @@ def test_the_models_floor_parses_no_flag():
             assert not called & {"add_argument", "parse_args"}, file.relative_to(ROOT)
 
 
-@pytest.mark.parametrize("guide", ["README.md", "README.ko.md"])
+@pytest.mark.parametrize("guide", ["docs/house.md", "docs/house.ko.md"])
 def test_the_map_in_the_guide_names_every_room_and_no_other(guide):
     text = (ROOT / guide).read_text(encoding="utf-8")
     plan = text[text.index("demo/  ") : text.index("```", text.index("demo/  "))]
