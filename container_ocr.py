@@ -40,7 +40,7 @@ from containers.command_line import ArgumentParser, command, say
 from containers.errors import ImageError
 from containers.escapes import json_line
 from containers.flags import add_model_flags, add_reading_flags
-from containers.iso6346 import PAINTED, check_digit, find_numbers, is_valid
+from containers.iso6346 import PAINTED, check_digit, compact, find_numbers, is_valid
 from containers.looks import LOOKS, Search
 from containers.owners import read_owner_codes
 from containers.photos import check_image
@@ -199,7 +199,8 @@ class ContainerOCR:
             photos = look(self.model, len(images), **inputs)
             if known:
                 likely = probabilities(self.model, self.processor, photos, known)
-                readings = [Reading(n, confidence=p) for n, p in zip(known, likely)]
+                found = zip(known, likely)
+                readings = [Reading(n, confidence=p, numbers=(compact(n),)) for n, p in found]
             else:
                 transcripts = transcribe(self.model, self.processor, photos)
                 readings = [consider(t, self.owner_codes) for t in transcripts]
