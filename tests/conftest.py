@@ -113,7 +113,7 @@ def flags(here, tiny_model):
     for name in ("b.jpg", "a 1/한글.jpg", "c.jpg"):
         draw_photo(here / "image" / name, name)
     (here / "image" / "bad.jpg").write_text("no photo")
-    return ["--model", str(tiny_model), "--device", "cpu", "--dtype", "fp32"]
+    return ["--model", str(tiny_model), "--device", "cpu", "--dtype", "fp32", "--looks", "2"]
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def test_a_signal_ends_a_batch_in_one_line_and_loses_nothing(number, to, many, h
     )
     assert "Traceback" not in stderr
     assert "leak" not in stderr
-    assert not members(process.pid)
+    wait_until(lambda: not members(process.pid))
     assert {path.name for path in here.iterdir()} == {"image", partial.name}
     assert partial.read_bytes().endswith(b"\n")
     done = rows_of(partial.name)
