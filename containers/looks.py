@@ -104,8 +104,3 @@ class Search:
         corners = look.place.corners if reading.number else ()
         box = tuple((round(x), round(y)) for x, y in corners)
         return replace(judge(reading, self.review_below), box=box)
-
-    @property
-    def window(self) -> Window:
-        """Return the window of the look that leads."""
-        return self.lead[0].window

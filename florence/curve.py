@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from containers.charts import COLOURS
 from containers.files import replacing
 from florence.progress import Progress
 
 RATES = {"exact_match": "whole numbers", "check_digit_rate": "check digits that fit"}
 LOSSES = {"train_loss": "training", "eval_loss": "validation"}
-COLOURS = ("#9db0c3", "#0b5cad")
 
 
 def draw_curve(path: Path, progress: Progress) -> None:

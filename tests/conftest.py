@@ -32,6 +32,7 @@ from containers.iso6346 import format_number
 from containers.reading import Transcript
 from florence.decoding import look, transcribe
 from florence.inputs import prepare_inputs
+from florence.training import Trainer
 
 pytest_plugins = ["browser"]
 
@@ -169,6 +170,18 @@ def train(flags, *more: str) -> int:
 def log_of(folder: str) -> list[dict]:
     """Return the epochs' records."""
     return [json.loads(line) for line in Path(folder, "train_log.jsonl").read_text().splitlines()]
+
+
+def stop_in_epoch(patch: pytest.MonkeyPatch, epoch: int) -> None:
+    """Have Ctrl-C pressed when a training begins this epoch, counted from 0."""
+    train_epoch = Trainer.train_epoch
+
+    def stop(self):
+        if self.progress.epoch == epoch:
+            raise KeyboardInterrupt
+        return train_epoch(self)
+
+    patch.setattr(Trainer, "train_epoch", stop)
 
 
 def weights_of(folder: str) -> dict[str, torch.Tensor]:

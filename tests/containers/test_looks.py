@@ -21,7 +21,7 @@ def test_a_search_comes_nearer_until_it_is_sure():
     assert search.take_in(window, Reading(NUMBER, confidence=0.9), LARGE, SIZE) == []
     assert search.is_over
     assert search.best.is_ok
-    assert search.window == window
+    assert search.lead[0].window == window
     (left, top), (right, _), (_, bottom), _ = search.best.box
     assert window.x - window.length / 2 < left < right < window.x + window.length / 2
     assert window.y - window.height / 2 < top < bottom < window.y + window.height / 2
@@ -35,7 +35,7 @@ def test_a_search_ends_after_so_many_looks_and_keeps_where_it_was_surest():
         windows += search.take_in(windows[-1], reading, letters, SIZE)
     assert len(windows) == 3
     assert search.is_over
-    assert search.window == windows[1]
+    assert search.lead[0].window == windows[1]
     assert search.best.status == "review"
 
 
@@ -101,4 +101,4 @@ def test_a_photo_that_cannot_be_opened_any_more_keeps_what_was_seen():
     search.give_up()
     assert search.is_over
     assert search.best.number == NUMBER
-    assert first_window(SIZE) == search.window
+    assert first_window(SIZE) == search.lead[0].window

@@ -5,25 +5,17 @@ from pathlib import Path
 import accelerate
 import pytest
 import torch
-from conftest import assert_same_weights, error_line, log_of, train
+from conftest import assert_same_weights, error_line, log_of, stop_in_epoch, train
 
 from containers.locks import only_writer
 from florence.checkpoints import Checkpoints
-from florence.training import Trainer
 
 
 def test_a_stopped_run_resumes_to_the_same_curve(data, monkeypatch):
     flags = ("--epochs", "4", "--lora_dropout", "0.1", "--augment")
     assert train(data, *flags, "--output", "whole") == 0
-    train_epoch = Trainer.train_epoch
-
-    def stop_in_the_third(self):
-        if self.progress.epoch == 2:
-            raise KeyboardInterrupt
-        return train_epoch(self)
-
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "train_epoch", stop_in_the_third)
+        stop_in_epoch(patch, 2)
         assert train(data, *flags, "--output", "stopped") == 130
     assert len(log_of("stopped")) == 2
     assert train(data, *flags, "--output", "stopped", "--resume") == 0

@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-from conftest import error_line, log_of, train
+from conftest import error_line, log_of, stop_in_epoch, train
 from PIL import Image
 
 from containers.errors import UserError
 from florence import curve
 from florence.curve import draw_curve
 from florence.progress import Progress
-from florence.training import Trainer
 
 
 def progress(*losses: float) -> Progress:
@@ -63,15 +62,8 @@ def test_it_is_drawn_after_every_epoch_and_goes_on_with_a_resumed_run(data, monk
         return draw_curve(path, progress)
 
     monkeypatch.setattr("florence.training.draw_curve", draw)
-    train_epoch = Trainer.train_epoch
-
-    def stop_in_the_third(self):
-        if self.progress.epoch == 2:
-            raise KeyboardInterrupt
-        return train_epoch(self)
-
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "train_epoch", stop_in_the_third)
+        stop_in_epoch(patch, 2)
         assert train(data, "--epochs", "3", "--output", "out") == 130
     assert "interrupted" in error_line(capsys.readouterr().err)
     assert drawn == [(1, "training_curve.png"), (2, "training_curve.png")]

@@ -102,7 +102,7 @@ def test_the_label_leads_the_search_to_where_it_is_likeliest(tiny_model, here):
     led = {n: next(reader.search([photo], 1, None, [n])) for n in (NUMBER, OTHER)}
     assert {search.best.number for search in led.values()} == {NUMBER, OTHER}
     for number, search in led.items():
-        image = search.window.cut(open_photo(photo)[0], reader.size)
+        image = search.lead[0].window.cut(open_photo(photo)[0], reader.size)
         ((reading, _),) = reader.look_at([image], [number])
         assert reading.confidence == pytest.approx(
             max(look.reading.confidence for look in search.done)
