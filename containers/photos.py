@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 import sys
 import unicodedata
@@ -138,12 +139,15 @@ def load(image: Image.Image) -> None:
 
 
 def open_photo(
-    photo: Path | str | Image.Image, least: tuple[int, int] | None = None
+    photo: Path | str | Image.Image,
+    least: tuple[int, int] | None = None,
+    part: tuple[float, float] | None = None,
 ) -> tuple[Image.Image, tuple[int, int]]:
     """Return a photo, a file or a PIL image, as upright RGB, and its own (width, height).
 
     With `least`, (width, height), a large JPEG is decoded at a half, a quarter or an eighth, as
-    long as that is no smaller, either way round. Raises `ImageError`.
+    long as that is no smaller, either way round; with a `part` of it, (width, height) in its own
+    pixels, as long as that part is not. Raises `ImageError`.
     """
     from PIL import Image
 
@@ -154,7 +158,9 @@ def open_photo(
     with opening(photo), Image.open(photo) as image:
         size = image.size
         if least:
-            image.draft("RGB", (max(least), max(least)))
+            pairs = zip(least, part) if part else [(max(least), min(size))]
+            scale = max(fewest / side for fewest, side in pairs)
+            image.draft("RGB", tuple(math.ceil(scale * side) for side in size))
         upright = to_rgb(image)
         return upright, size if upright.size == image.size else size[::-1]
 

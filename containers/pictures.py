@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from containers.errors import ImageError
-from containers.photos import find_image, open_photo, opening
+from containers.photos import find_image, open_photo
 from containers.streaming import ahead, worker_count, workers
 
 if TYPE_CHECKING:
@@ -49,17 +49,13 @@ def thumbnail(image_path: str, box: Box, most: int) -> str:
 
 def cut(path: Path, box: Box) -> Image.Image:
     """Return the part of a photo round a box, or all of it, no smaller than the largest form."""
-    from PIL import Image
-
-    with opening(path), Image.open(path) as header:
-        longest = max(header.size)
-    xs, ys = zip(*box) if box else ((0, longest), (0, longest))
-    width, height = max(xs) - min(xs), max(ys) - min(ys)
-    margin = MARGIN * max(width, height) if box else 0
-    share = min(1.0, FORMS[0][0] / max(1.0, width + 2 * margin))
-    image, size = open_photo(path, (round(share * longest),) * 2)
     if not box:
-        return image
+        return open_photo(path, FORMS[0][:2])[0]
+    xs, ys = zip(*box)
+    width, height = max(xs) - min(xs), max(ys) - min(ys)
+    margin = MARGIN * max(width, height)
+    part = max(1.0, width + 2 * margin), max(1.0, height + 2 * margin)
+    image, size = open_photo(path, (FORMS[0][0], 1), part)
     scale = image.width / size[0]
     left, top = (scale * (min(side) - margin) for side in (xs, ys))
     right, bottom = (scale * (max(side) + margin) for side in (xs, ys))

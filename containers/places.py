@@ -61,6 +61,11 @@ class Window:
         y = min(max(self.y, high / 2), height - high / 2) if high < height else height / 2
         return Window(x, y, self.length, self.height, self.angle)
 
+    def scaled(self, factor: float) -> Window:
+        """Return the window on a photo that is so many times as large."""
+        sides = (factor * side for side in (self.x, self.y, self.length, self.height))
+        return Window(*sides, self.angle)
+
     def cut(self, image: Image.Image, size: tuple[int, int]) -> Image.Image:
         """Return what an RGB photo shows there, the right way up, squashed to (width, height)."""
         from PIL import Image
@@ -191,8 +196,9 @@ def see(
 ) -> tuple[Image.Image, tuple[int, int]]:
     """Return what a window on a photo shows, squashed to (width, height), and the photo's own size.
 
-    Without a window it is the first one; then a large JPEG need not be decoded whole. Raises
+    Without a window it is the first one. A large JPEG need not be decoded whole. Raises
     `ImageError`.
     """
-    image, whole = open_photo(photo, None if window else size)
-    return (window or first_window(image.size)).cut(image, size), whole
+    image, whole = open_photo(photo, size, window and (window.length, window.height))
+    near = window.scaled(image.width / whole[0]) if window else first_window(image.size)
+    return near.cut(image, size), whole

@@ -89,6 +89,24 @@ def test_cmyk_jpeg_looks_right(here, gradient):
     assert mean_difference(open_photo("print.jpg")[0], gradient) < 6
 
 
+@pytest.mark.parametrize(
+    ("least", "part", "decoded"),
+    [
+        ((192, 128), None, (400, 300)),
+        ((192, 128), (400, 300), (1600, 1200)),
+        ((192, 128), (800, 600), (800, 600)),
+        ((192, 128), (192, 600), (3200, 2400)),
+        ((192, 128), (100, 60), (3200, 2400)),
+        ((192, 128), (3200, 1025), (400, 300)),
+    ],
+)
+def test_a_jpeg_is_decoded_as_small_as_the_part_that_is_needed_allows(least, part, decoded, here):
+    Image.new("RGB", (3200, 2400), "red").save("photo.jpg")
+    image, size = open_photo("photo.jpg", least, part)
+    assert image.size == decoded
+    assert size == (3200, 2400)
+
+
 def break_file(path: str, kind: str) -> None:
     """Leave a file at `path` that is no whole photo."""
     Image.effect_noise((400, 300), 80).save("whole.jpg")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import ExifTags, Image, ImageChops, ImageOps, ImageStat
 
 from containers.places import (
     SHAPES,
@@ -129,3 +129,18 @@ def test_a_file_is_seen_as_the_image_in_it(here):
         image, size = see("photo.png", window, (48, 32))
         assert size == (600, 400)
         assert image.tobytes() == see(gradient(600, 400), window, (48, 32))[0].tobytes()
+
+
+@pytest.mark.parametrize("angle", [0, 12, 90])
+@pytest.mark.parametrize("turned", [1, 6])
+def test_a_window_on_a_large_jpeg_is_seen_alike_though_it_is_decoded_small(angle, turned, here):
+    whole = Image.effect_mandelbrot((1600, 1200), (-2, -1.5, 1, 1.5), 60).convert("RGB")
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = turned
+    whole.save("photo.jpg", quality=95, exif=exif)
+    upright = ImageOps.exif_transpose(Image.open("photo.jpg"))
+    window = Window(610, 700, 520, 300, angle)
+    image, size = see("photo.jpg", window, (192, 128))
+    assert size == upright.size
+    apart = ImageChops.difference(image, window.cut(upright, (192, 128)))
+    assert max(ImageStat.Stat(apart).mean) < 4
