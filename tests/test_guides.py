@@ -17,7 +17,7 @@ from test_commands import SCRIPTS
 from transformers import Florence2ForConditionalGeneration
 
 TOOLS = ["benchmark", "endurance"]
-DEMO = ["render", "train", "ablate", "calibrate", "evaluate"]
+DEMO = ["render", "train", "calibrate", "evaluate", "folds"]
 GUIDES = ["README.md", "README.ko.md"]
 KOREAN = ".ko.md"
 PAGES = sorted(
