@@ -185,12 +185,16 @@ def squash(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Return any PIL image as RGB: upright by EXIF, alpha over white, 16 bits scaled to 8."""
-    from PIL import Image, ImageOps
+    """Return any PIL image as RGB: upright by EXIF, alpha over white, 16 bits scaled to 8.
+
+    One that is so already is returned itself: a copy takes as long as decoding a JPEG.
+    """
+    from PIL import ExifTags, Image, ImageOps
 
     load(image)  # here: what a damaged photo raises is no fault of its EXIF
     with contextlib.suppress(Exception):  # EXIF that cannot be parsed: the photo as it lies
-        image = ImageOps.exif_transpose(image)
+        if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+            image = ImageOps.exif_transpose(image)
     if image.mode.startswith(("I", "F")):
         pixels = image.convert("F")
         peak = pixels.getextrema()[1]
@@ -199,4 +203,4 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")

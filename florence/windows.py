@@ -13,7 +13,7 @@ from containers.command_line import say
 from containers.errors import ImageError, UserError
 from containers.files import write_json
 from containers.labels import Example
-from containers.looks import Look, Search
+from containers.looks import LOST, NEARER, Look, Search
 from containers.pace import Pace
 from containers.places import Window
 from florence.examples import photo_digest
@@ -37,12 +37,9 @@ class Windows:
 
     def name(self, example: Example, known: bool) -> str:
         """Return the key of an example, looked for with its label or without."""
-        key = (
-            "windows",
-            self.identity,
-            photo_digest(example.image_path),
-            example.number if known else None,
-        )
+        rules = SHOWN, MOST, NEARER, LOST
+        number = example.number if known else None
+        key = "windows", rules, self.identity, photo_digest(example.image_path), number
         return hashlib.sha256(repr(key).encode()).hexdigest()[:32]
 
     def find(self, examples: Sequence[Example], known: bool, search: Finder) -> list[Example]:

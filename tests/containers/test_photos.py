@@ -58,6 +58,11 @@ def test_a_sixteen_bit_png_looks_right(here, gradient):
     assert mean_difference(open_photo("deep.png")[0], gradient) < 2
 
 
+def test_what_is_upright_rgb_is_not_copied(gradient):
+    photo = gradient.convert("RGB")
+    assert to_rgb(photo) is photo
+
+
 def test_transparent_pixels_are_white():
     assert to_rgb(Image.new("RGBA", (4, 4), (0, 0, 0, 0))).getpixel((0, 0)) == (255, 255, 255)
     palette = Image.new("P", (4, 4), 7)
