@@ -71,10 +71,10 @@ def read(
     return {path: Case(path, *known[path], reading) for path, reading in readings}
 
 
-def row(name: str, labels: int, pairs: Sequence[tuple[Case, Case]]) -> str:
+def row(name: str, labels: str, pairs: Sequence[tuple[Case, Case]]) -> str:
     """Return the line of the table on some photos, each read before and after."""
     changes = [(before.is_exact, after.is_exact) for before, after in pairs]
-    cells = [name, str(labels), str(len(pairs))]
+    cells = [name, labels, str(len(pairs))]
     cells += [percent(sum(exact), len(pairs)) for exact in zip(*changes)]
     cells += [str(changes.count(change)) for change in ((False, True), (True, False))]
     for cases in zip(*pairs):
@@ -111,7 +111,7 @@ def main(args: argparse.Namespace) -> int:
     output = Path(args.output)
     output.mkdir(parents=True, exist_ok=True)
     untuned = read(known, ContainerOCR(args.model, None, args.device, args.dtype), args)
-    done = []
+    done, counts = [], []
     show(f"| {' | '.join(COLUMNS)} |")
     show("|" + "---|" * len(COLUMNS))
     for i, fold in enumerate(folds, 1):
@@ -121,8 +121,9 @@ def main(args: argparse.Namespace) -> int:
         here = {path: known[path] for path in (str(example.image_path) for example in fold)}
         tuned = read(here, ContainerOCR(args.model, adapter, args.device, args.dtype), args)
         done += [(untuned[path], tuned[path]) for path in here]
-        show(row(str(i), len(learnt), done[-len(here) :]))
-    show(row("all", len(learnt), done))
+        counts.append(len(learnt))
+        show(row(str(i), str(len(learnt)), done[-len(here) :]))
+    show(row("all", f"{min(counts)}-{max(counts)}", done))
     return 0
 
 

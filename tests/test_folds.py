@@ -41,7 +41,7 @@ def test_a_row_counts_what_is_mended_and_what_is_spoilt():
 
     right, unsure, wrong = case(number, "ok"), case(number, "review"), case("CSQU 305430 8", "ok")
     pairs = [(wrong, right), (wrong, unsure), (right, wrong), (right, right), (unsure, right)]
-    cells = folds.row("1", 20, pairs).strip("| ").split(" | ")
+    cells = folds.row("1", "20", pairs).strip("| ").split(" | ")
     assert cells == [
         *("1", "20", "5", "60.0 % (3)", "80.0 % (4)", "2", "1"),
         *("80.0 % (4)", "50.0 % (2)", "80.0 % (4)", "75.0 % (3)"),
