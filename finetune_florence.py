@@ -118,12 +118,12 @@ def print_epoch(record: dict[str, float], photos: int, seconds: float) -> None:
 
 def look_nearer(
     args: argparse.Namespace, train: list[Example], val: list[Example]
-) -> tuple[list[Example], list[Example]]:
-    """Return the examples with the windows that the looks of the untuned model show.
+) -> tuple[list[Example], list[Example], ContainerOCR | None]:
+    """Return the examples with the windows that the looks of the untuned model show, and it.
 
-    On training photos it is led by the labels: one photo is several examples, or none. On
-    validation photos it looks as it will when reading. Of many processes the first looks, where
-    what it finds is kept.
+    The model is None where all windows were known. On training photos it is led by the labels: one
+    photo is several examples, or none. On validation photos it looks as it will when reading. Of
+    many processes the first looks, where what it finds is kept.
     """
     source = fetch_model(base_model(args.model, None))
     path = features_folder(args) / "windows.json" if args.cache else None
@@ -140,21 +140,24 @@ def look_nearer(
 
     with first_process_first(args.device):
         windows = Windows(path, identity)
-        return windows.find(train, True, search), windows.find(val, False, search)
+        train, val = windows.find(train, True, search), windows.find(val, False, search)
+    return train, val, reader() if reader.cache_info().currsize else None
 
 
 def fit(args: argparse.Namespace, train: list[Example], val: list[Example]) -> None:
     """Train, print a line for each epoch, and say which was best."""
     check_output(args)
     say(f"{len(train)} training and {len(val)} validation photos")
+    loaded = None
     if args.looks > 1:
-        train, val = look_nearer(args, train, val)
+        train, val, reader = look_nearer(args, train, val)
+        loaded = reader and (reader.model, reader.processor)
     remedy = (
         f"lower --batch_size (now {args.batch_size}), raising --gradient_accumulation (now "
         f"{args.gradient_accumulation}) in its place, or use --dtype bf16 or --lora_targets decoder"
     )
     with out_of_memory(remedy):
-        trainer = Trainer(args, train, val)
+        trainer = Trainer(args, train, val, loaded)
         for record, seconds in trainer.fit():
             if is_first_process():
                 print_epoch(record, len(val), seconds)

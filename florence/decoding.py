@@ -9,9 +9,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from containers.errors import ModelError
-from containers.flags import DTYPES
 from containers.iso6346 import compact, is_valid
 from containers.reading import Transcript
+from florence.devices import dtype_of
 from florence.grammar import BEAMS, number_grammar
 from florence.inputs import encode_answers
 
@@ -69,9 +69,9 @@ def log_probabilities(
     logits = model(**inputs, decoder_input_ids=sequences[:, :-1]).logits.float()
     found = logits.log_softmax(-1).gather(-1, sequences[:, 1:, None])[..., 0]
     if found.isnan().any():
-        dtype = next(name for name, kind in DTYPES.items() if str(model.dtype).endswith(kind))
         raise ModelError(
-            f"the model's scores are no numbers in {dtype}: use --dtype fp32, or another model"
+            f"the model's scores are no numbers in {dtype_of(model)}: use --dtype fp32, or another "
+            "model"
         )
     return found
 

@@ -9,10 +9,14 @@ import os
 import platform
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from containers.command_line import process_count, say
 from containers.errors import FlagError, UserError
 from containers.flags import DTYPES
+
+if TYPE_CHECKING:
+    import torch
 
 BF16_UNITS = {"avx512_bf16", "amx_bf16", "sve_bf16", "bf16"}  # of a CPU, as torch names them
 NO_MEMORY = (  # in the errors of CUDA, cuBLAS and Metal that accelerate does not know
@@ -90,6 +94,11 @@ def choose_dtype(name: str, device: str) -> str:
         name = "fp32"
         say(f"dtype: fp32 (the safe choice on {device}; --dtype bf16 takes less memory)")
     return name
+
+
+def dtype_of(model: torch.nn.Module) -> str:
+    """Return the precision of a model's weights as the flag names it."""
+    return next(name for name, kind in DTYPES.items() if str(model.dtype).endswith(kind))
 
 
 def choose_batch_size(device: str, size: tuple[int, int]) -> int:

@@ -26,7 +26,7 @@ from florence.checkpoint import load_checkpoint
 from florence.checkpoints import TRAIN_ARGS, Checkpoints, saving
 from florence.curve import draw_curve
 from florence.decoding import look, transcribe
-from florence.devices import choose_device, choose_dtype, require_trainable
+from florence.devices import choose_device, choose_dtype, dtype_of, require_trainable
 from florence.features import Collator, make_features
 from florence.inputs import to_model
 from florence.microsoft import is_microsoft
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
     from peft import PeftModel
     from timm.scheduler import CosineLRScheduler
+    from transformers import Florence2ForConditionalGeneration, Florence2Processor
 
 VIEWS = 4  # of each photo, with --augment
 WARMUP_SHARE = 0.1
@@ -46,18 +47,28 @@ MAX_GRADIENT_NORM = 1.0
 
 
 class Trainer:
-    """Train an adapter epoch by epoch; keep the best one, and a checkpoint to go on from."""
+    """Train an adapter epoch by epoch; keep the best one, and a checkpoint to go on from.
 
-    def __init__(self, args: argparse.Namespace, train: list[Example], val: list[Example]):
+    `loaded` is the base model with its processor, where it has been read from the disk before.
+    """
+
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        train: list[Example],
+        val: list[Example],
+        loaded: tuple[Florence2ForConditionalGeneration, Florence2Processor] | None = None,
+    ):
         import torch
         from accelerate.utils import set_seed
 
         self.args, self.output, self.progress = args, Path(args.output), Progress()
-        self.accelerator, dtype = make_accelerator(args)
-        set_seed(args.seed)
+        network = loaded[0] if loaded else None
+        self.accelerator, dtype = make_accelerator(args, network)
         base = base_model(args.model, None)
         self.source = source = fetch_model(base)
-        network, self.processor = load_checkpoint(source, dtype)
+        network, self.processor = loaded or load_checkpoint(source, dtype)
+        set_seed(args.seed)
         self.model = add_lora(network, base, args)
         self.features = make_features(args, source, dtype)
         weights = [weight for weight in self.model.parameters() if weight.requires_grad]
@@ -230,12 +241,17 @@ def losses_and_readings(
     return results
 
 
-def make_accelerator(args: argparse.Namespace) -> tuple[Accelerator, str]:
-    """Return accelerate's hold on devices and processes, and the name of the precision."""
+def make_accelerator(
+    args: argparse.Namespace, network: Florence2ForConditionalGeneration | None
+) -> tuple[Accelerator, str]:
+    """Return accelerate's hold on devices and processes, and the name of the precision.
+
+    Both are those of a model that is loaded; without one they are chosen, and printed.
+    """
     from accelerate import Accelerator, DataLoaderConfiguration
 
-    device = choose_device(args.device)
-    dtype = choose_dtype(args.dtype, device)
+    device = network.device.type if network else choose_device(args.device)
+    dtype = dtype_of(network) if network else choose_dtype(args.dtype, device)
     require_trainable(dtype, device)
     accelerator = Accelerator(
         cpu=device == "cpu",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import NUMBER, OTHER, draw_photo, log_of, train
+from transformers import Florence2ForConditionalGeneration
 
 from container_ocr import ContainerOCR
 from containers.errors import ImageError, UserError
@@ -94,6 +95,21 @@ def test_training_learns_from_what_nearer_looks_show(data, tiny_model, monkeypat
     assert log_of("again") == log_of("near")
     assert train(data, "--epochs", "1", "--output", "far") == 0
     assert log_of("far")[0]["train_loss"] != log_of("near")[0]["train_loss"]
+
+
+def test_the_model_that_has_looked_is_the_one_that_learns(data, monkeypatch, capsys):
+    loads, load = [], Florence2ForConditionalGeneration.from_pretrained
+
+    def count_and_load(*args, **options):
+        loads.append(args)
+        return load(*args, **options)
+
+    monkeypatch.setattr(Florence2ForConditionalGeneration, "from_pretrained", count_and_load)
+    assert train([*data, "--epochs", "1", "--looks", "3"]) == 0
+    assert len(loads) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split()[0] for line in said[1:3]] == ["device:", "dtype:"]
+    assert sum(line.startswith(("device:", "dtype:")) for line in said) == 2
 
 
 def test_the_label_leads_the_search_to_where_it_is_likeliest(tiny_model, here):
