@@ -61,6 +61,6 @@ def test_every_fold_is_read_by_a_model_that_has_not_seen_its_containers(here, ta
     rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines()[2:]]
     assert [row[0] for row in rows] == ["1", "2", "all"]
     assert [int(row[2]) for row in rows[:2]] == [len(labels) - int(row[1]) for row in rows[:2]]
-    assert rows[2][3:7] == ["20.0 % (1)", "20.0 % (1)", "0", "0"]
+    assert rows[2][2:7] == ["5", "20.0 % (1)", "20.0 % (1)", "0", "0"]
     parts = [json.loads(Path(f"demo/folds/{name}.json").read_text()) for name in ("train", "val")]
     assert sum(map(len, parts)) == int(rows[1][1])
