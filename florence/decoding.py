@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -39,9 +41,18 @@ def look(
 
     first = model.config.text_config.decoder_start_token_id
     start = torch.full((count, 1), first, device=model.device)
-    seen = model(**inputs, decoder_input_ids=start, use_cache=True).past_key_values
+    seen = getattr(model(**inputs, decoder_input_ids=start, use_cache=True), cache_name())
     seen.cross_attention_cache.reorder_cache = lambda beams: None  # a photo's beams share it
     return seen.cross_attention_cache
+
+
+@functools.cache
+def cache_name() -> str:
+    """Return what transformers calls the keys and values: `past_key_values` before 5.24."""
+    from transformers import Florence2ForConditionalGeneration
+
+    known = inspect.signature(Florence2ForConditionalGeneration.forward).parameters
+    return "cache" if "cache" in known else "past_key_values"
 
 
 def from_memory(model: torch.nn.Module, photos: DynamicCache, rows: int) -> dict[str, object]:
@@ -53,7 +64,7 @@ def from_memory(model: torch.nn.Module, photos: DynamicCache, rows: int) -> dict
     width = model.config.text_config.d_model  # never looked at, but the decoder asks for a state
     state = torch.zeros(rows, 1, width, dtype=model.dtype, device=model.device)
     cache = EncoderDecoderCache(DynamicCache(), photos)
-    return {"encoder_outputs": BaseModelOutput(state), "past_key_values": cache}
+    return {"encoder_outputs": BaseModelOutput(state), cache_name(): cache}
 
 
 def log_probabilities(

@@ -102,3 +102,11 @@ def test_the_finetuned_reader_takes_the_default_output_of_training(data):
     assert reader.read("image/val0.jpg") == FinetunedContainerOCR(
         "florence-container-lora", device="cpu", dtype="fp32"
     ).read("image/val0.jpg")
+
+
+def test_no_warning_of_a_library_reaches_who_reads_or_trains(data):
+    read = run("container_ocr.py", "image/train0.jpg", *data[:6])
+    tuned = run("finetune_florence.py", *data, "--epochs", "1")
+    for done in (read, tuned):
+        assert done.returncode == 0, done.stderr
+        assert "Warning" not in done.stderr
