@@ -91,6 +91,8 @@ def row(name: str, cases: Sequence[Case]) -> str:
 
 def read_cases(folder: Path, labels: Path) -> dict[str, tuple[dict, str]]:
     """Return {photo's path: (entry, number)} of what is labelled; raises `UserError`."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; name the one that holds the photos")
     found = {
         str(folder / e["image_path"]): (e, number) for e, number in labelled(labels, "left out")
     }

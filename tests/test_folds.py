@@ -5,7 +5,7 @@ from pathlib import Path
 
 import folds
 import pytest
-from conftest import TAUGHT, paint, run, some_numbers, write_annotations
+from conftest import TAUGHT, error_line, paint, run, some_numbers, write_annotations
 from evaluate import Case
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,6 +46,14 @@ def test_a_row_counts_what_is_mended_and_what_is_spoilt():
         *("1", "20", "5", "60.0 % (3)", "80.0 % (4)", "2", "1"),
         *("80.0 % (4)", "50.0 % (2)", "80.0 % (4)", "75.0 % (3)"),
     ]
+
+
+@pytest.mark.parametrize("script", ["folds", "evaluate"])
+def test_a_folder_that_is_not_there_is_one_error(script, here):
+    write_annotations(here / "labels.json", {"a.png": MANY[0]})
+    done = run(f"demo/{script}.py", "nowhere", "labels.json")
+    assert done.returncode == 1
+    assert error_line(done.stderr).startswith("error: nowhere: no such folder")
 
 
 def test_every_fold_is_read_by_a_model_that_has_not_seen_its_containers(here, taught_model):
