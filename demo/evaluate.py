@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from container_ocr import read_images, reader_of
+from container_ocr import ContainerOCR, read_images, reader_of
 from containers.command_line import ArgumentParser, command
 from containers.errors import UserError
 from containers.flags import add_model_flags, add_reading_flags, positive
@@ -72,17 +72,22 @@ def percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} % ({part})" if whole else "-"
 
 
+def sure_cells(cases: Sequence[Case]) -> list[str]:
+    """Return how many photos are `ok`, and how many of these right."""
+    sure = [case for case in cases if case.reading.is_ok]
+    right = sum(case.is_exact for case in sure)
+    return [percent(len(sure), len(cases)), percent(right, len(sure))]
+
+
 def row(name: str, cases: Sequence[Case]) -> str:
     """Return the line of a table on some photos."""
-    sure = [case for case in cases if case.reading.is_ok]
     drawn = [case for case in cases if "box" in case.entry]
     found = [case for case in drawn if case.is_found]
     cells = [
         name,
         str(len(cases)),
         percent(sum(case.is_exact for case in cases), len(cases)),
-        percent(len(sure), len(cases)),
-        percent(sum(case.is_exact for case in sure), len(sure)),
+        *sure_cells(cases),
         percent(len(found), len(drawn)),
         percent(sum(not case.is_exact for case in found), len(found)),
     ]
@@ -99,6 +104,14 @@ def read_cases(folder: Path, labels: Path) -> dict[str, tuple[dict, str]]:
     if not found:
         raise UserError(f"nothing in {labels} is labelled")
     return found
+
+
+def read(
+    known: dict[str, tuple[dict, str]], reader: ContainerOCR, batch_size: int
+) -> dict[str, Case]:
+    """Return what a model reads of labelled photos, by their paths."""
+    readings = read_images(list(known), batch_size, lambda: reader)
+    return {path: Case(path, *known[path], reading) for path, reading in readings}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -120,9 +133,8 @@ def main(args: argparse.Namespace) -> int:
         args.model = str(MODEL)
     ocr = reader_of(args)()
     start = time.perf_counter()
-    read = dict(read_images(list(known), args.batch_size, lambda: ocr))
+    cases = list(read(known, ocr, args.batch_size).values())
     seconds = time.perf_counter() - start
-    cases = [Case(path, *known[path], reading) for path, reading in read.items()]
     print("| layout | photos | exact | `ok` | of these right | found | found but not read |")
     print("|---|---|---|---|---|---|---|")
     for layout in sorted({case.entry.get("layout", "") for case in cases} - {""}):

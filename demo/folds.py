@@ -20,9 +20,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from evaluate import MODEL, Case, percent, read_cases
+from evaluate import MODEL, Case, percent, read, read_cases, sure_cells
 
-from container_ocr import ContainerOCR, read_images
+from container_ocr import ContainerOCR
 from containers.command_line import ArgumentParser, command, show
 from containers.errors import UserError
 from containers.flags import add_model_flags, positive
@@ -63,14 +63,6 @@ def tune(examples: Sequence[Example], output: Path, args: argparse.Namespace) ->
         raise UserError(f"finetune_florence.py ended with {run.returncode}")
 
 
-def read(
-    known: dict[str, tuple[dict, str]], reader: ContainerOCR, args: argparse.Namespace
-) -> dict[str, Case]:
-    """Return what a model reads of labelled photos, by their paths."""
-    readings = read_images(list(known), args.batch_size, lambda: reader)
-    return {path: Case(path, *known[path], reading) for path, reading in readings}
-
-
 def row(name: str, labels: str, pairs: Sequence[tuple[Case, Case]]) -> str:
     """Return the line of the table on some photos, each read before and after."""
     changes = [(before.is_exact, after.is_exact) for before, after in pairs]
@@ -78,9 +70,7 @@ def row(name: str, labels: str, pairs: Sequence[tuple[Case, Case]]) -> str:
     cells += [percent(sum(exact), len(pairs)) for exact in zip(*changes)]
     cells += [str(changes.count(change)) for change in ((False, True), (True, False))]
     for cases in zip(*pairs):
-        sure = [case for case in cases if case.reading.is_ok]
-        cells += [percent(len(sure), len(cases))]
-        cells += [percent(sum(case.is_exact for case in sure), len(sure))]
+        cells += sure_cells(cases)
     return f"| {' | '.join(cells)} |"
 
 
@@ -110,7 +100,8 @@ def main(args: argparse.Namespace) -> int:
     folds = deal(examples, args.folds)
     output = Path(args.output)
     output.mkdir(parents=True, exist_ok=True)
-    untuned = read(known, ContainerOCR(args.model, None, args.device, args.dtype), args)
+    base = ContainerOCR(args.model, None, args.device, args.dtype)
+    untuned = read(known, base, args.batch_size)
     done = []
     show(f"| {' | '.join(COLUMNS)} |")
     show("|" + "---|" * len(COLUMNS))
@@ -118,10 +109,12 @@ def main(args: argparse.Namespace) -> int:
         learnt = [example for example in examples if example not in fold][: args.labels]
         adapter = output / f"adapter-{i}"
         tune(learnt, adapter, args)
-        here = {path: known[path] for path in (str(example.image_path) for example in fold)}
-        tuned = read(here, ContainerOCR(args.model, adapter, args.device, args.dtype), args)
-        done += [(untuned[path], tuned[path]) for path in here]
-        show(row(str(i), str(len(learnt)), done[-len(here) :]))
+        paths = [str(example.image_path) for example in fold]
+        here = {path: known[path] for path in paths}
+        reader = ContainerOCR(args.model, adapter, args.device, args.dtype)
+        tuned = read(here, reader, args.batch_size)
+        done += [(untuned[path], tuned[path]) for path in paths]
+        show(row(str(i), str(len(learnt)), done[-len(paths) :]))
     show(row("all", "", done))
     return 0
 
