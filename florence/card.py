@@ -78,7 +78,7 @@ model = PeftModel.from_pretrained(base, $folder).eval()
 processor = AutoProcessor.from_pretrained($folder)
 photo = Image.open("photo.jpg").convert("RGB")
 inputs = processor(text="$prompt", images=photo, return_tensors="pt")
-tokens = model.generate(**inputs, max_new_tokens=24, num_beams=1)
+tokens = model.generate(**inputs, max_new_tokens=24, num_beams=1, no_repeat_ngram_size=0)
 print(processor.batch_decode(tokens, skip_special_tokens=True)[0])
 ```
 """)

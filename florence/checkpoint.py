@@ -71,7 +71,7 @@ def load_checkpoint(
     warnings.filterwarnings("ignore", module="transformers|peft")
     raw, source, state = read_model_config(folder), folder, None
     with loading(folder):
-        if is_microsoft(raw):
+        if is_microsoft(folder):
             processor = microsoft_processor(folder)
             image_token_id = processor.tokenizer.image_token_id
             source, state = None, microsoft_weights(folder, image_token_id)

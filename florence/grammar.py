@@ -34,6 +34,7 @@ class NumberGrammar:
         self.steps = torch.full((states, tokens), self.REFUSED, dtype=torch.int16)
         self.steps[self.FREE] = self.FREE
         self.steps[self.FREE, tokenizer.image_token_id] = self.REFUSED
+        self.steps[self.FREE, len(tokenizer) :] = self.REFUSED  # padding, no words
         self.steps[self.FREE_START, tokenizer.bos_token_id] = self.FREE
         self.steps[self.START, tokenizer.bos_token_id] = self.state(0, 0)
         self.steps[self.state(len(PAINTED), 0), tokenizer.eos_token_id] = self.END

@@ -50,9 +50,18 @@ MICROSOFT_TOKENS = [
 ]
 
 
-def is_microsoft(config: dict) -> bool:
-    """Tell whether a config.json is of Microsoft's layout."""
-    return "dim_embed" in config["vision_config"]
+def is_microsoft(folder: Path) -> bool:
+    """Tell whether a model folder is of Microsoft's layout, by the names of its tensors.
+
+    The configuration would not tell: the published native ones carry Microsoft's keys as well.
+    """
+    from safetensors import safe_open
+
+    for file in weight_files(folder):
+        with safe_open(file, framework="pt") as tensors:
+            if "image_projection" in tensors.keys():  # noqa: SIM118 (it is no dict)
+                return True
+    return False
 
 
 def rename_microsoft(name: str) -> str:

@@ -30,7 +30,7 @@ from florence.devices import choose_device, choose_dtype, dtype_of, require_trai
 from florence.features import Collator, make_features
 from florence.inputs import to_model
 from florence.microsoft import is_microsoft
-from florence.model_folder import fetch_model, read_model_config
+from florence.model_folder import fetch_model
 from florence.progress import Progress
 from florence.trackers import start_tracker, track
 
@@ -205,7 +205,7 @@ class Trainer:
             self.progress,
             (self.train, self.val),
             base,
-            not is_microsoft(read_model_config(self.source)),
+            not is_microsoft(self.source),
             self.model.get_nb_trainable_parameters(),
         )
         draw_curve(self.output / "training_curve.png", self.progress)
