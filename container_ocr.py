@@ -51,11 +51,12 @@ from containers.review import REVIEW_BELOW, consider
 from containers.streaming import MOST_WORKERS, submit, worker_count, workers
 from florence.adapter import base_model
 from florence.checkpoint import load_model, require_model
-from florence.decoding import look, probabilities, transcribe
+from florence.decoding import transcribe
 from florence.devices import LESS_MEMORY, choose_batch_size, is_out_of_memory, out_of_memory
 from florence.gaze import find_letters
 from florence.inputs import input_size, prepare_inputs
-from florence.model_folder import loading
+from florence.likely_numbers import probabilities
+from florence.looking import look
 
 if TYPE_CHECKING:  # heavy: imported where an image is really needed
     from PIL import Image
@@ -192,8 +193,7 @@ class ContainerOCR:
         """Return what `look_at` does, all images in one batch."""
         import torch
 
-        source = self.model.name_or_path
-        with torch.inference_mode(), loading(source, "read a photo with"):
+        with torch.inference_mode():
             inputs = prepare_inputs(self.processor, images, device=self.model.device)
             inputs["pixel_values"] = inputs["pixel_values"].to(self.model.dtype)
             photos = look(self.model, len(images), **inputs)

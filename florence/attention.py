@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +13,21 @@ if TYPE_CHECKING:
 
 # Apple's M1 and M2 read foreign memory in longer products (pytorch/pytorch issue 195163).
 LONGEST_SUM = {"mps": 16_384}
+WATCHED: ContextVar[list[torch.Tensor] | None] = ContextVar("WATCHED", default=None)
+
+
+@contextlib.contextmanager
+def watching_gaze() -> Iterator[list[torch.Tensor]]:
+    """Give a list to which each layer of a decoder adds where it looks, in this thread alone.
+
+    That is (rows, heads, tokens, image tokens), shares that add up to 1 over the image tokens.
+    """
+    looks: list[torch.Tensor] = []
+    before = WATCHED.set(looks)
+    try:
+        yield looks
+    finally:
+        WATCHED.reset(before)
 
 
 def share_photos(
@@ -32,7 +50,13 @@ def share_photos(
     mask = attention_mask if rows == 1 else None
     query = rearrange(query, "(photo row) head token d -> photo head (row token) d", row=rows)
     seen_by_all = mask is None and not module.is_causal and not options.get("dropout")
-    if seen_by_all and products_are_faster(query):
+    looks = WATCHED.get()
+    if looks is not None and not module.is_causal:
+        shares = (query * options["scaling"] @ key.mT).softmax(-1)
+        one = "photo head (row token) place -> (photo row) head token place"
+        looks.append(rearrange(shares, one, row=rows))
+        seen = rearrange(shares @ value, "photo head place d -> photo place head d")
+    elif seen_by_all and products_are_faster(query):
         seen = multiply(query, key, value, options["scaling"])
     else:
         seen, _ = sdpa_attention_forward(module, query, key, value, mask, **options)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from containers.places import Point
-from florence.decoding import from_memory
+from florence.attention import watching_gaze
 from florence.inputs import input_size
+from florence.looking import from_memory
 
 if TYPE_CHECKING:
     import torch
@@ -32,16 +33,11 @@ def find_letters(
     answers = processor.tokenizer(list(numbers), padding=True, return_tensors="pt")
     written = answers["input_ids"].to(model.device)
     first = torch.full_like(written[:, :1], model.config.text_config.decoder_start_token_id)
-    decoder = model.get_decoder()
-    decoder.set_attn_implementation("eager")  # the only one that tells where it looks
-    try:
-        seen = model(
+    with watching_gaze() as seen:
+        model(
             **from_memory(model, photos, len(numbers)),
             decoder_input_ids=torch.cat([first, written[:, :-1]], 1),
-            output_attentions=True,
-        ).cross_attentions
-    finally:
-        decoder.set_attn_implementation("share_photos")
+        )
     width, height = input_size(processor)
     cells = processor.num_image_tokens - 1  # the first token is the photo's mean
     columns = round((cells * width / height) ** 0.5)

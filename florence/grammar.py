@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from containers.iso6346 import KINDS, PAINTED, weigh
@@ -14,34 +14,32 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
-BEAMS = 5  # hardly dearer than greedy: the vision tower is most of the work
+BEAMS = 5  # numbers that are weighed for a photo: hardly dearer than one
+SEPARATORS = " \n"  # what may stand between the parts of a number, or be left out there
+BYTES = {"\u0120": " ", "\u010a": "\n"}  # how the byte-level alphabet writes them
 
 
 class NumberGrammar:
-    """A `LogitsProcessor` that lets every second group of beams write nothing but valid numbers.
+    """Which tokens may follow at each place of a number, over the tokenizer's whole vocabulary.
 
-    Over the tokenizer's whole vocabulary it knows for each state which tokens may follow and what
-    state they lead to: `steps`, (states, tokens). A state is how many characters of a number as it
-    is painted are written, and the ISO 6346 sum of these, mod 11.
+    `steps`, (states, tokens), holds the state that a token leads to, or REFUSED. A state is how
+    many characters of a number as it is painted are written, and the ISO 6346 sum of these, mod 11.
+    The spaces between its parts may be line ends, or missing; one may stand before the first
+    letter, in its token.
     """
 
-    FREE, FREE_START, START, END, REFUSED, FIRST = range(6)
+    REFUSED, END, FIRST = range(3)
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, tokens: int):
         import torch
 
         states = self.FIRST + 11 * (len(PAINTED) + 1)
         self.steps = torch.full((states, tokens), self.REFUSED, dtype=torch.int16)
-        self.steps[self.FREE] = self.FREE
-        self.steps[self.FREE, tokenizer.image_token_id] = self.REFUSED
-        self.steps[self.FREE, len(tokenizer) :] = self.REFUSED  # padding, no words
-        self.steps[self.FREE_START, tokenizer.bos_token_id] = self.FREE
-        self.steps[self.START, tokenizer.bos_token_id] = self.state(0, 0)
         self.steps[self.state(len(PAINTED), 0), tokenizer.eos_token_id] = self.END
         self.steps[self.END, tokenizer.pad_token_id] = self.END
         for token, index in tokenizer.get_vocab().items():
-            text = token.replace("\u0120", " ")  # so the byte-level alphabet writes a space
-            if re.fullmatch("[A-Z0-9 ]{1,13}", text):
+            text = "".join(BYTES.get(character, character) for character in token)
+            if re.fullmatch(f"[A-Z0-9{SEPARATORS}]{{1,13}}", text):
                 for before, after in self.moves(text):
                     self.steps[before, index] = after
 
@@ -51,15 +49,53 @@ class NumberGrammar:
 
     def moves(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield (state before, state after) wherever in a number this text may stand."""
-        for start in range(len(PAINTED) - len(text) + 1):
-            end = start + len(text)
-            if all(c in KINDS[kind] for c, kind in zip(text, PAINTED[start:end])):
-                for total in range(11):
-                    after = (total + weigh(text, start)) % 11
-                    if end < len(PAINTED):
-                        yield self.state(start, total), self.state(end, after)
-                    elif text[-1] == str(after % 10):  # the check digit; 10 is written 0
-                        yield self.state(start, total), self.state(end, 0)
+        for start in range(len(PAINTED)):
+            end, added = write(text, start)
+            for total in range(11) if end else ():
+                after = (total + added) % 11
+                if end < len(PAINTED):
+                    yield self.state(start, total), self.state(end, after)
+                elif text[-1] == str(after % 10):  # the check digit; 10 is written 0
+                    yield self.state(start, total), self.state(end, 0)
+
+
+def write(text: str, place: int) -> tuple[int | None, int]:
+    """Return the place in a painted number after a text written at a place, and what it adds.
+
+    That is its share of the ISO 6346 sum. None: the text cannot stand there.
+    """
+    added = 0
+    for character in text:
+        gap = PAINTED[place : place + 1] == " "
+        if character in SEPARATORS:
+            if not gap and place:
+                return None, 0
+            place += gap
+            continue
+        place += gap
+        if character not in KINDS.get(PAINTED[place : place + 1], ""):
+            return None, 0
+        added += weigh(character, place)
+        place += 1
+    return place, added
+
+
+class Hold:
+    """A `LogitsProcessor` that has beams write a given text first, then a valid number.
+
+    `before` are the tokens of that text for each group of BEAMS rows, `<s>` among them.
+    """
+
+    def __init__(self, grammar: NumberGrammar, before: Sequence[Sequence[int]]):
+        import torch
+        from torch.nn.utils.rnn import pad_sequence
+
+        device = grammar.steps.device
+        rows = [torch.tensor(tokens, device=device) for tokens in before]
+        self.grammar = grammar
+        self.before = pad_sequence(rows, batch_first=True).repeat_interleave(BEAMS, 0)
+        self.lengths = torch.tensor([len(tokens) for tokens in before], device=device)
+        self.lengths = self.lengths.repeat_interleave(BEAMS)
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Return the scores, (rows, tokens), with -inf for what may not follow the rows' tokens.
@@ -69,11 +105,16 @@ class NumberGrammar:
         """
         import torch
 
-        group = torch.arange(len(input_ids), device=scores.device) // BEAMS
-        state = torch.where(group % 2 == 1, self.START, self.FREE_START)
-        for written in input_ids[:, 1:].T:
-            state = self.steps[state, written].long()
-        return scores.masked_fill(self.steps[state] == self.REFUSED, -math.inf)
+        steps, written = self.grammar.steps, input_ids[:, 1:]
+        state = torch.full_like(self.lengths, self.grammar.state(0, 0))
+        for place, tokens in enumerate(written.T):
+            state = torch.where(place < self.lengths, state, steps[state, tokens].long())
+        allowed = steps[state] != self.grammar.REFUSED
+        place = written.shape[1]
+        if place < self.before.shape[1]:
+            forced = torch.zeros_like(allowed).scatter_(1, self.before[:, place, None], True)
+            allowed = torch.where((place < self.lengths)[:, None], forced, allowed)
+        return scores.masked_fill(~allowed, -math.inf)
 
 
 @functools.lru_cache(maxsize=2)

@@ -25,10 +25,11 @@ from florence.card import model_card
 from florence.checkpoint import load_checkpoint
 from florence.checkpoints import TRAIN_ARGS, Checkpoints, saving
 from florence.curve import draw_curve
-from florence.decoding import look, transcribe
+from florence.decoding import transcribe
 from florence.devices import choose_device, choose_dtype, dtype_of, require_trainable
 from florence.features import Collator, make_features
 from florence.inputs import to_model
+from florence.looking import look
 from florence.microsoft import is_microsoft
 from florence.model_folder import fetch_model
 from florence.progress import Progress

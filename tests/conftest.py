@@ -30,8 +30,9 @@ import prepare_dataset
 from container_ocr import ContainerOCR
 from containers.iso6346 import format_number
 from containers.reading import Transcript
-from florence.decoding import look, transcribe
+from florence.decoding import transcribe
 from florence.inputs import prepare_inputs
+from florence.looking import look
 from florence.training import Trainer
 
 pytest_plugins = ["browser"]

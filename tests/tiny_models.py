@@ -42,11 +42,11 @@ def save_tiny_model(folder: Path) -> Path:
     return folder
 
 
-def save_taught_model(tiny_model: Path, folder: Path) -> Path:
-    """Teach all weights of the tiny model to write `TAUGHT` for each colour, in seconds."""
+def save_taught_model(tiny_model: Path, folder: Path, taught: dict[str, str] = TAUGHT) -> Path:
+    """Teach all weights of the tiny model to write a text for each colour, in seconds."""
     model, processor = load_model(tiny_model, device="cpu", dtype="fp32")
-    images = [Image.new("RGB", (80, 60), colour) for colour in TAUGHT]
-    inputs = prepare_inputs(processor, images, list(TAUGHT.values()))
+    images = [Image.new("RGB", (80, 60), colour) for colour in taught]
+    inputs = prepare_inputs(processor, images, list(taught.values()))
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     for _ in range(400):
         optimizer.zero_grad()

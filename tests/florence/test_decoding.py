@@ -6,15 +6,17 @@ import pytest
 import torch
 from conftest import NUMBER, SPACE, TAUGHT, bpe_tokenizer, read
 from PIL import Image
+from tiny_models import save_taught_model
 from transformers import Florence2Config, Florence2ForConditionalGeneration
 
 from container_ocr import ContainerOCR
 from containers.errors import ModelError
 from containers.iso6346 import compact, format_number
 from florence.checkpoint import load_model
-from florence.decoding import look, probabilities, weigh_numbers
-from florence.grammar import BEAMS
+from florence.free_text import ENOUGH, OFTEN, IsEnough
 from florence.inputs import prepare_inputs
+from florence.likely_numbers import probabilities, weigh_numbers
+from florence.looking import look
 
 
 def probability_of(model, processor, image, text: str) -> float:
@@ -38,22 +40,29 @@ def test_the_free_text_is_that_of_the_plain_model(taught_model, plain):
     for image, transcript in zip(images, read(model, processor, images), strict=True):
         ids = plain.generate(
             **prepare_inputs(processor, [image]),
-            num_beams=BEAMS,
             max_new_tokens=63,
             do_sample=False,
             forced_bos_token_id=processor.tokenizer.bos_token_id,
             suppress_tokens=[processor.tokenizer.image_token_id],
         )
-        assert transcript.text == processor.tokenizer.decode(ids[0], skip_special_tokens=True)
+        text = processor.tokenizer.decode(ids[0], skip_special_tokens=True)
+        assert text.startswith(transcript.text)
+        number = text.find(NUMBER)
+        if len(transcript.text) < len(text):
+            assert 0 <= len(transcript.text) - (number + len(NUMBER) + ENOUGH) < OFTEN
 
 
 def test_an_alternatives_probability_is_that_of_the_plain_model(taught_model, plain):
     model, processor = load_model(taught_model, device="cpu", dtype="fp32")
     images = [Image.new("RGB", (80, 60), colour) for colour in TAUGHT]
     for image, transcript in zip(images, read(model, processor, images), strict=True):
+        before = transcript.text[: max(0, transcript.text.find("CSQU"))]
+        given = probability_of(plain, processor, image, before) if before else 1.0
         for number, probability in transcript.alternatives:
-            expected = probability_of(plain, processor, image, format_number(number))
-            assert probability == pytest.approx(expected, rel=1e-3)
+            text = before + format_number(number)
+            expected = probability_of(plain, processor, image, text) / given
+            # what begins the text adds a little where the number stands behind a logo
+            assert probability == pytest.approx(expected, rel=0.02 if before else 1e-3, abs=1e-3)
 
 
 def test_token_paths_that_spell_one_number_add_up(tiny_model, processor):
@@ -79,9 +88,61 @@ def test_token_paths_that_spell_one_number_add_up(tiny_model, processor):
         load_model(tiny_model, device="cpu")  # registers the attention that shares photos
         model.model.language_model.set_attn_implementation("share_photos")
         photos = look(model, 1, **inputs)
-        [found] = weigh_numbers(model, tokenizer, photos, rows[None])
-    assert [number for number, _ in found] == [compact(NUMBER)]
-    assert found[0][1] == pytest.approx(expected, rel=1e-4)
+        [found] = weigh_numbers(model, tokenizer, photos, rows, [1])
+    assert list(found) == [compact(NUMBER)]
+    assert found[compact(NUMBER)] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<s>CSQU 305438 3",
+        "<s><s>CSQU 305438 3",
+        "MAERSK\nCSQU 305438 3\n45G1",
+        "45G1 CSQU 305438 3",
+        "CSQU3054383",
+        "MSK CSQU\n305438 3",
+    ],
+)
+def test_a_number_behind_other_text_or_without_spaces_keeps_its_probability(
+    text, tiny_model, tmp_path
+):
+    """The plain model says how likely the number is after what it writes before it."""
+    folder = save_taught_model(tiny_model, tmp_path / "odd", {"red": text, "white": "22G1"})
+    plain = Florence2ForConditionalGeneration.from_pretrained(folder).eval()
+    model, processor = load_model(folder, device="cpu", dtype="fp32")
+    image = Image.new("RGB", (80, 60), "red")
+    before, end = text.index("CSQU"), text.rindex("3") + 1
+    expected = probability_of(plain, processor, image, text[:end])
+    expected /= probability_of(plain, processor, image, text[:before])
+    assert expected > 0.9
+    [transcript] = read(model, processor, [image])
+    number, probability = transcript.alternatives[0]
+    assert (number, probability) == (compact(NUMBER), pytest.approx(expected, abs=0.02))
+    with torch.inference_mode():
+        photos = look(model, 1, **prepare_inputs(processor, [image]))
+        [alone] = probabilities(model, processor, photos, [NUMBER])
+        [other] = probabilities(model, processor, photos, ["HLXU 200841 9"])
+    assert alone == pytest.approx(expected, abs=0.02)
+    assert other < 0.01
+
+
+def test_photos_whose_number_begins_elsewhere_are_read_together_as_alone(taught_model):
+    model, processor = load_model(taught_model, device="cpu", dtype="fp32")
+    images = [Image.new("RGB", (80, 60), colour) for colour in TAUGHT]
+    together = read(model, processor, images)
+    for image, transcript in zip(images, together, strict=True):
+        [alone] = read(model, processor, [image])
+        assert alone.text == transcript.text
+        assert dict(alone.alternatives) == pytest.approx(dict(transcript.alternatives), rel=1e-4)
+
+
+def test_a_text_ends_behind_a_valid_number_and_only_there(processor):
+    for text, enough in ((NUMBER, False), (NUMBER + " x" * 10, True), ("x " * 20, False)):
+        tokens = processor.tokenizer(text)["input_ids"]
+        row = torch.tensor([tokens[: len(tokens) // OFTEN * OFTEN]])
+        assert IsEnough(processor.tokenizer)(row).tolist() == [enough]
+        assert not IsEnough(processor.tokenizer)(row[:, :-1]).any(), "looked at now and then"
 
 
 def test_scores_that_are_no_numbers_are_an_error_that_names_precision_and_remedy(taught_model):
@@ -92,12 +153,14 @@ def test_scores_that_are_no_numbers_are_an_error_that_names_precision_and_remedy
         reader.read(Image.new("RGB", (80, 60), "red"))
 
 
-def test_a_numbers_probability_is_that_of_the_plain_model_to_begin_with_it(taught_model, plain):
+def test_a_numbers_probability_is_that_of_the_plain_model_to_go_on_with_it(taught_model, plain):
     reader = ContainerOCR(str(taught_model), device="cpu", dtype="fp32")
     images = [Image.new("RGB", (80, 60), colour) for colour in ("red", "green")]
     with torch.inference_mode():
         photos = look(reader.model, 2, **prepare_inputs(reader.processor, images))
         found = probabilities(reader.model, reader.processor, photos, [NUMBER, "CSQU 305438 4"])
-    for image, number, probability in zip(images, [NUMBER, "CSQU 305438 4"], found):
-        expected = probability_of(plain, reader.processor, image, number)
-        assert probability == pytest.approx(expected, rel=1e-3)
+    for image, text, probability in zip(images, ["MAERSK\n", ""], found):
+        number = NUMBER if text else "CSQU 305438 4"
+        expected = probability_of(plain, reader.processor, image, text + number)
+        expected /= probability_of(plain, reader.processor, image, text) if text else 1
+        assert probability == pytest.approx(expected, rel=0.02)
