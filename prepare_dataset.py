@@ -11,10 +11,10 @@ or, in place of the second line, label on a page in the browser, with readings t
 
 `create_template` writes annotations.json with `TODO` for every photo; run again, it adds new photos
 and keeps all that is there. `label` prints the address of a page of this machine alone that shows
-photo by photo and saves each answer into annotations.json; `--suggest` first reads what has no
-label yet, and the page begins where the model is least sure. `prepare` checks every label and
-photo, reports each problem with its image, and writes train.json (80 %) and val.json (20 %); photos
-of one container stay together.
+photo by photo and saves each answer into annotations.json; new photos in the folder come to it.
+`--suggest` first reads what has no label yet, and the page begins where the model is least sure.
+`prepare` checks every label and photo, reports each problem with its image, and writes train.json
+(80 %) and val.json (20 %); photos of one container stay together.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ if __name__ == "__main__":  # before the other imports: Ctrl-C while they run is
 import argparse
 import contextlib
 import functools
+import shlex
 import sys
 import time
 from collections import Counter
@@ -48,17 +49,17 @@ from containers.flags import add_model_flags, port, seed
 from containers.label_book import LabelBook, is_done
 from containers.label_server import LabelServer
 from containers.labels import (
-    PARTS,
     TODO,
     Example,
     check_labels,
+    empty_entry,
     parse_annotations,
     read_annotation_file,
     split_examples,
 )
 from containers.locks import only_writer
 from containers.pace import Pace
-from containers.photos import find_image, list_images, photo_key
+from containers.photos import find_image, images_in, list_images, photo_key
 from containers.results import count_statuses
 from containers.suggestions import suggestion_of
 from florence.adapter import describe_model
@@ -93,8 +94,7 @@ def add_images(
     known = set(map(key_of, listed))
     added = [image for key, image in new.items() if key not in known]
     gone = [image for image in listed if not on_disk(image)]
-    labels = {"container_number": TODO} | dict.fromkeys(PARTS, TODO)
-    data["images"] += [{"image_path": image, **labels} for image in added]
+    data["images"] += map(empty_entry, added)
     if added or before is None:
         write_json(path, data, before)
     for image in gone:
@@ -149,7 +149,7 @@ def prepare(args: argparse.Namespace) -> None:
     show(f"{path}: {count} labelled, {labels.todo} still {TODO}{unread}, {warned}")
     if count < FEW_IMAGES:
         say(f"warning: {count} labelled images are few; 100-200 are recommended")
-    train, validation = split_examples(labels.examples, args.seed)
+    train, validation = split_examples(labels.examples, args.seed, labels.together)
     folder = Path(args.output_dir)
     with only_writer(folder / "train.json"):
         write_split(folder, train, validation)
@@ -169,7 +169,10 @@ def label(args: argparse.Namespace) -> None:
         create_template(args)
     book = LabelBook(path)
     book.read()
-    with LabelServer(book, args.port) as server:
+    folder = Path(args.image_folder) if book.is_of(Path(args.image_folder)) else None
+    book.add(images_in(folder) if folder else [])
+    book.read()
+    with LabelServer(book, args.port, folder, prepare_command(args)) as server:
         if args.suggest:
             suggest(book, args)
         show(f"{path}: {book.done} of {len(book.photos)} done")
@@ -179,6 +182,17 @@ def label(args: argparse.Namespace) -> None:
             server.serve_forever()
         with book.lock:  # an answer that is being saved
             show(f"{path}: {book.done} of {len(book.photos)} done")
+        if book.done == len(book.photos):
+            say(f"next: {prepare_command(args)}")
+
+
+def prepare_command(args: argparse.Namespace) -> str:
+    """Return what to type when all is labelled, with the flags that are not the defaults."""
+    parser, words = build_parser(), ["python", "prepare_dataset.py", "--mode", "prepare"]
+    for name in ("annotation_file", "output_dir"):
+        if (value := getattr(args, name)) != parser.get_default(name):
+            words += [f"--{name}", value]
+    return shlex.join(words)
 
 
 def suggest(book: LabelBook, args: argparse.Namespace) -> None:

@@ -192,9 +192,9 @@ def test_the_data_set_has_the_common_florence_format(here):
 
 
 def test_images_beside_the_annotation_file_are_found_and_written_as_seen_from_here(here):
-    for name in ("a.jpg", "b.jpg"):
-        draw_photo(here / "job" / name, "")
     labels = {"a.jpg": NUMBER, "b.jpg": OTHER}
+    for name, number in labels.items():
+        draw_photo(here / "job" / name, number)
     write_annotations(here / "job" / "annotations.json", labels)
     assert prepare("--annotation_file", "job/annotations.json") == 0
     assert sorted(row["image"] for split in read_split() for row in split) == [
@@ -291,11 +291,18 @@ def test_labels_that_are_saved_while_photos_are_checked_are_asked_for_again(
 @pytest.mark.parametrize(
     ("label", "reason"),
     [
-        ("---", "--- holds no letter and no digit"),
-        ("A" * 100_000, "has 100000 characters, more than 40"),
-        ("1.*" * 40_000, "has 120000 characters, more than 40"),
-        ("CSQU \ud800", "holds what cannot be printed"),
-        ("CSQU\x1b[2J", "holds what cannot be printed"),
+        ("HELLO", "container_number HELLO cannot be a number (4 letters and 6 or 7 digits)"),
+        ("AB", "container_number AB cannot be a number"),
+        ("---", "container_number --- cannot be a number"),
+        ("CSQU 30543", "cannot be a number"),
+        ("CSQ 305438 3", "cannot be a number"),
+        ("CSQU 305438 3 45G1", "cannot be a number"),
+        ("CSQU 305438 34", "cannot be a number"),
+        ("A" * 100_000, "cannot be a number"),
+        ("1.*" * 40_000, "cannot be a number"),
+        ("CSQU \ud800", "cannot be a number"),
+        ("CSQU\x1b[2J", "cannot be a number"),
+        (f"CSQU{'_' * 99}305438", "has 109 characters, more than 40"),
     ],
 )
 def test_a_label_that_cannot_be_taught_is_an_error_at_once(label, reason, here, capsys):
@@ -303,8 +310,10 @@ def test_a_label_that_cannot_be_taught_is_an_error_at_once(label, reason, here, 
     write_annotations(here / "annotations.json", labels)
     assert prepare() == 1
     error = next(x for x in capsys.readouterr().err.splitlines() if "image/000.jpg" in x)
+    assert error.startswith("error: ")
     assert reason in error
     assert len(error) < 200
+    assert not (here / "dataset").exists()
 
 
 def test_names_that_look_alike_are_two_photos_and_one_photos_two_names_are_shown(here, capsys):
@@ -327,8 +336,8 @@ def test_names_that_look_alike_are_two_photos_and_one_photos_two_names_are_shown
 @pytest.mark.skipif(os.name == "nt", reason="a backslash is no letter there")
 def test_a_backslash_in_a_folder_name_makes_another_photo(here):
     labels = {"sub\\dir/x.jpg": NUMBER, "sub/dir/x.jpg": OTHER}
-    for image in labels:
-        draw_photo(here / image, "")
+    for image, number in labels.items():
+        draw_photo(here / image, number)
     write_annotations(here / "annotations.json", labels)
     assert prepare() == 0
     rows = [row for split in read_split() for row in split]
