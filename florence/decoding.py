@@ -101,7 +101,7 @@ def probabilities(
     ended = (written < 0) | (written == processor.tokenizer.eos_token_id)
     sequences = torch.cat([first, written.clamp(min=0)], 1)
     log_probs = log_probabilities(model, photos, sequences)
-    return log_probs.masked_fill(ended, 0).sum(-1).exp().tolist()
+    return log_probs.masked_fill(ended, 0).sum(-1).double().exp().tolist()  # 1e-50 is more than 0
 
 
 def transcribe(

@@ -85,6 +85,7 @@ MISTAKES = [
         2,
         "./no is neither a folder nor an id",
     ),
+    ("prepare_dataset --mode prepare --prune", 2, "--prune is for --mode check, not prepare"),
     ("prepare_dataset --suggest", 2, "--suggest is for --mode label, not create_template"),
     ("prepare_dataset --image_folder no", 2, "no: no such folder"),
     ("prepare_dataset --image_folder empty", 1, "no image in empty (it holds nothing)"),
