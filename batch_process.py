@@ -53,7 +53,7 @@ from containers.flags import add_model_flags, add_reading_flags, positive, regex
 from containers.groups import GROUP_BY, write_groups
 from containers.labels import read_annotations
 from containers.locks import only_writer
-from containers.owners import read_owner_codes
+from containers.owners import known_owner_codes
 from containers.pace import Pace
 from containers.photos import list_images, photo_key
 from containers.report import check_report, write_report
@@ -70,8 +70,11 @@ ANNOTATIONS = "annotations.json"
 
 def describe_run(args: argparse.Namespace) -> str:
     """Return the first line of a result file: what made it, the same for the same model."""
-    codes = " ".join(sorted(read_owner_codes(args.owner_codes)))
-    owners = f"owner codes {args.owner_codes or 'common'} ({digest(codes.encode())})"
+    known = known_owner_codes(args.owner_codes, args.only_owner_codes, args.lora_path)
+    codes = " ".join(sorted(known))
+    kinds = [] if args.only_owner_codes else ["common"]
+    named = " and ".join(kinds + [args.owner_codes] * (args.owner_codes is not None))
+    owners = f"owner codes {named} ({digest(codes.encode())})"
     made_by = ", ".join(
         (
             f"{MADE_BY}: {describe_model(args.model, args.lora_path)}",

@@ -42,7 +42,7 @@ from containers.escapes import json_line
 from containers.flags import add_model_flags, add_reading_flags
 from containers.iso6346 import PAINTED, check_digit, compact, find_numbers, is_valid
 from containers.looks import LOOKS, Search
-from containers.owners import read_owner_codes
+from containers.owners import known_owner_codes
 from containers.photos import check_image
 from containers.places import Point, see
 from containers.reading import Reading
@@ -77,8 +77,8 @@ class ContainerOCR:
 
     `model` is a hub id or a folder, `lora_path` an adapter made by finetune_florence.py. A number
     less sure than `review_below`, or with an owner that is not among `owner_codes`, is for review:
-    by default these are common ones, and where there are none, any will do. What is not `ok` is
-    looked at again, nearer, up to `looks` times in all.
+    by default these are common ones and the adapter's; where there are none, any will do. What is
+    not `ok` is looked at again, nearer, up to `looks` times in all.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class ContainerOCR:
         self.size = input_size(self.processor)
         self.most_at_once = sys.maxsize  # looks in a batch; less, once memory has run out
         self.review_below, self.looks = review_below, looks
-        known = read_owner_codes() if owner_codes is None else owner_codes
+        known = known_owner_codes(adapter=lora_path) if owner_codes is None else owner_codes
         self.owner_codes = frozenset(known)
 
     def read(self, photo: str | Path | Image.Image) -> Reading:
@@ -263,7 +263,7 @@ def error_reading(path: str, error: ImageError) -> Reading:
 
 def reader_of(args: argparse.Namespace) -> Callable[[], ContainerOCR]:
     """Return a function that loads, once, the reader that the flags ask for."""
-    owner_codes = read_owner_codes(args.owner_codes)
+    owner_codes = known_owner_codes(args.owner_codes, args.only_owner_codes, args.lora_path)
     model = args.model, args.lora_path, args.device, args.dtype
     review = args.review_below, args.looks, owner_codes
     return functools.cache(lambda: ContainerOCR(*model, *review))

@@ -11,10 +11,12 @@ or, in place of the second line, label on a page in the browser, with readings t
 
 `create_template` writes annotations.json with `TODO` for every photo; run again, it adds new photos
 and keeps all that is there. `label` prints the address of a page of this machine alone that shows
-photo by photo and saves each answer into annotations.json; `--suggest` first reads what has no
-label yet, and the page begins where the model is least sure. `prepare` checks every label and
-photo, reports each problem with its image, and writes train.json (80 %) and val.json (20 %); photos
-of one container stay together.
+photo by photo and saves each answer into annotations.json; new photos in the folder come to it.
+`--suggest` first reads what has no label yet, and the page begins where the model is least sure.
+`check` shows what is wrong or doubtful about the labels, with `--model` or `--lora_path` also which
+of them a model surely reads otherwise; `--prune` drops photos that are gone. `prepare` checks every
+label and photo, reports each problem with its image, and writes train.json (80 %) and val.json
+(20 %); photos of one container stay together.
 """
 
 from __future__ import annotations
@@ -30,11 +32,11 @@ import functools
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from container_ocr import ContainerOCR, read_images
-from containers.command_line import ArgumentParser, command, say, show
+from containers.command_line import ArgumentParser, changed_flags, command, say, show
 from containers.errors import FlagError, ImageError, UserError
 from containers.files import (
     dump_json,
@@ -46,19 +48,28 @@ from containers.files import (
 )
 from containers.flags import add_model_flags, port, seed
 from containers.label_book import LabelBook, is_done
+from containers.label_check import (
+    contradicted,
+    contradiction,
+    examine,
+    is_on_disk,
+    prune,
+    split_by_photo,
+)
 from containers.label_server import LabelServer
 from containers.labels import (
-    PARTS,
     TODO,
     Example,
     check_labels,
+    empty_entry,
     parse_annotations,
     read_annotation_file,
+    read_annotations,
     split_examples,
 )
 from containers.locks import only_writer
 from containers.pace import Pace
-from containers.photos import find_image, list_images, photo_key
+from containers.photos import images_in, list_images, photo_key
 from containers.results import count_statuses
 from containers.suggestions import suggestion_of
 from florence.adapter import describe_model
@@ -93,21 +104,12 @@ def add_images(
     known = set(map(key_of, listed))
     added = [image for key, image in new.items() if key not in known]
     gone = [image for image in listed if not on_disk(image)]
-    labels = {"container_number": TODO} | dict.fromkeys(PARTS, TODO)
-    data["images"] += [{"image_path": image, **labels} for image in added]
+    data["images"] += map(empty_entry, added)
     if added or before is None:
         write_json(path, data, before)
     for image in gone:
         say(f"warning: {image}: no longer found on disk; its entry is kept")
     show(f"{path}: {len(added)} added, {len(listed)} kept, {len(gone)} no longer found on disk")
-
-
-def is_on_disk(image_path: str, folder: Path) -> bool:
-    """Tell whether an annotated image can be found."""
-    try:
-        return bool(find_image(image_path, folder))
-    except ImageError:
-        return False
 
 
 def write_split(folder: Path, train: list[Example], validation: list[Example]) -> None:
@@ -122,11 +124,8 @@ def write_split(folder: Path, train: list[Example], validation: list[Example]) -
 
 def row_of(example: Example) -> dict[str, str]:
     """Return an example as image, prefix and suffix."""
-    return {
-        "image": relative_path(example.image_path),
-        "prefix": PROMPT,
-        "suffix": example.number,
-    }
+    image = relative_path(example.image_path)
+    return {"image": image, "prefix": PROMPT, "suffix": example.number}
 
 
 def prepare(args: argparse.Namespace) -> None:
@@ -141,15 +140,14 @@ def prepare(args: argparse.Namespace) -> None:
         say(f"error: {error}")
     if labels.errors:
         raise UserError(f"{len(labels.errors)} problems in {path}; nothing written")
-    count = len(labels.examples)
-    if not count:
+    if not (count := len(labels.examples)):
         raise UserError(f'{path}: nothing labelled yet; put numbers in place of "{TODO}"')
     unread = f", {labels.unreadable} that cannot be read" if labels.unreadable else ""
-    warned = f"{len(labels.warnings)} warnings"
-    show(f"{path}: {count} labelled, {labels.todo} still {TODO}{unread}, {warned}")
+    said = f"{labels.todo} still {TODO}{unread}, {len(labels.warnings)} warnings"
+    show(f"{path}: {count} labelled, {said}")
     if count < FEW_IMAGES:
         say(f"warning: {count} labelled images are few; 100-200 are recommended")
-    train, validation = split_examples(labels.examples, args.seed)
+    train, validation = split_examples(labels.examples, args.seed, labels.together)
     folder = Path(args.output_dir)
     with only_writer(folder / "train.json"):
         write_split(folder, train, validation)
@@ -158,6 +156,46 @@ def prepare(args: argparse.Namespace) -> None:
         show(f"{folder / name}: {len(examples)} photos of {boxes} containers")
     if not path.is_file() or read_file(path) != saved:
         say(f"warning: {path} was saved meanwhile; run this again for what is new in it")
+
+
+def check(args: argparse.Namespace) -> None:
+    """Show all that is wrong or doubtful about the labels; change nothing but by --prune."""
+    path, is_asked = Path(args.annotation_file), args.model or args.lora_path
+    if is_asked:
+        require_model(args.model, args.lora_path, args.device)
+    here, gone = split_by_photo(read_annotations(path)["images"], path.parent)
+    if args.prune:
+        with only_writer(path):
+            while_edited(lambda: prune(path))
+    found = examine(here, gone, path, args.strict, args.prune)
+    for line in found.lines():
+        show(line)
+    count = 0
+    for line in ask_model(found.labels.examples, args) if is_asked else contradicted(here):
+        show(f"contradicted: {line}")
+        count += 1
+    labelled = f"{len(found.labels.examples)} labelled, {found.labels.todo} still {TODO}"
+    doubtful = f"{len(found.errors)} errors, {len(found.doubts)} warnings, {count} contradicted"
+    show(f"{path}: {labelled}, {doubtful}")
+    if found.errors:
+        raise UserError(f"{path} has {len(found.errors)} errors: prepare would write nothing")
+
+
+def ask_model(examples: list[Example], args: argparse.Namespace) -> Iterator[str]:
+    """Yield the lines for the labels that contradict what a model surely reads."""
+    made_by = describe_model(args.model, args.lora_path)
+    say(f"{len(examples)} labels are compared with what is read by {made_by}")
+    photos = [str(example.image_path) for example in examples]
+    pace = Pace(read_images(photos, None, reader_of(args)), title="reading", total=len(photos))
+    for example, (photo, seen) in zip(examples, pace):
+        if seen.is_ok:
+            yield from contradiction(photo, example.number, seen.number, "the model")
+
+
+def reader_of(args: argparse.Namespace) -> Callable[[], ContainerOCR]:
+    """Return a function that loads, once, the reader that the flags ask for."""
+    model = args.model, args.lora_path, args.device, args.dtype
+    return functools.cache(lambda: ContainerOCR(*model))
 
 
 def label(args: argparse.Namespace) -> None:
@@ -169,7 +207,10 @@ def label(args: argparse.Namespace) -> None:
         create_template(args)
     book = LabelBook(path)
     book.read()
-    with LabelServer(book, args.port) as server:
+    folder = Path(args.image_folder) if book.is_of(Path(args.image_folder)) else None
+    book.add(images_in(folder) if folder else [])
+    book.read()
+    with LabelServer(book, args.port, folder, prepare_command(args)) as server:
         if args.suggest:
             suggest(book, args)
         show(f"{path}: {book.done} of {len(book.photos)} done")
@@ -179,6 +220,14 @@ def label(args: argparse.Namespace) -> None:
             server.serve_forever()
         with book.lock:  # an answer that is being saved
             show(f"{path}: {book.done} of {len(book.photos)} done")
+        if book.done == len(book.photos):
+            say(f"next: {prepare_command(args)}")
+
+
+def prepare_command(args: argparse.Namespace) -> str:
+    """Return what to type when all is labelled."""
+    flags = changed_flags(build_parser(), args, "annotation_file", "output_dir")
+    return f"python prepare_dataset.py --mode prepare{flags}"
 
 
 def suggest(book: LabelBook, args: argparse.Namespace) -> None:
@@ -195,11 +244,7 @@ def suggest(book: LabelBook, args: argparse.Namespace) -> None:
             waiting[photo["key"]] = str(book.find(photo["key"]))
         except ImageError as error:
             say(f"warning: {photo['name']}: {error}")
-    readings = read_images(
-        waiting.values(),
-        None,
-        functools.cache(lambda: ContainerOCR(args.model, args.lora_path, args.device, args.dtype)),
-    )
+    readings = read_images(waiting.values(), None, reader_of(args))
     found, saved = {}, time.monotonic()
     pace, counts = Pace(readings, title="reading", total=len(waiting)), Counter()
     try:
@@ -218,7 +263,7 @@ def suggest(book: LabelBook, args: argparse.Namespace) -> None:
     book.read()
 
 
-MODES = {"create_template": create_template, "label": label, "prepare": prepare}
+MODES = {"create_template": create_template, "label": label, "check": check, "prepare": prepare}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -233,6 +278,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--seed", type=seed, default=0, help="of the 80/20 split")
     add("--port", type=port, default=0, help="of the page for labelling; 0 takes one that is free")
     add("--suggest", action="store_true", help="have a model read first what is to be labelled")
+    add("--prune", action="store_true", help="with --mode check: drop the photos that are gone")
     add_model_flags(parser)
     return parser
 
@@ -242,7 +288,9 @@ def main(args: argparse.Namespace) -> int:
     """Run the mode asked for."""
     if args.suggest and args.mode != "label":
         raise FlagError(f"--suggest is for --mode label, not {args.mode}")
-    if (args.model or args.lora_path) and not args.suggest:
+    if args.prune and args.mode != "check":
+        raise FlagError(f"--prune is for --mode check, not {args.mode}")
+    if (args.model or args.lora_path) and not args.suggest and args.mode != "check":
         raise FlagError("--model and --lora_path read suggestions: add --suggest")
     MODES[args.mode](args)
     return 0

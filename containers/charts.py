@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from itertools import pairwise
 from string import Template
+
+from containers.scores import by_confidence
 
 COLOURS = ("#9db0c3", "#0b5cad")  # of the first run and the second; one run takes the second
 BAR, GAP, NAMES, LENGTH = 15, 10, 195, 230  # pixels
 SIDE, LEFT, TOP = 260, 46, 12  # of the reliability plot, pixels
-STEPS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 CHART = Template(
     '<svg viewBox="0 0 $width $height" width="$width" height="$height" role="img"'
@@ -78,8 +78,7 @@ def reliability(title: str, runs: Sequence[Sequence[tuple[float, bool]]]) -> str
         body.append(TICK.substitute(tick))
     most = max((len(pairs) for pairs in runs), default=1)
     for pairs, colour in zip(runs, colours(len(runs))):
-        for low, high in pairwise(STEPS):
-            inside = [(c, good) for c, good in pairs if low < c <= high]
+        for low, high, inside in by_confidence(pairs):
             if inside:
                 mean = sum(c for c, _ in inside) / len(inside)
                 good = sum(good for _, good in inside)

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import functools
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -39,6 +40,12 @@ class ArgumentParser(argparse.ArgumentParser):
     def error(self, message: str) -> None:
         """Print one line and exit with code 2."""
         self.exit(2, f"error: {visible(message)}; see {self.prog} --help\n")
+
+
+def changed_flags(parser: argparse.ArgumentParser, args: argparse.Namespace, *names: str) -> str:
+    """Return those of the named flags that are not at their defaults, as they are typed."""
+    changed = [name for name in names if getattr(args, name) != parser.get_default(name)]
+    return "".join(f" --{name} {shlex.quote(str(getattr(args, name)))}" for name in changed)
 
 
 def command(

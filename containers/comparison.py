@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -71,6 +70,26 @@ class Case:
     def is_wrong(self) -> bool:
         """Tell whether the reading that counts is known not to be what is painted."""
         return bool(self.errors) and self.errors[-1] > 0
+
+    @property
+    def ranks(self) -> tuple[int, ...]:
+        """Return how each reading stands: 2 right, 1 no number, 0 a wrong one; none: nobody knows.
+
+        Right beats none, and none beats wrong, for a wrong number may pass unseen. How many of its
+        characters are wrong does not count.
+        """
+        pairs = zip(self.rows, self.errors)
+        return tuple(2 if not wrong else 0 if row["number"] else 1 for row, wrong in pairs)
+
+    @property
+    def is_better(self) -> bool:
+        """Tell whether the last reading is known to stand higher than the first."""
+        return self.ranks[-1:] > self.ranks[:1]
+
+    @property
+    def is_worse(self) -> bool:
+        """Tell whether the last reading is known to stand lower than the first."""
+        return self.ranks[-1:] < self.ranks[:1]
 
     @property
     def is_changed(self) -> bool:
@@ -160,8 +179,8 @@ def describe_changes(
     lines = [(*line, str(len(known))) for line in table(known)]
     for name, before, after, images in (("", *names, "images"), *lines):
         yield f"{name:21}{before:>{width}}{after:>{width}}{images:>9}"
-    for title, is_so in (("better", operator.lt), ("worse", operator.gt)):
-        changed = [case for case in known if is_so(case.errors[1], case.errors[0])]
+    better, worse = ([c for c in known if c.is_better], [c for c in known if c.is_worse])
+    for title, changed in (("better", better), ("worse", worse)):
         yield ""
         yield f"{title}: {len(changed)} images"
         for case in changed:

@@ -35,8 +35,9 @@ def add_reading_flags(parser: argparse.ArgumentParser) -> None:
     add("--looks", type=positive, default=LOOKS, help=nearer)
     old = {"nargs": 0, "dest": "looks", "default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
     add("--no-second_look", action=OneLook, **old)
-    known = "known owner codes, one per line; others: review; none: any (default: common ones)"
+    known = "owner codes that are known beside the common ones; others: review; none: any will do"
     add("--owner_codes", metavar="FILE", help=known)
+    add("--only_owner_codes", action="store_true", help="none but those of --owner_codes are known")
 
 
 class OneLook(argparse.Action):

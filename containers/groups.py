@@ -13,7 +13,7 @@ from containers.review import doubt_confidence
 
 GROUP_BY = r"^(.+)_[A-Za-z]+_[0-9]+[.]"  # 000207_LEFT_1.jpg, 000207_RIGHT_2.jpg: 000207
 UNSEEN = 0.01  # of the probability that a view leaves to other numbers, what each of them gets
-TINY = 1e-9
+ROUNDED = 0.0005  # what is less stands as 0.000 in a result file, and as much is cut off at 1.000
 
 
 def group_of(image: str, pattern: re.Pattern[str]) -> str:
@@ -34,21 +34,33 @@ def probabilities(row: Row) -> dict[str, float]:
     return numbers
 
 
-def fuse(name: str, views: list[Row], review_below: float) -> Row:
-    """Return one row for the views of one container: their log-probabilities are added.
+def likeliest(views: list[dict[str, float]]) -> tuple[str | None, float]:
+    """Return the number that all views together find likeliest, and how sure they are of it.
 
-    Of what a view leaves to numbers that it does not name, each gets the share UNSEEN. The
-    confidence is the number's share of the sum over all numbers, the unseen ones too.
+    Their log-probabilities are added. Of what a view leaves to numbers that it does not name, each
+    gets the share UNSEEN. The confidence is the number's share of the sum over all numbers, the
+    unseen ones too; with all divided by the largest, a product of many views stays above zero.
     """
-    known = [probabilities(row) for row in views]
-    rests = [UNSEEN * max(TINY, 1 - sum(view.values())) for view in known]
+    rests = [UNSEEN * max(ROUNDED, 1 - sum(view.values())) for view in views]
     fused = {
-        number: math.exp(sum(math.log(v.get(number, rest)) for v, rest in zip(known, rests)))
-        for number in sorted({number for view in known for number in view})
+        number: sum(
+            math.log(max(ROUNDED, v[number]) if number in v else rest)
+            for v, rest in zip(views, rests)
+        )
+        for number in sorted({number for view in views for number in view})
     }
-    if fused:
-        number = max(fused, key=fused.get)
-        confidence = fused[number] / (sum(fused.values()) + math.prod(rests) / UNSEEN)
+    if not fused:
+        return None, 0.0
+    number, unseen = max(fused, key=fused.get), sum(map(math.log, rests)) - math.log(UNSEEN)
+    most = max(fused[number], unseen)
+    shares = [math.exp(log - most) for log in (*fused.values(), unseen)]
+    return number, math.exp(fused[number] - most) / sum(shares)
+
+
+def fuse(name: str, views: list[Row], review_below: float) -> Row:
+    """Return one row for the views of one container, whose probabilities are multiplied."""
+    number, confidence = likeliest([probabilities(row) for row in views])
+    if number:
         reason = doubt_confidence(confidence, review_below)
         doubts = [row["reason"] for row in views if row["number"] == number]
         if not reason and any(doubts) and all(doubts):

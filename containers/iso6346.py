@@ -14,6 +14,7 @@ ALPHABET = "0123456789A BCDEFGHIJK LMNOPQRSTU VWXYZ"
 OWNER_CODE = re.compile("[A-Z]{3}[UJZ]")
 NUMBER = re.compile(OWNER_CODE.pattern + "[0-9]{7}")
 LIKE_A_NUMBER = re.compile("[A-Z]{4}[0-9]{7}")  # painted so by somebody who knew no better
+MAY_BE_PAINTED = re.compile("[A-Z]{4}[0-9]{6,7}")  # the same, or its check digit is not painted
 PAINTED = "AAAU 000000 0"  # what stands at each place of a number as it is painted
 KINDS = {"A": ALPHABET[10:].replace(" ", ""), "U": "UJZ", "0": ALPHABET[:10], " ": " "}
 MAX_GAP = 6  # words of other text tolerated inside a number that checks

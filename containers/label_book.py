@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -16,13 +17,14 @@ from containers.labels import (
     PARTS,
     TODO,
     UNREADABLE,
+    empty_entry,
     is_todo,
     label_of,
     parse_annotations,
     read_annotation_file,
 )
 from containers.locks import only_writer
-from containers.photos import find_image
+from containers.photos import find_image, is_whole, photo_key
 from containers.suggestions import SUGGESTION, is_doubtful, suggestion_in, teaching_order
 
 PATIENCE = 3.0  # seconds to wait for another process that writes annotations.json
@@ -94,6 +96,7 @@ class LabelBook:
     def __init__(self, path: Path):
         self.path, self.lock = path, threading.RLock()
         self.saved, self.entries, self.photos = b"", {}, []
+        self.listed: set[str] = set()  # images that `add` need not look at again
 
     def read(self) -> str:
         """Read the file if it has changed; return its version. Raises `UserError`."""
@@ -151,6 +154,35 @@ class LabelBook:
                 entries[key] = entries[key] | {SUGGESTION: suggestions[key]}
 
         self.change(edit)
+
+    def add(self, images: Iterable[str]) -> None:
+        """List the images that the file lacks and that can be opened: a copy may be under way."""
+        waiting = [image for image in images if image not in self.listed]
+        if not waiting:
+            return
+        self.read()
+        folder = self.path.parent
+        known = {photo_key(entry["image_path"], folder) for entry in self.entries.values()}
+        new = []
+        for image in waiting:
+            if photo_key(image, Path()) in known:
+                self.listed.add(image)
+            elif is_whole(image):
+                new.append(image)
+
+        def edit(entries: dict[str, dict]) -> None:
+            for key, entry in keyed(map(empty_entry, new)):
+                entries.setdefault(key, entry)  # somebody may have listed it meanwhile
+
+        if new:
+            self.change(edit)
+            self.listed.update(new)
+
+    def is_of(self, folder: Path) -> bool:
+        """Tell whether photos of a folder are listed: no other folder's are to be added."""
+        inside, beside = f"{Path(os.path.realpath(folder)).as_posix()}/", self.path.parent
+        names = (entry["image_path"] for entry in self.entries.values())
+        return any(photo_key(name, beside).startswith(inside) for name in names)
 
     @property
     def done(self) -> int:

@@ -25,14 +25,22 @@ const compact = (text) => plain(text).replace(/[\s\-_\u2010-\u2015\u2212]/g, "")
 
 function painted(text) {
   const code = compact(text);
-  if (!/^[A-Z]{4}[0-9]{6,7}$/.test(code)) return plain(text).trim();
   return [code.slice(0, 4), code.slice(4, 10), code.slice(10)].join(" ").trim();
+}
+
+/** Return a number without the size-type code that stands after it (45G1), and that code or "". */
+function withoutSizeType(text) {
+  const found = /^([A-Z]{4}[0-9]{6,7})([1-9LM][0-9A-Z][A-Z][0-9])$/.exec(compact(text));
+  return found ? [painted(found[1]), found[2]] : [text, ""];
 }
 
 function checkDigit(code) {
   const sum = [...code.slice(0, 10)].reduce((s, c, i) => s + alphabet.indexOf(c) * 2 ** i, 0);
   return String(sum % 11 % 10);
 }
+
+/** Tell whether a text can be a label: four letters and six or seven digits, as Python says. */
+const mayBePainted = (text) => /^[A-Z]{4}[0-9]{6,7}$/.test(compact(text));
 
 /** Return each place's colour, what to say, in which tone, and whether Enter shall ask again. */
 function judge(text) {
@@ -45,7 +53,7 @@ function judge(text) {
   if (!code) return judged("", "", false);
   if (code.length > 11) return judged(say.long(code.length), "bad", true);
   if (bad >= 0) return judged(say.wrong(bad + 1, places[bad], say[kinds[bad]]), "bad", true);
-  const rare = code.length > 3 && !owners.has(code.slice(0, 4));
+  const rare = code.length > 3 && !isKnownOwner(code.slice(0, 4));
   if (rare) marks.fill("odd", 0, 4);
   const also = rare ? say.rare(code.slice(0, 4)) : "";
   if (code.length < 11) return judged(`${say.more(11 - code.length)} ${also}`, rare && "odd", true);
@@ -57,10 +65,21 @@ function judge(text) {
   return judged(also || say.fits, rare ? "odd" : "good", false);
 }
 
+/** Tell whether an owner code is a common one, or stands in another photo's label that checks. */
+function isKnownOwner(code) {
+  const isIn = (p) => p !== current && p.number.startsWith(code) && fits(p.number);
+  return owners.has(code) || photos.some(isIn);
+}
+
+function fits(number) {
+  const code = compact(number);
+  return /^[A-Z]{3}[UJZ][0-9]{7}$/.test(code) && checkDigit(code) === code[10];
+}
+
 // ---- the photos ------------------------------------------------------------------------------
 
 let photos = [], byKey = new Map(), list = [], at = 0, current = null, filter = "todo";
-let version = "";
+let version = "", next = ""; // of the file; what to type when all is done
 let armed = null, note = null; // what a second Enter saves; what is said until something is typed
 const drafts = new Map(); // what was typed and not saved, by photo
 
@@ -115,10 +134,11 @@ function showWords() {
   const seen = current?.suggestion, judged = judge(field.value);
   const typed = judged.places.join(""), offered = compact(seen?.number ?? "");
   const grey = offered.startsWith(typed) && !current?.number ? [...offered] : [];
+  const unfit = judge(offered).marks.map((mark) => (mark === "bad" ? "grey unfit" : "grey"));
   const cells = Array.from({ length: 11 }, (_, i) => {
     const cell = document.createElement("span");
     cell.textContent = judged.places[i] ?? grey[i] ?? "";
-    cell.className = judged.marks[i] ?? "grey";
+    cell.className = judged.marks[i] ?? (grey[i] && unfit[i]) ?? "grey";
     return cell;
   });
   for (const place of [10, 4]) {
@@ -129,6 +149,7 @@ function showWords() {
   $("cells").replaceChildren(...cells);
   field.placeholder = current ? seen?.number || say.number : "";
   $("take").hidden = !offered || offered === typed;
+  $("take").classList.toggle("unfit", unfit.includes("grey unfit"));
   $("offer").textContent = offered ? say.offer(seen) : "";
   $("unreadable").setAttribute("aria-pressed", Boolean(current?.unreadable));
   const stands = current?.problem && !isDirty() ? { words: current.problem, tone: "bad" }
@@ -154,6 +175,7 @@ async function submit() {
   if (photo !== current) return;
   if (!photo.problem && !isDirty()) return advance();
   const judged = judge(text);
+  if (judged.words && !mayBePainted(text)) return tell(`${judged.words} ${say.refused}`);
   const doubt = photo.clash ? `${changed(photo)} ${say.replace}`
     : judged.asks ? `${judged.words} ${say.again}` : "";
   if (doubt && armed !== text) {
@@ -241,7 +263,7 @@ function alarm(text) {
 
 function take(state) {
   const stamp = current?.stamp, dirty = isDirty(), first = !version;
-  ({ version, alphabet } = state);
+  ({ version, alphabet, next } = state);
   owners = new Set(state.owners);
   document.title = state.file;
   photos = state.photos.map((p) => Object.assign(byKey.get(p.key) ?? {}, p));
@@ -290,7 +312,10 @@ async function showPhoto() {
     $("absent").hidden = !text;
     $("absent").textContent = text;
   };
-  if (!photo) return absent(version ? say.nothing : say.loading);
+  if (!photo) {
+    const isAll = photos.length && !photos.some(isTodo);
+    return absent(!version ? say.loading : isAll ? `${say.nothing}\n${say.next(next)}` : say.nothing);
+  }
   const slow = setTimeout(() => mine === turn && absent(say.loading), 150);
   try {
     const { image, width, height } = await download("photo", photo);
@@ -413,8 +438,9 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (event.repeat && ["Enter", "/", "?"].includes(event.key)) return event.preventDefault();
   const onControl = event.target.closest("button, [type=radio]");
-  if (event.key === "Tab" && !event.shiftKey && event.target === field && canTake()) {
+  if (event.key === "Tab" && !event.shiftKey && !onControl && canTake()) {
     takeSuggestion();
+    field.focus(); // who has the key Tab needs no keyboard on the screen
   } else if (KEYS[event.key] && !onControl) {
     KEYS[event.key]();
   } else {
@@ -424,9 +450,13 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-function typed() {
+function typed(event) {
   armed = note = null;
-  showWords();
+  const [number, dropped] = event?.isComposing ? [field.value, ""] : withoutSizeType(field.value);
+  if (dropped) {
+    field.value = number;
+    tell(say.dropped(dropped), "odd");
+  } else showWords();
 }
 field.addEventListener("input", typed);
 field.addEventListener("compositionend", () => { field.value = plain(field.value); typed(); });

@@ -8,6 +8,7 @@ are sent.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hmac
 import json
@@ -16,6 +17,7 @@ import secrets
 import socketserver
 import sys
 import threading
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
@@ -25,12 +27,13 @@ from containers.errors import FlagError, UserError
 from containers.escapes import visible
 from containers.iso6346 import ALPHABET
 from containers.label_book import LabelBook, OutdatedError
-from containers.owners import read_owner_codes
-from containers.photos import to_jpeg
+from containers.owners import known_owner_codes
+from containers.photos import images_in, to_jpeg
 
 PAGE = Path(__file__).with_name("label_page.html")
 HOSTS = ("127.0.0.1", "localhost")  # any other name in a request may be an attacker's
 LONGEST = {"photo": 1920, "whole": 6000}  # pixels
+LOOK_AGAIN = 2.0  # seconds between two looks for new photos
 KEPT = 64  # scaled photos, about half a megabyte each
 LARGEST_ANSWER = 10_000  # bytes
 POLICY = (
@@ -94,15 +97,15 @@ class Handler(BaseHTTPRequestHandler):
     def send_photos(self, known: str) -> None:
         """Send what annotations.json holds, unless it is the version that is known."""
         book = self.server.book
+        self.server.look_for_photos()
         with book.lock:
             version, photos = book.read(), book.photos
         if version == known:
             self.send(HTTPStatus.NO_CONTENT, b"", JSON)
             return
-        rules = {"alphabet": ALPHABET, "owners": sorted(read_owner_codes())}
-        self.send_json(
-            {"version": version, "photos": photos, "file": visible(str(book.path))} | rules
-        )
+        rules = {"alphabet": ALPHABET, "owners": sorted(known_owner_codes())}
+        state = {"version": version, "photos": photos, "file": visible(str(book.path))}
+        self.send_json(state | {"next": visible(self.server.next_step)} | rules)
 
     def post(self, place: str) -> None:
         """Save an answer; send what the photo's entry then holds, and the versions round it."""
@@ -158,12 +161,19 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class LabelServer(socketserver.ThreadingTCPServer):
-    """Serve the page of one annotations.json at 127.0.0.1; port 0 takes one that is free."""
+    """Serve the page of one annotations.json at 127.0.0.1; port 0 takes one that is free.
+
+    Photos that come into the `folder` come to the page, while it is open. `next_step` is the
+    command that it names when all photos have their answer.
+    """
 
     daemon_threads = allow_reuse_address = True
 
-    def __init__(self, book: LabelBook, port: int = 0):
+    def __init__(
+        self, book: LabelBook, port: int = 0, folder: Path | None = None, next_step: str = ""
+    ):
         self.book, self.token, self.nonce = book, secrets.token_urlsafe(16), secrets.token_hex(8)
+        self.folder, self.next_step, self.looked = folder, next_step, -LOOK_AGAIN
         self.page, self.decoding = page_of(self.nonce), threading.Lock()
         self.kept = functools.lru_cache(KEPT)(to_jpeg_of)
         try:
@@ -176,6 +186,18 @@ class LabelServer(socketserver.ThreadingTCPServer):
     def address(self) -> str:
         """Return where the page is."""
         return f"http://127.0.0.1:{self.server_address[1]}/{self.token}/"
+
+    def look_for_photos(self) -> None:
+        """Take in what is new in the folder, if nobody has looked just before.
+
+        Where another process writes annotations.json, the next look takes it in.
+        """
+        with self.book.lock:
+            if self.folder is None or time.monotonic() < self.looked + LOOK_AGAIN:
+                return
+            with contextlib.suppress(UserError):  # a mistake in the file is said by who reads it
+                self.book.add(images_in(self.folder))
+            self.looked = time.monotonic()
 
     def scaled(self, path: Path, kind: str) -> tuple[bytes, tuple[int, int]]:
         """Return a photo as JPEG, and its own size; one is decoded at a time, in turn."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from containers.command_line import say
@@ -14,6 +14,7 @@ from containers.edited_json import decode_text, parse_json, read_edited
 from containers.errors import UserError
 from containers.iso6346 import (
     LIKE_A_NUMBER,
+    MAY_BE_PAINTED,
     check_digit,
     compact,
     format_number,
@@ -21,8 +22,9 @@ from containers.iso6346 import (
     split_number,
 )
 from containers.pace import Pace
-from containers.photos import check_image, find_image, photo_key, spellings
+from containers.photos import find_image, photo_key, spellings
 from containers.places import Window
+from containers.twins import Print, print_of, twins
 
 TODO = "TODO"
 PARTS = ("owner_code", "serial_number", "check_digit")
@@ -90,6 +92,11 @@ def labelled(path: Path, otherwise: str) -> Iterator[tuple[dict, str]]:
             yield entry, number
 
 
+def empty_entry(image_path: str) -> dict[str, str]:
+    """Return the entry of a photo that nobody has labelled yet."""
+    return {"image_path": image_path, **dict.fromkeys(("container_number", *PARTS), TODO)}
+
+
 def is_todo(value: object) -> bool:
     """Tell whether a field still waits for its label."""
     return isinstance(value, str) and value.strip().upper() in ("", TODO)
@@ -113,7 +120,8 @@ def label_of(entry: dict) -> str | None:
         number = " ".join(parts.values())
     painted = " ".join(re.split(r"[\s-]+", number.strip().upper())).strip()
     if not is_todo(number) and (problem := label_problem(painted)):
-        raise UserError(f"container_number {shorten(number)} {problem}: write what is painted")
+        remedy = f"write what is painted, or {TODO}"
+        raise UserError(f"container_number {shorten(number)} {problem}: {remedy}")
     code = compact(number)
     whole = code + parts.get("check_digit", "")
     if LIKE_A_NUMBER.fullmatch(whole) and not contradicting(whole, parts):
@@ -127,9 +135,9 @@ def label_of(entry: dict) -> str | None:
 
 
 def label_problem(label: str) -> str | None:
-    """Return why a label cannot be taught, in words that follow it, or None."""
-    if not compact(label):
-        return "holds no letter and no digit"
+    """Return why a label cannot be a number, or not be taught, in words that follow it, or None."""
+    if not MAY_BE_PAINTED.fullmatch(compact(label)):
+        return "cannot be a number (4 letters and 6 or 7 digits)"
     if len(label) > LONGEST_LABEL:
         return f"has {len(label)} characters, more than {LONGEST_LABEL}"
     return None if label.isprintable() else "holds what cannot be printed"
@@ -165,19 +173,24 @@ def iso_problem(number: str) -> str | None:
 
 @dataclass
 class Labels:
-    """The labelled photos of annotations.json, and what is wrong with it, line by line."""
+    """The labelled photos of annotations.json, and what is wrong with it, line by line.
+
+    `together` are the containers, two and two, that share a photo: they stay on one side.
+    """
 
     examples: list[Example]
     errors: list[str]
     warnings: list[str]
     todo: int = 0
     unreadable: int = 0
+    together: list[tuple[str, str]] = field(default_factory=list)
 
 
 def check_labels(entries: list[dict], folder: Path, strict: bool) -> Labels:
     """Check every entry and its photo; nothing is raised, so that one run shows all problems."""
     labels = Labels([], [], [])
     seen: dict[str, tuple[str, str]] = {}
+    names, prints = [], []
     for entry in Pace(entries, title="labels", total=len(entries)):
         image, key = entry["image_path"], photo_key(entry["image_path"], folder)
         try:
@@ -198,25 +211,50 @@ def check_labels(entries: list[dict], folder: Path, strict: bool) -> Labels:
                 continue
             seen[key] = image, number
             path = find_image(image, folder)
-            check_image(path)
+            prints.append(print_of(path))
         except UserError as error:
             labels.errors.append(f"{image}: {error}")
             continue
         if problem := iso_problem(number):
             (labels.errors if strict else labels.warnings).append(f"{image}: {problem}")
         labels.examples.append(Example(path, number))
+        names.append(image)
+    compare_twins(labels, names, prints)
     return labels
 
 
-def split_examples(examples: list[Example], seed: int) -> tuple[list[Example], list[Example]]:
+def compare_twins(labels: Labels, names: list[str], prints: list[Print]) -> None:
+    """Add what is wrong with the labels of photos that are the same, by their names."""
+    told = set()
+    for i, j, is_copy in twins(prints):
+        one, other = labels.examples[i], labels.examples[j]
+        if one.box == other.box:
+            continue
+        labels.together.append((one.box, other.box))
+        if j in told:  # one line for a photo, however many are like it
+            continue
+        told.add(j)
+        alike = "the same photo as" if is_copy else "nearly the same photo as"
+        problem = f"{names[j]}: {alike} {names[i]}: {one.number} there, {other.number} here"
+        (labels.errors if is_copy else labels.warnings).append(problem)
+
+
+def split_examples(
+    examples: list[Example], seed: int, together: Sequence[tuple[str, str]] = ()
+) -> tuple[list[Example], list[Example]]:
     """Return (training, validation), about 80/20; photos of one container stay on one side.
 
-    A container's place in the draw depends on its number and the seed alone, so labels added later
-    move few photos across. Raises `UserError` with fewer than two containers.
+    So do those of containers that are to stay `together`. A container's place in the draw depends
+    on its number and the seed alone, so labels added later move few photos across. Raises
+    `UserError` with fewer than two containers.
     """
+    first = {example.box: example.box for example in examples}
+    for one, other in together:
+        a, b = first[one], first[other]
+        first = {box: min(a, b) if name in (a, b) else name for box, name in first.items()}
     groups: dict[str, list[Example]] = {}
     for example in sorted(examples, key=lambda e: str(e.image_path)):
-        groups.setdefault(example.box, []).append(example)
+        groups.setdefault(first[example.box], []).append(example)
     if len(groups) < 2:
         raise UserError(
             f"all {len(examples)} labelled photos show one container: training needs at least two, "

@@ -43,6 +43,12 @@ def list_images(folder: Path | str) -> list[str]:
     return sorted(map(relative_path, images))
 
 
+def images_in(folder: Path) -> list[str]:
+    """Return what `list_images` does; nothing where there is none, or no folder."""
+    files = (file for file in files_below(folder) if file.suffix.lower() in IMAGE_SUFFIXES)
+    return sorted(map(relative_path, files))
+
+
 def files_below(folder: Path) -> Iterator[Path]:
     """Yield the files in `folder` and below, but for hidden ones; none where it is not there."""
     for place, folders, names in os.walk(folder):
@@ -120,6 +126,15 @@ def check_image(path: Path | str) -> None:
     with opening(path), Image.open(path) as image:
         image.draft("RGB", (64, 64))
         load(image)
+
+
+def is_whole(path: Path | str) -> bool:
+    """Tell whether a photo can be decoded."""
+    try:
+        check_image(path)
+    except ImageError:
+        return False
+    return True
 
 
 def load(image: Image.Image) -> None:

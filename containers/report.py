@@ -34,24 +34,32 @@ SECTION = Template(
 
 Kind = tuple[str, str, Callable[[Case], bool]]
 # What a page shows, the worst first: title, note, and which photos; each stands under its first.
-WRONG_BUT_OK: Kind = (
-    "Passed as ok, and wrong",
-    "nobody would look at these again",
-    lambda case: case.is_wrong and case.rows[-1]["status"] == "ok",
-)
+# A comparison counts as better and worse what the terminal does.
 CHANGES: Sequence[Kind] = (
-    WRONG_BUT_OK,
-    ("Worse than before", "further from the label", lambda c: c.errors[-1:] > c.errors[:1]),
-    ("Wrong", "no further from the label than before", lambda case: case.is_wrong),
+    ("Worse than before", "right became wrong or none, or none wrong", lambda c: c.is_worse),
+    (
+        "Passed as ok, and wrong",
+        "as before, or another number; nobody would look at these again",
+        lambda case: case.is_wrong and case.rows[-1]["status"] == "ok",
+    ),
+    (
+        "Wrong",
+        "as before, or another number",
+        lambda case: case.is_wrong and not case.is_better,
+    ),
     (
         "Changed, without a label",
         "nobody knows which is right",
         lambda case: case.is_changed and not case.label,
     ),
-    ("Better", "right now", lambda case: case.is_changed),
+    ("Better", "wrong or none became right, or wrong none", lambda case: case.is_better),
 )
 REVIEWS: Sequence[Kind] = (
-    WRONG_BUT_OK,
+    (
+        "Passed as ok, and wrong",
+        "nobody would look at these again",
+        lambda case: case.is_wrong and case.rows[-1]["status"] == "ok",
+    ),
     ("Cannot be opened", "take or copy the photo again", lambda c: c.rows[-1]["status"] == "error"),
     ("No number", "read it from the photo", lambda case: case.rows[-1]["status"] == "none"),
     (
@@ -138,7 +146,11 @@ def figures(runs: Sequence[Run], cases: Sequence[Case]) -> Iterator[str]:
         if layouts := sorted({case.layout for case in known} - {""}):
             yield layout_chart(known, layouts)
         pairs = [
-            [(case.rows[place]["confidence"], not case.errors[place]) for case in known]
+            [
+                (case.rows[place]["confidence"], not case.errors[place])
+                for case in known
+                if case.rows[place]["number"]  # without one there is nothing to be sure of
+            ]
             for place in range(len(runs))
         ]
         body = reliability("share that is right, by confidence", pairs)

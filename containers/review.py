@@ -67,13 +67,15 @@ def merge(readings: Sequence[Reading], owner_codes: Collection[str] = ()) -> tup
     """Return one considered reading of several looks at a photo, and which look leads it.
 
     A number's probability is that not all looks are wrong about it: 1 minus the product of
-    1 - p. The likeliest is the number, if any look chose one; an UNLIKELY one must be valid and
-    stand in a text. What speaks against it is what the look says that is surest of it.
+    1 - p, added up so that one of 1e-20 is not lost. The likeliest is the number, if any look chose
+    one; an UNLIKELY one must be valid and stand in a text. What speaks against it is what the look
+    says that is surest of it.
     """
     chances: dict[str, float] = {}
     for reading in readings:
         for number, p in chances_of(reading).items():
-            chances[number] = 1 - (1 - chances.get(number, 0.0)) * (1 - p)
+            before = chances.get(number, 0.0)
+            chances[number] = before + (1 - before) * p
     valid = sorted(filter(is_valid, chances), key=chances.get, reverse=True)
     chosen = [r.number for r in readings if r.number]
     number = max(chosen + valid, key=chances.get) if chosen else None

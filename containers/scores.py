@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from containers.iso6346 import compact, is_valid, split_number
+
+TENTHS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of confidence
+
+
+def by_confidence(
+    pairs: Sequence[tuple[float, bool]],
+) -> Iterator[tuple[float, float, list[tuple[float, bool]]]]:
+    """Yield each tenth of confidence, low and high, with its (confidence, right) pairs.
+
+    A tenth holds its high end; the first one 0 as well, as which a small confidence is written.
+    """
+    for low, high in pairwise(TENTHS):
+        yield low, high, [(c, right) for c, right in pairs if low < c <= high or c == low == 0]
 
 
 def edit_distance(a: str, b: str) -> int:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -25,8 +24,8 @@ from containers.iso6346 import compact
 from containers.labels import read_truth
 from containers.photos import photo_key
 from containers.results import read_results
+from containers.scores import by_confidence
 
-RANGES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 LIMITS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
@@ -38,8 +37,7 @@ def percent(part: int, whole: int) -> str:
 def reliability(sure: Sequence[tuple[float, bool]]) -> list[str]:
     """Return the lines of the table over (confidence, right) pairs."""
     lines = ["| confidence | numbers | mean confidence | right |", "|---|---|---|---|"]
-    for low, high in pairwise(RANGES):
-        inside = [(c, right) for c, right in sure if low < c <= high]
+    for low, high, inside in by_confidence(sure):
         mean = f"{sum(c for c, _ in inside) / len(inside):.3f}" if inside else "-"
         right = percent(sum(right for _, right in inside), len(inside))
         lines.append(f"| {low:.1f}-{high:.1f} | {len(inside)} | {mean} | {right} |")
@@ -74,14 +72,14 @@ def main(args: argparse.Namespace) -> int:
     truth = read_truth(Path(args.annotation_file))
     known = [(row, truth.get(photo_key(row["image"], Path()))) for row in rows]
     judged = [
-        (row["status"], row["confidence"], compact(row["number"] or "") == compact(number))
+        (row, compact(row["number"] or "") == compact(number))
         for row, number in known
         if number is not None
     ]
     if not judged:
         raise UserError(f"no labelled photo of {args.annotation_file} is in {args.results}")
-    read = [(confidence, right) for status, confidence, right in judged if status != "none"]
-    free_of_doubt = [(confidence, right) for status, confidence, right in judged if status == "ok"]
+    read = [(row["confidence"], right) for row, right in judged if row["number"]]
+    free_of_doubt = [(row["confidence"], right) for row, right in judged if row["status"] == "ok"]
     print(*reliability(read), "", *limits(free_of_doubt, len(judged)), sep="\n")
     return 0
 

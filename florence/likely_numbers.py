@@ -108,7 +108,7 @@ def chances_of(
     places = torch.arange(longest - 1, device=rows.device)
     given = places < torch.tensor(skipped, device=rows.device)[:, None]
     ended = (rows[:, 1:] == tokenizer.pad_token_id) | (rows[:, 1:] == tokenizer.eos_token_id)
-    return scores.masked_fill(given | ended, 0).sum(-1).exp().tolist()
+    return scores.masked_fill(given | ended, 0).sum(-1).double().exp().tolist()
 
 
 def probabilities(

@@ -16,6 +16,7 @@ from containers.command_line import say
 from containers.errors import UserError
 from containers.files import replacing, write_json
 from containers.labels import Example
+from containers.owners import write_owner_codes
 from containers.pace import Pace
 from containers.review import interpret
 from containers.scores import score
@@ -195,6 +196,8 @@ class Trainer:
                 with saving(self.output, self.output / SAVING):
                     save_adapter(self.model, self.output)
                     self.processor.save_pretrained(self.output)
+                labels = [example.number for example in (*self.train, *self.val)]
+                write_owner_codes(self.output, labels)
             self.describe()
         self.checkpoints.save(self.progress)
 

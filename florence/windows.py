@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, replace
 from itertools import chain
@@ -16,6 +17,7 @@ from containers.labels import Example
 from containers.looks import LOST, NEARER, Look, Search
 from containers.pace import Pace
 from containers.places import Window
+from containers.reading import Reading
 from florence.examples import photo_digest
 from florence.model_folder import read_json
 
@@ -63,17 +65,39 @@ class Windows:
             if self.path:
                 write_json(self.path, self.found)
         found = [self.found[self.name(example, known)] for example in examples]
-        least = UNLIKELY * median(rows[0][-1] for rows in found) if known else 0.0
+        likely = median(rows[0][-1] for rows in found)
+        least = max(UNLIKELY * likely, sys.float_info.min) if known else 0.0  # never is not found
         near = [
             [replace(example, window=Window(*row[:-1])) for row in rows]
             for example, rows in zip(examples, found)
             if rows[0][-1] >= least
         ]
-        if left_out := len(examples) - len(near):
-            say(f"{left_out} photos left out: their label is not what the model finds on them")
+        if left_out := [e for e, rows in zip(examples, found) if rows[0][-1] < least]:
+            say(f"{len(left_out)} photos left out: their label is not what the model finds on them")
+            for example, seen in zip(left_out, self.read_there(left_out, search)):
+                say(f"  {example.image_path}: label {example.number}, read there: {seen}")
+        if not near:
+            raise UserError(
+                "no label is what the model finds on its photo: look at them with "
+                "prepare_dataset.py --mode check, or learn whole photos with --looks 1"
+            )
         if known:
             say(f"{sum(map(len, near))} windows show the labels of {len(near)} photos")
         return list(chain.from_iterable(near))
+
+    def read_there(self, examples: Sequence[Example], search: Finder) -> list[str]:
+        """Return what is read of photos by who does not know their labels, in words."""
+        keys = [f"{self.name(example, False)} read" for example in examples]
+        missing = [e.image_path for e, key in zip(examples, keys) if key not in self.found]
+        results = search(missing, None) if missing else iter(())
+        for key in keys:
+            if key not in self.found:
+                seen = next(results)
+                best = seen.best if isinstance(seen, Search) else Reading()
+                self.found[key] = f"{best.number} ({best.status})" if best.number else "nothing"
+        if missing and self.path:
+            write_json(self.path, self.found)
+        return [self.found[key] for key in keys]
 
 
 def windows_that_show(search: Search) -> list[Look]:

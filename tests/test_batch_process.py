@@ -60,6 +60,11 @@ def test_the_status_says_what_to_do_with_a_number(taught):
 def test_an_owner_that_is_not_in_the_file_is_for_review_and_the_file_is_named(taught, here):
     (here / "owners.txt").write_text("hlxu  # one of two\n\nMSKU\n")
     assert batch_process.main([*taught, "--owner_codes", "owners.txt"]) == 0
+    assert rows_of("results_base.txt")[0][2] == "ok", "CSQU is a common one"
+    first = Path("results_base.txt").read_text().splitlines()[0]
+    assert "owner codes common and owners.txt (" in first
+    only = ["--owner_codes", "owners.txt", "--only_owner_codes"]
+    assert batch_process.main([*taught, *only]) == 0
     assert rows_of("results_base.txt")[0][1:3] == [
         NUMBER,
         "review: owner code CSQU is not in the list",

@@ -62,7 +62,7 @@ def job(here):
         (here / f"{name}/{config}.json").write_text(json.dumps({"model_type": kind}))
     for name in ("model/pytorch_model.bin", "adapter/adapter_model.bin"):
         (here / name).touch()
-    row = {"image": "zero.jpg", "prefix": "<OCR>", "suffix": "x"}
+    row = {"image": "zero.jpg", "prefix": "<OCR>", "suffix": "CSQU 305438 3"}
     (here / "broken.json").write_text(json.dumps([row]))
     (here / "list").mkdir()
     (here / "list/config.json").write_text("[]")
@@ -85,6 +85,7 @@ MISTAKES = [
         2,
         "./no is neither a folder nor an id",
     ),
+    ("prepare_dataset --mode prepare --prune", 2, "--prune is for --mode check, not prepare"),
     ("prepare_dataset --suggest", 2, "--suggest is for --mode label, not create_template"),
     ("prepare_dataset --image_folder no", 2, "no: no such folder"),
     ("prepare_dataset --image_folder empty", 1, "no image in empty (it holds nothing)"),
@@ -123,6 +124,8 @@ MISTAKES = [
     ("batch_process --owner_codes no.txt", 2, "cannot read --owner_codes no.txt: No such file"),
     ("container_ocr image/a.jpg --owner_codes notes.jpg", 2, "line 1: ATEXTFILE is no owner code"),
     ("container_ocr image/a.jpg --owner_codes zero.jpg", 2, "zero.jpg holds no owner code"),
+    ("container_ocr image/a.jpg --only_owner_codes", 2, "add --owner_codes FILE"),
+    ("batch_process image --only_owner_codes", 2, "add --owner_codes FILE"),
     ("container_ocr image/a.jpg --model ''", 2, "model is empty: give a value or leave it out"),
     ("container_ocr image/a.jpg --owner_codes ''", 2, "owner_codes is empty"),
     ("batch_process '' --output r.txt", 2, "image_folder is empty"),

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -25,7 +26,7 @@ import walls
 import windows
 import yards
 from camera import Window, aim
-from conftest import ROOT, run
+from conftest import ROOT, rows_of, run, write_annotations
 from stdnum import iso6346
 
 from container_ocr import ContainerOCR, FinetunedContainerOCR
@@ -334,6 +335,36 @@ def test_the_shipped_model_reads_a_sample_exactly(samples):
     done = run("container_ocr.py", name, "--model", "demo/model", "--device", "cpu", cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("\t")[1] == samples[name]
+
+
+def test_the_views_of_a_sample_of_which_nothing_is_sure_are_grouped(here):
+    """Its confidence is written as 0.000."""
+    photo = here / "image/000008_BACK_2.jpg"
+    photo.parent.mkdir()
+    shutil.copy(ROOT / "image" / photo.name, photo)
+    done = run("batch_process.py", "--model", MODEL, "--group_by", "--device", "cpu", cwd=here)
+    assert done.returncode == 0, done.stderr
+    (row,) = rows_of("results_base_grouped.txt")
+    assert (row[0], row[3]) == ("image/000008", "0.000")
+
+
+def test_calibration_counts_every_number_and_nothing_else(here):
+    rows = [
+        f"{i}.jpg\t{number}\t{status}\t{confidence}\t"
+        for i, (number, status, confidence) in enumerate(
+            [
+                ("CSQU 305438 3", "ok", "0.000"),
+                ("", "none", "0.000"),
+                ("", "error: empty file", "0.000"),
+                ("CSQU 305438 3", "ok", "0.050"),
+            ]
+        )
+    ]
+    made_by = "# batch_process.py: model x, review below 0, any owner"
+    (here / "r.txt").write_text("\n".join([made_by, *rows, ""]))
+    write_annotations(here / "annotations.json", {f"{i}.jpg": "CSQU 305438 3" for i in range(4)})
+    done = run("demo/calibrate.py", "r.txt", cwd=here)
+    assert "| 0.0-0.1 | 2 | 0.025 | 100.0 % |" in done.stdout, done.stderr
 
 
 @pytest.fixture(scope="module")

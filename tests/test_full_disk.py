@@ -44,9 +44,9 @@ def test_annotations_that_find_no_room_stay_as_they_are(here):
     assert error_line(done.stderr) == "error: cannot write annotations.json: File too large"
     assert (done.returncode, path.read_bytes()) == (1, before)
     assert {file.name for file in here.iterdir()} == {"image", "annotations.json"}
-    for place in range(40):
-        draw_photo(here / f"image/new{place}.jpg", "")
     numbers = [NUMBER] * 4 + [OTHER] * 36  # one of the two files has room
+    for place, number in enumerate(numbers):
+        draw_photo(here / f"image/new{place}.jpg", number)
     write_annotations(path, {f"image/new{i}.jpg": number for i, number in enumerate(numbers)})
     done = run_with_room(2000, "prepare_dataset.py", "--mode", "prepare")
     assert "train.json: File too large" in error_line(done.stderr)

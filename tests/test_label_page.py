@@ -18,7 +18,7 @@ from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import expect
 
 from containers.iso6346 import check_digit, compact, format_number
-from containers.owners import read_owner_codes
+from containers.owners import known_owner_codes
 
 ANNOTATIONS = Path("annotations.json")
 
@@ -96,7 +96,7 @@ def wait_for(tab, key: str, values: list) -> None:
 
 def draw(count: int) -> list[str]:
     """Draw photos; return their numbers, of common owners, so that no word is said of them."""
-    rng, owners = random.Random(1), sorted(read_owner_codes())
+    rng, owners = random.Random(1), sorted(known_owner_codes())
     codes = [f"{rng.choice(owners)}{rng.randrange(10**6):06d}" for _ in range(count)]
     numbers = [format_number(code + check_digit(code)) for code in codes]
     for place, number in enumerate(numbers):
@@ -127,7 +127,10 @@ def test_ten_photos_are_labelled_by_keyboard_and_found_in_the_file(visit):
         expect(name(hands.tab)).to_have_text(f"image/{place:03}.jpg")
         hands.type(compact(number).lower())
         hands.press("Enter")
-    expect(hands.tab.locator("#absent")).to_have_text("Nothing is left here.")
+    expect(hands.tab.locator("#absent")).to_have_text(
+        "Nothing is left here.\nAll photos have their answer. In a terminal, type next:\n"
+        "python prepare_dataset.py --mode prepare"
+    )
     expect(hands.tab.locator("#count")).to_have_text("10 of 10 done")
     assert hands.keys <= 13 * len(numbers)
     wait_for_labels(hands.tab, numbers)
@@ -135,7 +138,7 @@ def test_ten_photos_are_labelled_by_keyboard_and_found_in_the_file(visit):
         parts = [entry[key] for key in ("owner_code", "serial_number", "check_digit")]
         assert " ".join(parts) == number
     hands.tab.reload()
-    hands.tab.get_by_text("All").click()
+    hands.tab.get_by_text("All", exact=True).click()
     for number in numbers:
         expect(hands.tab.locator("#number")).to_have_value(number)
         hands.press("ArrowDown")
@@ -194,6 +197,8 @@ def test_a_wrong_check_digit_is_shown_and_saved_only_when_asked_twice(visit):
         ("CSQU3O", "good good good good good bad", "Place 6 is O, and should be a digit."),
         ("CSQU30543831", "good " * 10 + "good", "12 characters: a number has 11."),
         ("CSQU3054383", "good " * 11, "The check digit fits."),
+        ("CSQU 305438 3 45G1", "good " * 11, "45G1 is the size-type code, no part of the number"),
+        ("CSQU305438 22g1", "good " * 10, "22G1 is the size-type code, no part of the number"),
     ],
 )
 def test_each_place_is_judged_while_it_is_typed(typed, marks, words, visit):
@@ -203,6 +208,112 @@ def test_each_place_is_judged_while_it_is_typed(typed, marks, words, visit):
     shown = hands.tab.locator("#cells span:not(.gap):not(.grey)")
     assert shown.evaluate_all("cells => cells.map(c => c.className)") == marks.split()[:11]
     assert words in hands.tab.locator("#words").inner_text()
+
+
+@pytest.mark.parametrize("typed", ["HELLO", "AB", "CSQU30543", "CSQ3054383", "CSQU30543834"])
+def test_what_cannot_be_a_number_is_refused_however_often_it_is_saved(typed, visit):
+    draw(2)
+    hands = visit()
+    hands.type(typed)
+    for _ in range(4):
+        hands.press("Enter")
+        expect(hands.tab.locator("#words")).to_contain_text(
+            "That cannot be a number: four letters, then six or seven digits."
+        )
+    expect(name(hands.tab)).to_have_text("image/000.jpg")
+    hands.press("ArrowDown")
+    hands.type("CSQU3054383")
+    hands.press("Enter")
+    wait_for_labels(hands.tab, ["TODO", NUMBER])
+
+
+def test_a_number_is_pasted_with_its_size_type_code_and_saved_without(visit):
+    draw(1)
+    hands = visit()
+    hands.tab.keyboard.insert_text("csqu 305438 3 45G1")
+    expect(hands.tab.locator("#number")).to_have_value(NUMBER)
+    expect(hands.tab.locator("#words")).to_contain_text("45G1 is the size-type code")
+    hands.press("Enter")
+    wait_for_labels(hands.tab, [NUMBER])
+
+
+def test_an_owner_that_stands_in_another_label_that_checks_is_no_news(visit):
+    draw(3)
+    hands = visit()
+    for number, said in (("QQQU 305438 3", True), ("QQQU 305439 9", False)):
+        hands.type(number)
+        words = hands.tab.locator("#words")
+        expect(words).to_have_text(
+            "QQQU is not a common owner code: look again." if said else "The check digit fits."
+        )
+        hands.press("Enter")
+    wait_for_labels(hands.tab, ["QQQU 305438 3", "QQQU 305439 9", "TODO"])
+
+
+def test_new_photos_in_the_folder_appear_without_a_reload(visit):
+    draw(1)
+    hands = visit()
+    hands.type(NUMBER)
+    hands.press("Enter")
+    expect(hands.tab.locator("#absent")).to_contain_text("Nothing is left here.")
+    Path("image/new.jpg").write_bytes(Path("image/000.jpg").read_bytes()[:700])  # being copied
+    draw_photo(Path("image/sub/other.jpg"), OTHER)
+    expect(name(hands.tab)).to_have_text("image/sub/other.jpg")
+    expect(hands.tab.locator("#count")).to_have_text("1 of 2 done")
+    draw_photo(Path("image/new.jpg"), OTHER)
+    expect(hands.tab.locator("#count")).to_have_text("1 of 3 done")
+    hands.type(OTHER)
+    hands.press("Enter")
+    expect(name(hands.tab)).to_have_text("image/new.jpg")
+    wait_for_labels(hands.tab, [NUMBER, OTHER, "TODO"])
+
+
+def test_photos_of_another_folder_are_not_added(visit):
+    draw(1)
+    draw_photo(Path("job/a.jpg"), NUMBER)
+    write_annotations(ANNOTATIONS, {"job/a.jpg": "TODO"})
+    hands = visit()
+    hands.tab.wait_for_timeout(3000)
+    expect(hands.tab.locator("#count")).to_have_text("0 of 1 done")
+    assert len(images()) == 1
+
+
+def test_the_field_has_the_blue_frame_only_when_it_has_the_focus(visit):
+    draw(1)
+    tab = visit().tab
+    colour = "getComputedStyle(field).borderColor"
+    expect(tab.locator("#number")).to_be_focused()
+    blue = tab.evaluate(colour)
+    tab.locator("#number").blur()
+    assert tab.evaluate(colour) != blue == "rgb(11, 87, 164)"
+
+
+def test_tab_takes_the_suggestion_on_a_tablet_with_a_keyboard_where_nothing_has_the_focus(visit):
+    numbers = draw(2)
+    suggest(numbers)
+    hands = visit(size=PHONE)
+    expect(hands.tab.locator("#number")).not_to_be_focused()
+    hands.press("Tab", "Enter")
+    wait_for_labels(hands.tab, [numbers[0], "TODO"])
+    hands.tab.locator("[value=all]").focus()
+    hands.press("Tab")
+    expect(hands.tab.locator("#number")).to_have_value("")
+
+
+def test_a_suggestion_whose_check_digit_does_not_fit_looks_different(visit):
+    draw(2)
+    suggest([NUMBER, "CSQU 305438 4"])
+    hands = visit()
+    cells = hands.tab.locator("#cells .grey")
+    assert cells.evaluate_all("cells => cells.map(c => c.className)") == ["grey"] * 11
+    look = "button => getComputedStyle(button).borderColor"
+    usual = hands.tab.locator("#take").evaluate(look)
+    hands.press("ArrowDown")
+    classes = cells.evaluate_all("cells => cells.map(c => c.className)")
+    assert classes == ["grey"] * 10 + ["grey unfit"]
+    colours = cells.evaluate_all("cells => cells.map(c => getComputedStyle(c).color)")
+    assert colours[10] not in colours[:10]
+    assert hands.tab.locator("#take").evaluate(look) != usual
 
 
 def test_the_page_and_python_agree_on_every_check_digit(visit):
@@ -305,7 +416,7 @@ def test_the_filters_and_the_keys_lead_through_the_photos(visit):
     expect(name(hands.tab)).to_have_text("image/002.jpg")
     hands.tab.get_by_text("Doubtful").click()
     expect(name(hands.tab)).to_have_text("image/001.jpg")
-    hands.tab.get_by_text("All").click()
+    hands.tab.get_by_text("All", exact=True).click()
     hands.press("PageUp", "PageUp")
     expect(name(hands.tab)).to_have_text("image/000.jpg")
     hands.type("9")  # into the field, where it stays while one looks at others

@@ -192,9 +192,9 @@ def test_the_data_set_has_the_common_florence_format(here):
 
 
 def test_images_beside_the_annotation_file_are_found_and_written_as_seen_from_here(here):
-    for name in ("a.jpg", "b.jpg"):
-        draw_photo(here / "job" / name, "")
     labels = {"a.jpg": NUMBER, "b.jpg": OTHER}
+    for name, number in labels.items():
+        draw_photo(here / "job" / name, number)
     write_annotations(here / "job" / "annotations.json", labels)
     assert prepare("--annotation_file", "job/annotations.json") == 0
     assert sorted(row["image"] for split in read_split() for row in split) == [
@@ -291,11 +291,18 @@ def test_labels_that_are_saved_while_photos_are_checked_are_asked_for_again(
 @pytest.mark.parametrize(
     ("label", "reason"),
     [
-        ("---", "--- holds no letter and no digit"),
-        ("A" * 100_000, "has 100000 characters, more than 40"),
-        ("1.*" * 40_000, "has 120000 characters, more than 40"),
-        ("CSQU \ud800", "holds what cannot be printed"),
-        ("CSQU\x1b[2J", "holds what cannot be printed"),
+        ("HELLO", "container_number HELLO cannot be a number (4 letters and 6 or 7 digits)"),
+        ("AB", "container_number AB cannot be a number"),
+        ("---", "container_number --- cannot be a number"),
+        ("CSQU 30543", "cannot be a number"),
+        ("CSQ 305438 3", "cannot be a number"),
+        ("CSQU 305438 3 45G1", "cannot be a number"),
+        ("CSQU 305438 34", "cannot be a number"),
+        ("A" * 100_000, "cannot be a number"),
+        ("1.*" * 40_000, "cannot be a number"),
+        ("CSQU \ud800", "cannot be a number"),
+        ("CSQU\x1b[2J", "cannot be a number"),
+        (f"CSQU{'_' * 99}305438", "has 109 characters, more than 40"),
     ],
 )
 def test_a_label_that_cannot_be_taught_is_an_error_at_once(label, reason, here, capsys):
@@ -303,8 +310,10 @@ def test_a_label_that_cannot_be_taught_is_an_error_at_once(label, reason, here, 
     write_annotations(here / "annotations.json", labels)
     assert prepare() == 1
     error = next(x for x in capsys.readouterr().err.splitlines() if "image/000.jpg" in x)
+    assert error.startswith("error: ")
     assert reason in error
     assert len(error) < 200
+    assert not (here / "dataset").exists()
 
 
 def test_names_that_look_alike_are_two_photos_and_one_photos_two_names_are_shown(here, capsys):
@@ -327,8 +336,8 @@ def test_names_that_look_alike_are_two_photos_and_one_photos_two_names_are_shown
 @pytest.mark.skipif(os.name == "nt", reason="a backslash is no letter there")
 def test_a_backslash_in_a_folder_name_makes_another_photo(here):
     labels = {"sub\\dir/x.jpg": NUMBER, "sub/dir/x.jpg": OTHER}
-    for image in labels:
-        draw_photo(here / image, "")
+    for image, number in labels.items():
+        draw_photo(here / image, number)
     write_annotations(here / "annotations.json", labels)
     assert prepare() == 0
     rows = [row for split in read_split() for row in split]
@@ -351,3 +360,79 @@ def test_the_annotations_of_a_running_template_are_its_own(here, capsys):
     assert done.returncode == 1
     assert f"is being written by process {os.getpid()}" in error_line(done.stderr)
     assert create_template() == 0
+
+
+def check(*flags: str) -> int:
+    """Run the mode that shows what is doubtful about the labels, with its defaults."""
+    return prepare_dataset.main(["--mode", "check", *flags])
+
+
+def test_check_shows_gone_photos_and_prune_drops_them_alone(here, capsys):
+    labels = labelled(NUMBER, OTHER) | {"image/gone.jpg": NUMBER, "image/todo.jpg": "TODO"}
+    path = write_annotations(here / "annotations.json", labels)
+    before = path.read_bytes()
+    assert check() == 1
+    out, err = capsys.readouterr()
+    assert f"error: image/gone.jpg: gone; its label is {NUMBER} (--prune drops it)\n" in out
+    assert "image/todo.jpg" not in out
+    assert "annotations.json has 1 errors" in error_line(err)
+    assert path.read_bytes() == before
+    assert check("--prune") == 0
+    out = capsys.readouterr().out
+    assert f"dropped: image/gone.jpg: gone; its label is {NUMBER}\n" in out
+    assert "dropped: image/todo.jpg: gone; its label is TODO\n" in out
+    kept = [entry["image_path"] for entry in json.loads(path.read_text())["images"]]
+    assert kept == ["image/000.jpg", "image/001.jpg"]
+
+
+def test_prune_in_the_wrong_folder_drops_nothing(here, capsys):
+    path = write_annotations(here / "annotations.json", {"image/gone.jpg": NUMBER})
+    before = path.read_bytes()
+    assert check("--prune") == 1
+    assert "none of the 1 photos is here: run this in the folder" in error_line(
+        capsys.readouterr().err
+    )
+    assert path.read_bytes() == before
+
+
+def test_check_shows_what_prepare_would_and_owners_that_occur_once(here, capsys):
+    labels = labelled("QQQU 305438 3", "XYZU 305438 2", NUMBER, "CSQU 305438 4", OTHER, "HELLO")
+    labels |= {"image/copy.jpg": "XYZU 305439 0"}
+    Path("image/copy.jpg").write_bytes(Path("image/002.jpg").read_bytes())
+    write_annotations(here / "annotations.json", labels)
+    assert check() == 1
+    out = capsys.readouterr().out
+    assert "error: image/005.jpg: container_number HELLO cannot be a number" in out
+    assert "error: image/copy.jpg: the same photo as image/002.jpg" in out
+    assert "warning: image/003.jpg: CSQU 305438 4: check digit 4 does not fit" in out
+    assert "warning: image/000.jpg: no other label has the owner of QQQU 305438 3" in out
+    assert "image/001.jpg: no other label" not in out, "XYZU occurs twice"
+    assert "warning: common owner codes that occur once: HLXU\n" in out
+
+
+def test_check_lists_the_labels_that_a_model_surely_contradicts(taught, here, capsys):
+    labels = {"image/0.png": OTHER, "image/1.png": OTHER, "image/2.png": NUMBER}
+    write_annotations(here / "annotations.json", labels)
+    before = (here / "annotations.json").read_bytes()
+    assert check(*taught[:-2]) == 0
+    out, err = capsys.readouterr()
+    contradicted = [line for line in out.splitlines() if line.startswith("contradicted: ")]
+    assert contradicted == [
+        f"contradicted: image/0.png: the model is sure of {NUMBER}, the label is {OTHER}"
+    ]
+    assert "3 labels are compared with what is read by model " in err
+    assert (here / "annotations.json").read_bytes() == before
+
+
+def test_check_without_a_model_compares_with_the_suggestions_in_the_file(here, capsys):
+    path = write_annotations(here / "annotations.json", labelled(NUMBER, OTHER, "CSQU 305438"))
+    data = json.loads(path.read_text())
+    seen = {"container_number": NUMBER, "status": "ok", "confidence": 0.9, "made_by": "model x"}
+    for entry in data["images"]:
+        entry["suggestion"] = seen
+    path.write_text(json.dumps(data))
+    assert check() == 0
+    out, err = capsys.readouterr()
+    assert f"contradicted: image/001.jpg: model x is sure of {NUMBER}, the label is {OTHER}" in out
+    assert out.count("contradicted: ") == 1
+    assert "3 labels have a suggestion beside them" in err

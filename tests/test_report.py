@@ -56,34 +56,41 @@ def names_on(page) -> list[str]:
 
 
 def test_a_comparison_shows_what_changed_or_is_wrong_the_worst_first(here, open_tab, capsys):
-    for name in "abcdefgh":
+    for name in "abcdefghij":
         draw_photo(here / f"{name}.jpg", name)
-    labels = {f"{name}.jpg": NUMBER for name in "abcdef"} | {"g.jpg": "TODO"}
+    labels = {f"{name}.jpg": NUMBER for name in "abcdefij"} | {"g.jpg": "TODO"}
     write_annotations(here / "annotations.json", labels)
     result_file(
         "results_base.txt",
         *(ok("a.jpg", NUMBER), ok("b.jpg", NUMBER), ok("c.jpg", NUMBER), review("d.jpg", BAD, 0.4)),
         *({"image": "e.jpg"}, ok("f.jpg", NUMBER), ok("g.jpg", OTHER), ok("h.jpg", OTHER)),
+        *(review("i.jpg", BAD, 0.4), ok("j.jpg", OTHER)),
     )
     result_file(
         "results_finetuned.txt",
         *(ok("a.jpg", NUMBER), ok("b.jpg", OTHER), {"image": "c.jpg"}, review("d.jpg", BAD, 0.3)),
         *(ok("e.jpg", NUMBER), review("f.jpg", "CSQU 305438", 0.2), ok("g.jpg", NUMBER)),
-        ok("h.jpg", OTHER),
+        *(ok("h.jpg", OTHER), ok("i.jpg", OTHER), {"image": "j.jpg"}),
     )
     assert batch_process.main(["--compare", "--report", "report.html"]) == 0
-    assert "report.html: 6 photos to look at" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "report.html: 8 photos to look at" in printed
     page = open_report(open_tab)
     assert page.locator("h2").all_inner_texts() == [
-        "Passed as ok, and wrong: 1 nobody would look at these again",
-        "Worse than before: 2 further from the label",
-        "Wrong: 1 no further from the label than before",
+        "Worse than before: 3 right became wrong or none, or none wrong",
+        "Passed as ok, and wrong: 1 as before, or another number; nobody would look at these again",
+        "Wrong: 1 as before, or another number",
         "Changed, without a label: 1 nobody knows which is right",
-        "Better: 1 right now",
+        "Better: 2 wrong or none became right, or wrong none",
     ]
-    assert names_on(page) == ["b.jpg", "c.jpg", "f.jpg", "d.jpg", "g.jpg", "e.jpg"]
+    assert {"better: 2 images", "worse: 3 images"} <= set(printed.splitlines())
+    assert [set(names_on(page)[a:b]) for a, b in ((0, 3), (3, 6), (6, 8))] == [
+        {"b.jpg", "c.jpg", "f.jpg"},
+        {"i.jpg", "d.jpg", "g.jpg"},
+        {"e.jpg", "j.jpg"},
+    ]
     cells = page.locator("table tr").first.locator("xpath=..").locator("..").inner_text()
-    assert "exact match\t66.7 %\t33.3 %" in cells
+    assert "exact match\t50.0 %\t25.0 %" in cells
     lines = page.locator(".card").filter(has_text="f.jpg").locator("dd").all_text_contents()
     assert [line.split() for line in lines] == [
         ["CSQU", "305438", "3"],
@@ -95,10 +102,10 @@ def test_a_comparison_shows_what_changed_or_is_wrong_the_worst_first(here, open_
     pixels = "[...document.images].map(i => i.naturalWidth)"
     page.locator(".card").last.scroll_into_view_if_needed()
     wait_until(lambda: page.evaluate("[...document.images].every(i => i.complete)"))
-    assert page.evaluate(pixels) == [160] * 6
+    assert page.evaluate(pixels) == [160] * 8
     page.locator("nav a").last.click()
     assert page.url.endswith("#kind4")
-    page.locator(".card a").first.click()
+    page.locator(".card").filter(has_text="b.jpg").locator("a").click()
     page.wait_for_url("**/b.jpg")
 
 
@@ -155,6 +162,16 @@ def test_every_name_shows_as_it_is_and_leads_to_its_photo(suffix, here, open_tab
     page.locator(".card").filter(has_text="caf").locator("a").click()
     page.wait_for_url("**/caf*")
     assert page.evaluate("document.images[0].naturalWidth") == 160
+
+
+def test_a_reading_of_no_confidence_is_counted_and_no_reading_is_not(here, open_tab):
+    for name in "ab":
+        draw_photo(here / f"{name}.jpg", name)
+    write_annotations(here / "annotations.json", {"a.jpg": OTHER, "b.jpg": OTHER})
+    result_file("r.txt", review("a.jpg", NUMBER, 0.0), {"image": "b.jpg"})
+    assert batch_process.main(["--compare", "r.txt", "--report", "report.html"]) == 0
+    dots = open_report(open_tab).locator("circle title").all_text_contents()
+    assert dots == ["0 of 1 right, confidence 0 to 0.1"]
 
 
 def test_a_run_that_reads_makes_the_page_of_its_own_results(taught, here, open_tab, capsys):

@@ -59,3 +59,31 @@ def test_photos_in_all_runs_are_joined_the_labelled_first(here):
     ]
     assert labels["y.jpg"].layout == "", "a layout that is no text is none"
     assert table(cases[:1])[0] == ("exact match", "100.0 %", "0.0 %")
+
+
+RIGHT, WRONG, OTHER_WRONG, NEAR = NUMBER, OTHER, "MSKU 000000 6", "CSQU 305438 4"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "better", "worse"),
+    [
+        (None, RIGHT, True, False),
+        (WRONG, RIGHT, True, False),
+        (WRONG, None, True, False),
+        (RIGHT, None, False, True),
+        (RIGHT, NEAR, False, True),
+        (None, NEAR, False, True),
+        (WRONG, NEAR, False, False),
+        (NEAR, WRONG, False, False),
+        (WRONG, OTHER_WRONG, False, False),
+        (None, None, False, False),
+        (RIGHT, RIGHT, False, False),
+    ],
+)
+def test_right_beats_none_and_none_beats_wrong(before, after, better, worse):
+    case = Case("a", (row(before), row(after)), Label(NUMBER))
+    assert (case.is_better, case.is_worse) == (better, worse)
+    nobody_knows = Case("a", (row(before), row(after)))
+    assert not nobody_knows.is_better
+    assert not nobody_knows.is_worse
+    assert not Case("a", (row(after),), Label(NUMBER)).is_worse, "one run alone has no before"

@@ -47,6 +47,27 @@ def test_a_view_without_a_number_changes_nothing():
     assert fuse("1", views[1:], 0.5)["status"] == "none"
 
 
+def test_a_confidence_that_was_rounded_to_zero_or_to_one_is_fused():
+    """A result file has three digits: 0.000 is not never, and 1.000 not always."""
+    row = fuse("1", [view("1_LEFT_1", "review", CSQU3054383=0.0)], 0.5)
+    assert (row["number"], row["confidence"], row["status"]) == (NUMBER, 0.0, "review")
+    assert fuse("1", [view("1_LEFT_1", CSQU3054383=1.0)], 0.5)["confidence"] == 1.0
+    views = [view("1_LEFT_1", CSQU3054383=1.0), view("1_LEFT_2", "review", HLXU2008419=0.0)]
+    assert fuse("1", views, 0.5)["number"] == NUMBER
+    sure, other = view("1_LEFT_1", CSQU3054383=1.0), view("1_LEFT_2", HLXU2008419=0.9996)
+    assert fuse("1", [sure, other], 0.5)["confidence"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_group_of_a_thousand_views_is_fused():
+    """Their product is less than any number that a machine knows."""
+    views = [view(f"1_LEFT_{i}", "review", CSQU3054383=0.4, HLXU2008419=0.3) for i in range(1000)]
+    row = fuse("1", views, 0.5)
+    assert (row["number"], row["confidence"]) == (NUMBER, 1.0)
+    views = [view(f"1_LEFT_{i}", "review", CSQU3054383=0.9) for i in range(500)]
+    views += [view(f"1_BACK_{i}", "review", HLXU2008419=0.9) for i in range(500)]
+    assert fuse("1", views, 0.5)["confidence"] == pytest.approx(0.5)
+
+
 def test_two_different_containers_are_not_forced_into_one():
     views = [
         view("1_LEFT_1", CSQU3054383=0.9),

@@ -59,6 +59,12 @@ def test_an_answer_fills_the_parts_that_it_has(number, filled):
     assert list(answered(entry, number, False))[:2] == ["note", "image_path"]
 
 
+@pytest.mark.parametrize("number", ["HELLO", "AB", "CSQU 30543", "CSQU 305438 34", "CSQ 305438 3"])
+def test_what_cannot_be_a_number_is_no_answer(number):
+    with pytest.raises(UserError, match="cannot be a number"):
+        answered({"image_path": "a.jpg"}, number, False)
+
+
 @given(st.text(max_size=50))
 def test_whatever_is_answered_is_read_back_by_prepare_or_refused(number):
     try:

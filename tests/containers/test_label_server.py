@@ -164,7 +164,7 @@ def test_a_label_that_cannot_be_taught_is_refused_in_words(server):
     answer = {"key": photo["key"], "stamp": photo["stamp"], "number": "--", "unreadable": False}
     status, _, data = ask(server, "label", answer)
     assert status == 422
-    assert "holds no letter and no digit" in json.loads(data)["error"]
+    assert "cannot be a number (4 letters and 6 or 7 digits)" in json.loads(data)["error"]
 
 
 def test_noise_on_the_line_is_no_traceback(server, capfd):

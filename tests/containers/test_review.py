@@ -168,6 +168,15 @@ def test_one_look_merged_is_that_look():
         assert judge(merge([consider(written)])[1], 0.5) == interpret(written, 0.5)
 
 
+def test_the_least_probability_of_a_look_is_not_lost():
+    """1 - (1 - 1e-20) is 0: then any number of a known owner would do as well."""
+    look = replace(consider(transcript("GSQU 305438 7")), confidence=1e-20, alternatives=())
+    never = replace(consider(transcript(NUMBER)), confidence=0.0, alternatives=())
+    assert merge([look])[1].confidence == 1e-20
+    assert merge([look] * 3, ["CSQU"])[1].confidence == pytest.approx(3e-20)
+    assert merge([look, never], ["CSQU"])[1].number == "GSQU 305438 7"
+
+
 def test_a_doubt_of_one_look_gives_way_where_another_has_none():
     doubtful = consider(transcript("CSQU 305438 4", 0.9, CSQU3054383=0.7))
     clear = consider(transcript(NUMBER, 0.97, CSQU3054383=0.6))

@@ -38,6 +38,12 @@ def test_a_view_is_drawn_by_its_name_alone_and_disturbs_no_other_chance():
     assert augment(image, "photo 2 0").tobytes() != first
 
 
+def rows(**changes: str) -> str:
+    """Return a data set of one row."""
+    row = {"image": "image/train0.jpg", "prefix": "<OCR>", "suffix": "CSQU 305438 3"}
+    return json.dumps([row | changes])
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -45,21 +51,16 @@ def test_a_view_is_drawn_by_its_name_alone_and_disturbs_no_other_chance():
         ("{}", "at least one photo"),
         ("[{]", "line 1, column 3"),
         ('[{"image": "image/train0.jpg"}]', "entry 1: needs image, prefix and suffix"),
-        ('[{"image": "image/train0.jpg", "prefix": "<OCR>", "suffix": " "}]', "holds no letter"),
-        (
-            '[{"image": "image/train0.jpg", "prefix": "<OCR>", "suffix": "A\\ud800"}]',
-            "holds what cannot be printed",
-        ),
+        (rows(suffix="HELLO"), "suffix 'HELLO' cannot be a number (4 letters and 6 or 7 digits)"),
+        (rows(suffix=" "), "suffix ' ' cannot be a number"),
+        (rows(suffix="AB"), "suffix 'AB' cannot be a number"),
+        (rows(suffix="CSQU 30543"), "cannot be a number"),
+        (rows(suffix="CSQU 305438 3 45G1"), "cannot be a number"),
+        (rows(suffix=f"CSQU{' ' * 99}305438"), "has 109 characters, more than 40"),
+        (rows(suffix="CSQU\x1c305438"), "holds what cannot be printed"),
         ("[" * 100_000, "nested too deeply"),
-        (
-            json.dumps([{"image": "image/train0.jpg", "prefix": "<OCR>", "suffix": "x" * 99}]),
-            "has 99 characters, more than 40",
-        ),
-        ('[{"image": "no.jpg", "prefix": "<OCR>", "suffix": "x"}]', "no.jpg: no such file"),
-        (
-            '[{"image": "image/train0.jpg", "prefix": "<OD>", "suffix": "x"}]',
-            "must be '<OCR>'",
-        ),
+        (rows(image="no.jpg"), "no.jpg: no such file"),
+        (rows(prefix="<OD>"), "must be '<OCR>'"),
     ],
 )
 def test_a_bad_data_set_is_one_line(content, reason, data, capsys):

@@ -30,14 +30,40 @@ def found(confidence: float) -> Search:
     return Search("x", done=[look])
 
 
-def test_a_photo_on_which_the_label_is_not_found_is_left_out_and_counted(examples, capsys):
+def test_a_photo_on_which_the_label_is_not_found_is_left_out_and_named(examples, here, capsys):
     searches = [found(p) for p in (0.3, 0.1, 1e-9, 1e-3)]
-    near = Windows(None, "model").find(examples, True, lambda photos, numbers: iter(searches))
-    assert near == [
-        replace(e, window=Window(9, 8, 7, 6, 90)) for e in examples if e.image_path.stem != "2"
-    ]
-    assert "1 photos left out" in capsys.readouterr().err
+    calls = []
+
+    def search(photos, numbers):
+        calls.append(numbers)
+        look = Look(
+            Reading(OTHER, confidence=0.9, numbers=("HLXU2008419",)),
+            *(Window(0, 0, 1, 1), Window(0, 0, 1, 1)),
+        )
+        return iter(searches if numbers else [Search("x", done=[look])] * len(photos))
+
+    for _ in range(2):
+        near = Windows(here / "w.json", "model").find(examples, True, search)
+        assert near == [
+            replace(e, window=Window(9, 8, 7, 6, 90)) for e in examples if e.image_path.stem != "2"
+        ]
+        err = capsys.readouterr().err
+        assert "1 photos left out" in err
+        assert f"{examples[2].image_path}: label {NUMBER}, read there: {OTHER} (ok)" in err
+    assert calls == [[NUMBER] * 4, None], "read once"
     assert len(Windows(None, "model").find(examples, False, lambda *_: iter(searches))) == 4
+
+
+def test_a_label_of_no_probability_is_not_found_though_most_are_so(examples, capsys):
+    searches = [found(p) for p in (0.0, 0.0, 0.0, 1e-300)]
+    near = Windows(None, "model").find(
+        examples, True, lambda photos, numbers: iter(searches[-len(photos) :])
+    )
+    assert [e.image_path for e in near] == [examples[3].image_path]
+    with pytest.raises(UserError, match="--mode check"):
+        Windows(None, "model").find(
+            examples[:3], True, lambda photos, numbers: iter(searches[: len(photos)])
+        )
 
 
 def test_every_window_that_shows_the_label_is_learnt_and_the_one_that_is_read_is_validated(
