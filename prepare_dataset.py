@@ -164,7 +164,7 @@ def label(args: argparse.Namespace) -> None:
     """Serve the page for labelling until a signal ends it; annotations.json is made if it lacks."""
     path = Path(args.annotation_file)
     if args.suggest:
-        require_model(args.model, args.lora_path, args.device)
+        require_model(args.model, args.lora_path, args.device, args.revision)
     if not path.exists():
         create_template(args)
     book = LabelBook(path)
@@ -186,7 +186,7 @@ def suggest(book: LabelBook, args: argparse.Namespace) -> None:
 
     What the same model has read before is not read again.
     """
-    made_by = describe_model(args.model, args.lora_path)
+    made_by = describe_model(args.model, args.lora_path, args.revision)
     waiting = {}
     for photo in book.photos:
         if is_done(photo) or (photo["suggestion"] or {}).get("made_by") == made_by:
@@ -198,7 +198,11 @@ def suggest(book: LabelBook, args: argparse.Namespace) -> None:
     readings = read_images(
         waiting.values(),
         None,
-        functools.cache(lambda: ContainerOCR(args.model, args.lora_path, args.device, args.dtype)),
+        functools.cache(
+            lambda: ContainerOCR(
+                args.model, args.lora_path, args.device, args.dtype, revision=args.revision
+            )
+        ),
     )
     found, saved = {}, time.monotonic()
     pace, counts = Pace(readings, title="reading", total=len(waiting)), Counter()
@@ -242,8 +246,8 @@ def main(args: argparse.Namespace) -> int:
     """Run the mode asked for."""
     if args.suggest and args.mode != "label":
         raise FlagError(f"--suggest is for --mode label, not {args.mode}")
-    if (args.model or args.lora_path) and not args.suggest:
-        raise FlagError("--model and --lora_path read suggestions: add --suggest")
+    if (args.model or args.lora_path or args.revision) and not args.suggest:
+        raise FlagError("--model, --lora_path and --revision read suggestions: add --suggest")
     MODES[args.mode](args)
     return 0
 
