@@ -66,19 +66,20 @@ def fetch_snapshot(repo: Path, model: str, revision: str) -> Path:
     if cached is not None and cached.name == revision:
         say(f"model: {model} at {revision[:12]}, in the cache of this machine")
         return cached
-    what = f"{model} at {revision}"
+    at = revision[:12] if COMMIT.fullmatch(revision) else revision
     try:
         commit, files = in_background(lambda _: list_files(model, revision))
     except Exception as error:  # of the hub, of HTTP, of what answers in the hub's place
         reason, remedy = why_not_listed(error)
         if cached is None:
-            raise ModelError(f"cannot fetch {what}: {reason}; {remedy}") from None
-        say(f"warning: {reason}: taking {what} as it was last seen, {cached.name[:12]}")
+            lost = f"{model} is no folder here, and cannot be fetched at {at}"
+            raise ModelError(f"{lost}: {reason}; {remedy}") from None
+        say(f"warning: {reason}: taking {model} at {at} as it was last seen, {cached.name[:12]}")
         return cached
     snapshot = repo / "snapshots" / commit
     say(f"model: {model} at {commit[:12]}, from the hub or its cache on this machine")
     if lacking := [file for file in files if not (snapshot / file.name).is_file()]:
-        fetch_files(repo, snapshot, lacking, what)
+        fetch_files(repo, snapshot, lacking, f"{model} at {at}")
     note(repo, revision, commit)
     return snapshot
 

@@ -250,7 +250,7 @@ def test_errors_hold_the_whole_reason_and_the_remedy_that_helps(cache, hub, monk
         str(error.value),
     )
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(ModelError, match=r"main: HF_HUB_OFFLINE is set; unset it, or copy the"):
+    with pytest.raises(ModelError, match=r"at main: HF_HUB_OFFLINE is set; unset it, or copy the"):
         fetch_model(MODEL)
 
 
