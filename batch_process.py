@@ -77,7 +77,7 @@ def describe_run(args: argparse.Namespace) -> str:
     owners = f"owner codes {named} ({digest(codes.encode())})"
     made_by = ", ".join(
         (
-            f"{MADE_BY}: {describe_model(args.model, args.lora_path)}",
+            f"{MADE_BY}: {describe_model(args.model, args.lora_path, args.revision)}",
             f"dtype {args.dtype}",
             f"review below {args.review_below:g}",
             f"at most {args.looks} looks",
@@ -92,16 +92,14 @@ def read_folder(args: argparse.Namespace) -> int:
 
     Of many processes the first writes; all read.
     """
-    images, description = list_images(args.image_folder), describe_run(args)
+    images = list_images(args.image_folder)
     with only_writer(args.output):
-        return read_into(Journal(Path(args.output)), images, description, args)
+        return read_into(Journal(Path(args.output)), images, args)
 
 
-def read_into(
-    journal: Journal, images: list[str], description: str, args: argparse.Namespace
-) -> int:
+def read_into(journal: Journal, images: list[str], args: argparse.Namespace) -> int:
     """Read the images that the journal lacks, and finish it; return how many failed."""
-    rows = begin(journal, description, args) if is_first_process() else {}
+    description, rows = begin(journal, args)
     new = read_rows([image for image in images if image not in rows], args)
     if not is_first_process():
         return sum(row["status"] == "error" for row in new)
@@ -110,12 +108,18 @@ def read_into(
     return finish(journal, description, [rows[image] for image in images], args)
 
 
-def begin(journal: Journal, description: str, args: argparse.Namespace) -> dict[str, Row]:
-    """Return the rows that are not to be read again; raises `UserError`."""
+def begin(journal: Journal, args: argparse.Namespace) -> tuple[str, dict[str, Row]]:
+    """Return what makes the results, fetched where it is not here, and the rows not to read again.
+
+    Raises `UserError`: before that, where the results cannot be written.
+    """
+    if not is_first_process():
+        return describe_run(args), {}
     journal.check()
     if journal.path.exists() and not args.resume:
         say(f"warning: {journal.path} of a stopped run will be replaced; --resume continues it")
-    return journal.earlier(description) if args.resume else {}
+    description = describe_run(args)
+    return description, journal.earlier(description) if args.resume else {}
 
 
 def finish(journal: Journal, description: str, rows: list[Row], args: argparse.Namespace) -> int:
@@ -132,9 +136,9 @@ def finish(journal: Journal, description: str, rows: list[Row], args: argparse.N
 
 def watch(args: argparse.Namespace) -> int:
     """Read images as they arrive in the folder, until Ctrl-C; return how many failed."""
-    description, journal = describe_run(args), Journal(Path(args.output))
+    journal = Journal(Path(args.output))
     with only_writer(args.output):
-        rows = begin(journal, description, args)
+        description, rows = begin(journal, args)
         try:
             new = watched_rows(Arrivals(Path(args.image_folder), rows.values()), args)
             for row in journal.write(description, new, args.resume):
@@ -270,7 +274,7 @@ def main(args: argparse.Namespace) -> int:
         compare(args)
         return 0
     args.output = args.output or OUTPUTS[args.lora_path is not None]
-    require_model(args.model, args.lora_path, args.device)
+    require_model(args.model, args.lora_path, args.device, args.revision)
     if args.watch:
         require_watchable(Path(args.image_folder))
     return 1 if (watch if args.watch else read_folder)(args) else 0

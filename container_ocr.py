@@ -75,7 +75,8 @@ __all__ = [
 class ContainerOCR:
     """Read container numbers with Florence-2, loaded once.
 
-    `model` is a hub id or a folder, `lora_path` an adapter made by finetune_florence.py. A number
+    `model` is a hub id or a folder, `revision` a commit or branch of the id, `lora_path` an adapter
+    made by finetune_florence.py. A number
     less sure than `review_below`, or with an owner that is not among `owner_codes`, is for review:
     by default these are common ones and the adapter's; where there are none, any will do. What is
     not `ok` is looked at again, nearer, up to `looks` times in all.
@@ -90,9 +91,10 @@ class ContainerOCR:
         review_below: float = REVIEW_BELOW,
         looks: int = LOOKS,
         owner_codes: Collection[str] | None = None,
+        revision: str | None = None,
     ):
         base = base_model(model, lora_path)
-        self.model, self.processor = load_model(base, lora_path, device, dtype)
+        self.model, self.processor = load_model(base, lora_path, device, dtype, revision)
         self.size = input_size(self.processor)
         self.most_at_once = sys.maxsize  # looks in a batch; less, once memory has run out
         self.review_below, self.looks = review_below, looks
@@ -266,7 +268,7 @@ def reader_of(args: argparse.Namespace) -> Callable[[], ContainerOCR]:
     owner_codes = known_owner_codes(args.owner_codes, args.only_owner_codes, args.lora_path)
     model = args.model, args.lora_path, args.device, args.dtype
     review = args.review_below, args.looks, owner_codes
-    return functools.cache(lambda: ContainerOCR(*model, *review))
+    return functools.cache(lambda: ContainerOCR(*model, *review, args.revision))
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -282,7 +284,7 @@ def build_parser() -> argparse.ArgumentParser:
 @command(build_parser, go_on="the lines above are whole; run it again for the rest")
 def main(args: argparse.Namespace) -> int:
     """Read photos and print a line for each; exit code 1 if any could not be read."""
-    require_model(args.model, args.lora_path, args.device)
+    require_model(args.model, args.lora_path, args.device, args.revision)
     failed, reader = 0, reader_of(args)
     for path, reading in read_images(args.images, 1, reader):
         row = reading.row(path)

@@ -40,7 +40,7 @@ from containers.looks import LOOKS, Search
 from containers.streaming import worker_count, workers
 from florence.adapter import LORA_TARGETS, base_model
 from florence.checkpoint import require_model
-from florence.checkpoints import TRAIN_ARGS, check_output
+from florence.checkpoints import TRAIN_ARGS, check_output, revision_of
 from florence.devices import (
     drivers_present,
     first_process_first,
@@ -49,7 +49,7 @@ from florence.devices import (
 )
 from florence.examples import read_examples, warn_of_overlap
 from florence.features import features_folder, model_digest
-from florence.model_folder import fetch_model
+from florence.hub import fetch_model
 from florence.trackers import TRACKERS, require_tracker
 from florence.training import VIEWS, Trainer
 from florence.windows import Windows
@@ -125,13 +125,16 @@ def look_nearer(
     photo is several examples, or none. On validation photos it looks as it will when reading. Of
     many processes the first looks, where what it finds is kept.
     """
-    source = fetch_model(base_model(args.model, None))
+    base = base_model(args.model, None)
+    revision = revision_of(base, args)
+    source = fetch_model(base, revision)
     path = features_folder(args) / "windows.json" if args.cache else None
     identity = repr((model_digest(source), args.dtype, args.looks))
 
     @functools.cache
     def reader() -> ContainerOCR:
-        return ContainerOCR(args.model, None, args.device, args.dtype, looks=args.looks)
+        look = {"looks": args.looks, "revision": revision}
+        return ContainerOCR(args.model, None, args.device, args.dtype, **look)
 
     def search(photos: Sequence[Path], numbers: Sequence[str] | None) -> Iterator[Search]:
         count = worker_count(len(photos), reader().model.device.type)
@@ -169,7 +172,7 @@ def fit(args: argparse.Namespace, train: list[Example], val: list[Example]) -> N
 @command(build_parser, go_on="--resume goes on from the last finished epoch")
 def main(args: argparse.Namespace) -> int:
     """Train, and say which epoch was best; of two runs with one output the second is refused."""
-    require_model(args.model, None, args.device)
+    require_model(args.model, None, args.device, args.revision)
     require_trainable(args.dtype, drivers_present()[0] if args.device == "auto" else args.device)
     require_tracker(args.report_to)
     train, val = read_examples("--train", args.train), read_examples("--val", args.val)

@@ -195,14 +195,14 @@ def ask_model(examples: list[Example], args: argparse.Namespace) -> Iterator[str
 def reader_of(args: argparse.Namespace) -> Callable[[], ContainerOCR]:
     """Return a function that loads, once, the reader that the flags ask for."""
     model = args.model, args.lora_path, args.device, args.dtype
-    return functools.cache(lambda: ContainerOCR(*model))
+    return functools.cache(lambda: ContainerOCR(*model, revision=args.revision))
 
 
 def label(args: argparse.Namespace) -> None:
     """Serve the page for labelling until a signal ends it; annotations.json is made if it lacks."""
     path = Path(args.annotation_file)
     if args.suggest:
-        require_model(args.model, args.lora_path, args.device)
+        require_model(args.model, args.lora_path, args.device, args.revision)
     if not path.exists():
         create_template(args)
     book = LabelBook(path)
@@ -235,7 +235,7 @@ def suggest(book: LabelBook, args: argparse.Namespace) -> None:
 
     What the same model has read before is not read again.
     """
-    made_by = describe_model(args.model, args.lora_path)
+    made_by = describe_model(args.model, args.lora_path, args.revision)
     waiting = {}
     for photo in book.photos:
         if is_done(photo) or (photo["suggestion"] or {}).get("made_by") == made_by:
@@ -290,8 +290,9 @@ def main(args: argparse.Namespace) -> int:
         raise FlagError(f"--suggest is for --mode label, not {args.mode}")
     if args.prune and args.mode != "check":
         raise FlagError(f"--prune is for --mode check, not {args.mode}")
-    if (args.model or args.lora_path) and not args.suggest and args.mode != "check":
-        raise FlagError("--model and --lora_path read suggestions: add --suggest")
+    chosen = args.model or args.lora_path or args.revision
+    if chosen and not args.suggest and args.mode != "check":
+        raise FlagError("--model, --lora_path and --revision read suggestions: add --suggest")
     MODES[args.mode](args)
     return 0
 

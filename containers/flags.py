@@ -22,6 +22,8 @@ def add_model_flags(parser: argparse.ArgumentParser, lora: bool = True) -> None:
         add("--lora_path", metavar="DIR", help="adapter made by finetune_florence.py")
         default = f"default: the adapter's, else {DEFAULT_MODEL}"
     add("--model", metavar="ID_OR_DIR", help=f"hub id or folder of a Florence-2 ({default})")
+    at = "commit or branch of a hub id (default: the adapter's, the pinned one, or main)"
+    add("--revision", type=revision, metavar="COMMIT", help=at)
     add("--device", default="auto", choices=DEVICES, help="auto takes the first that is there")
     add("--dtype", default="auto", choices=["auto", *DTYPES], help="auto goes by the device")
 
@@ -76,6 +78,13 @@ def seed(text: str) -> int:
     if not re.fullmatch("[0-9]{1,10}", text) or int(text) >= 2**32:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {2**32 - 1}")
     return int(text)
+
+
+def revision(text: str) -> str:
+    """Parse a flag's value that must be a name of git's, for it becomes part of a path."""
+    if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no commit, tag or branch")
+    return text
 
 
 def regex(text: str) -> str:

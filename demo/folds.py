@@ -100,7 +100,7 @@ def main(args: argparse.Namespace) -> int:
     folds = deal(examples, args.folds)
     output = Path(args.output)
     output.mkdir(parents=True, exist_ok=True)
-    base = ContainerOCR(args.model, None, args.device, args.dtype)
+    base = ContainerOCR(args.model, None, args.device, args.dtype, revision=args.revision)
     untuned = read(known, base, args.batch_size)
     done = []
     show(f"| {' | '.join(COLUMNS)} |")

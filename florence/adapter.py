@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import re
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +14,9 @@ from containers.command_line import say
 from containers.errors import FlagError, ModelError, UserError
 from containers.files import digest, relative_path
 from containers.flags import DEFAULT_MODEL
+from florence.hub import PINS, commit_of, fetch_model
 from florence.microsoft import EMBEDDING, rename_microsoft
-from florence.model_folder import loading, read_json, require_finite
+from florence.model_folder import loading, read_json, require_finite, weights_digest
 
 if TYPE_CHECKING:
     import torch
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from transformers import Florence2ForConditionalGeneration
 
 SAVING = ".saving"  # what is not whole yet
+BASE = "base_model.json"  # in an adapter's folder
 LANGUAGE_LAYERS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
 VISION_LAYERS = ("qkv", "proj", "fc1", "fc2")
 # What changed the base model by chance or by data before it was trained on; PiSSA and OLoRA, which
@@ -73,14 +77,60 @@ def base_model(model: str | None, lora_path: str | None) -> str:
     return str(model or DEFAULT_MODEL)
 
 
-def describe_model(model: str | None, lora_path: str | None) -> str:
-    """Return which model and adapter read, the same for the same weights of the adapter."""
-    base = base_model(model, lora_path)
-    base = relative_path(Path(base)) if Path(base).is_dir() else base
+def base_revision(
+    base: str, revision: str | None = None, lora_path: str | Path | None = None
+) -> str | None:
+    """Return the revision asked for, else that of an adapter trained on `base`, else the pinned."""
+    if revision is None and lora_path is not None:
+        config = read_adapter_config(lora_path)
+        if config.get("base_model_name_or_path") == base:
+            revision = config.get("revision")
+    return revision or PINS.get(base)
+
+
+@dataclass(frozen=True)
+class Base:
+    """Which model an adapter is trained on, or reads with."""
+
+    model: str  # an id of the hub's, or a folder
+    revision: str | None  # the commit, of an id
+    weights: str  # their SHA-256
+
+    @classmethod
+    def at(cls, model: str, folder: Path) -> Base:
+        """Return the model with this name, whose files are in this folder."""
+        name = str(Path(model).resolve()) if Path(model).is_dir() else model
+        return cls(name, commit_of(folder), weights_digest(folder))
+
+    def __str__(self) -> str:
+        name = relative_path(Path(self.model)) if Path(self.model).is_dir() else self.model
+        at = f" at {self.revision[:12]}" if self.revision else ""
+        return f"{name}{at} ({self.weights[:12]})"
+
+
+def describe_model(model: str | None, lora_path: str | None, revision: str | None = None) -> str:
+    """Return which model and adapter read, the same for the same weights of both.
+
+    The model is fetched where it is not here. Raises `ModelError` where it cannot be had.
+    """
+    name = base_model(model, lora_path)
+    base = Base.at(name, fetch_model(name, base_revision(name, revision, lora_path)))
     if lora_path is None:
         return f"model {base}, no adapter"
     weights = (Path(lora_path) / "adapter_model.safetensors").read_bytes()
     return f"model {base}, adapter {relative_path(Path(lora_path))} ({digest(weights)})"
+
+
+def warn_of_other_base(lora_path: Path | str, base: Base) -> None:
+    """Say in one line that an adapter reads with another model than the one it was trained on."""
+    path = Path(lora_path) / BASE
+    if not path.is_file():
+        return
+    known = {"model": "?", "revision": None, "weights": "?"} | read_json(path)
+    trained = Base(*(known[name] for name in ("model", "revision", "weights")))
+    moved = base.revision and trained.revision and base.revision != trained.revision
+    if moved or base.weights != trained.weights:
+        say(f"warning: adapter {lora_path} was trained on {trained}, and reads with {base}")
 
 
 def attach_adapter(model: Florence2ForConditionalGeneration, lora_path: Path | str) -> PeftModel:
@@ -139,7 +189,7 @@ def merge_adapter(model: PeftModel) -> Florence2ForConditionalGeneration | PeftM
 
 
 def add_lora(
-    model: Florence2ForConditionalGeneration, base: str, args: argparse.Namespace
+    model: Florence2ForConditionalGeneration, base: Base, args: argparse.Namespace
 ) -> PeftModel:
     """Return the model with a fresh adapter, all else frozen; print how many modules it hits.
 
@@ -160,8 +210,8 @@ def add_lora(
         lora_dropout=args.lora_dropout,
         target_modules="|".join(patterns[where] % "|".join(places[where]) for where in places),
     )
-    model.name_or_path = str(Path(base).resolve()) if Path(base).is_dir() else base  # is recorded
-    adapted = get_peft_model(model, config)
+    model.name_or_path = base.model  # is recorded
+    adapted = get_peft_model(model, config, revision=base.revision)
     trainable, total = adapted.get_nb_trainable_parameters()
     say(f"trainable parameters: {trainable:,} of {total:,} ({100 * trainable / total:.2f} %)")
     return adapted
@@ -177,18 +227,19 @@ def train_mode(model: PeftModel) -> None:
             module.lora_dropout.train()
 
 
-def save_adapter(model: PeftModel, folder: Path) -> None:
-    """Write the adapter beside its place, then rename file by file.
+def save_adapter(model: PeftModel, folder: Path, base: Base) -> None:
+    """Write the adapter beside its place, then rename file by file; and what it is trained on.
 
     A crash never leaves weights beside the configuration of others: better none, which is seen.
     """
     saving, config = folder / SAVING, "adapter_config.json"
     model.save_pretrained(saving, save_embedding_layers=False)  # else it asks the hub
+    (saving / BASE).write_text(json.dumps(asdict(base), indent=2), encoding="utf-8")
     (saving / "README.md").unlink(missing_ok=True)  # peft's empty model card
     if (folder / config).exists() and (folder / config).read_bytes() != (
         saving / config
     ).read_bytes():
         (folder / config).unlink()
-    for file in sorted(saving.iterdir(), key=lambda file: file.suffix == ".json"):
+    for file in sorted(saving.iterdir(), key=lambda file: (file.name == config, file.name)):
         file.replace(folder / file.name)
     saving.rmdir()

@@ -10,6 +10,7 @@ from string import Template
 
 from containers.escapes import visible
 from containers.labels import Example
+from florence.adapter import Base
 from florence.inputs import PROMPT
 from florence.progress import Progress
 
@@ -26,8 +27,9 @@ ${base_line}tags:
 ---
 # Container numbers, read by Florence-2
 
-A LoRA adapter for `$base`. It reads the number painted on a shipping container (ISO 6346,
-`CSQU 305438 3`) from a photo. `finetune_florence.py` has trained $trainable of $total weights.
+A LoRA adapter for `$base`$revision. It reads the number painted on a shipping
+container (ISO 6346, `CSQU 305438 3`) from a photo. The SHA-256 of the model that it belongs to
+(`model.safetensors`) is `$digest`. `finetune_florence.py` has trained $trainable of $total weights.
 The adapter in this folder is that of epoch $best, whose validation loss is the lowest.
 
 ## Data
@@ -98,7 +100,7 @@ def model_card(
     args: argparse.Namespace,
     progress: Progress,
     examples: tuple[list[Example], list[Example]],
-    base: str,
+    base: Base,
     is_native: bool,
     weights: tuple[int, int],
 ) -> str:
@@ -108,13 +110,16 @@ def model_card(
     `is_native` tells whether the base has transformers' own layout, not Microsoft's.
     """
     train, val = examples
-    load = (NATIVE if is_native else MICROSOFT).format(base=repr(base))
+    named = repr(base.model) + (f", revision={base.revision!r}" if base.revision else "")
+    load = (NATIVE if is_native else MICROSOFT).format(base=named)
     whole = "It was taught whole photos."
     windows = f"It was taught {len(train):,} parts of these photos, which show the number."
     reading = ["python", "batch_process.py", "./image", "--lora_path", args.output]
     return CARD.substitute(
-        base_line="" if Path(base).is_dir() else f"base_model: {base}\n",
-        base=visible(base),
+        base_line="" if Path(base.model).is_dir() else f"base_model: {base.model}\n",
+        base=visible(base.model),
+        revision=f" at revision `{base.revision}`" if base.revision else "",
+        digest=base.weights,
         trainable=f"{weights[0]:,}",
         total=f"{weights[1]:,}",
         best=progress.best["epoch"],

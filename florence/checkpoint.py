@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 from containers.errors import FlagError, ModelError
 from containers.flags import DEFAULT_MODEL, DTYPES
-from florence.adapter import attach_adapter, base_model, merge_adapter, read_adapter_config
+from florence.adapter import (
+    Base,
+    attach_adapter,
+    base_model,
+    base_revision,
+    merge_adapter,
+    read_adapter_config,
+    warn_of_other_base,
+)
 from florence.attention import register_attention
 from florence.devices import (
     choose_device,
@@ -19,6 +27,7 @@ from florence.devices import (
     require_device,
     set_up_torch,
 )
+from florence.hub import fetch_model
 from florence.inputs import prepare_inputs
 from florence.microsoft import (
     EMBEDDING,
@@ -27,7 +36,7 @@ from florence.microsoft import (
     microsoft_processor,
     microsoft_weights,
 )
-from florence.model_folder import fetch_model, loading, read_model_config, require_finite
+from florence.model_folder import loading, read_model_config, require_finite
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -37,7 +46,9 @@ NEEDED = ("decoder_start_token_id", "eos_token_id", "pad_token_id")
 FORCED = ("bos_token_id", "forced_bos_token_id", "forced_eos_token_id")
 
 
-def require_model(model: str | None, lora_path: str | None, device: str) -> None:
+def require_model(
+    model: str | None, lora_path: str | None, device: str, revision: str | None = None
+) -> None:
     """Raise `FlagError` for a model, adapter or device that is not there; needs no torch."""
     require_device(device, drivers_present())
     if lora_path is not None:
@@ -45,6 +56,8 @@ def require_model(model: str | None, lora_path: str | None, device: str) -> None
     source = base_model(model, lora_path)
     if Path(source).is_dir():
         read_model_config(Path(source))
+        if revision is not None:
+            raise FlagError(f"--revision {revision} is for a hub id; --model {source} is a folder")
     elif Path(source).exists() or not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", source):
         whose = f", the base of adapter {lora_path}," if lora_path and not model else ""
         raise FlagError(
@@ -129,17 +142,21 @@ def load_model(
     lora_path: str | Path | None = None,
     device: str = "auto",
     dtype: str = "auto",
+    revision: str | None = None,
 ) -> tuple[Florence2ForConditionalGeneration | PeftModel, Florence2Processor]:
     """Return (model, processor), native classes in eval mode, from a hub id or a folder.
 
     Both published layouts load, from safetensors only and without remote code; an adapter is merged
-    into the weights. Raises `FlagError` for a device or folder that is not there, `ModelError` for
-    one that cannot be used.
+    into the weights. `revision` is a commit or branch of an id; without one it is the adapter's,
+    else the one that is pinned, or main. Raises `FlagError` for a device or folder that is not
+    there, `ModelError` for one that cannot be used.
     """
-    folder = fetch_model(str(model))
+    model = str(model)
+    folder = fetch_model(model, base_revision(model, revision, lora_path))
     device = choose_device(device)
     network, processor = load_checkpoint(folder, choose_dtype(dtype, device))
     if lora_path is not None:
+        warn_of_other_base(lora_path, Base.at(model, folder))
         with loading(f"adapter {lora_path}"):  # some kinds cannot be merged
             network = merge_adapter(attach_adapter(network, lora_path))
         require_finite(network.named_parameters(), f"adapter {lora_path} on {model}")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from containers.command_line import say
 from containers.errors import FlagError, UserError, one_line
 from containers.files import write_json, writing
-from florence.adapter import save_adapter
+from florence.adapter import Base, base_revision, save_adapter
 from florence.features import features_folder, is_cached
 from florence.model_folder import read_json
 from florence.progress import Progress
@@ -31,8 +31,10 @@ FREE_ON_RESUME = {"resume", "device", "patience", "output", "cache", "report_to"
 class Checkpoints:
     """The checkpoints in an output folder; the newest takes the place of those before it."""
 
-    def __init__(self, accelerator: Accelerator, model: PeftModel, args: argparse.Namespace):
-        self.accelerator, self.model, self.args = accelerator, model, args
+    def __init__(
+        self, accelerator: Accelerator, model: PeftModel, base: Base, args: argparse.Namespace
+    ):
+        self.accelerator, self.model, self.base, self.args = accelerator, model, base, args
         self.device = accelerator.device.type
         self.output = Path(args.output)
         self.folders = find_checkpoints(self.output)
@@ -56,7 +58,7 @@ class Checkpoints:
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
             with saving(folder, new):
-                save_adapter(self.model, new)
+                save_adapter(self.model, new, self.base)
             write_json(new / TRAIN_ARGS, vars(self.args))
             write_json(new / "progress.json", asdict(progress))
             new.rename(folder)
@@ -125,6 +127,12 @@ def find_checkpoints(output: Path) -> list[Path]:
 def checkpoint_number(folder: Path) -> int:
     """Return the number in a checkpoint's name."""
     return int(folder.name.removeprefix("checkpoint-"))
+
+
+def revision_of(base: str, args: argparse.Namespace) -> str | None:
+    """Return the revision of the model to train: of a run to resume the one that it began with."""
+    before = find_checkpoints(Path(args.output))[-1:] if args.resume else []
+    return base_revision(base, args.revision, *before)
 
 
 def check_output(args: argparse.Namespace) -> None:

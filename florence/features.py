@@ -28,7 +28,7 @@ from florence.inputs import (
     prepare_inputs,
     to_model,
 )
-from florence.model_folder import weight_files
+from florence.model_folder import file_digest, weight_files
 
 if TYPE_CHECKING:
     import torch
@@ -200,8 +200,7 @@ def model_digest(folder: Path) -> str:
     """Return a name for a model's files: its weights, sizes and words."""
     digest = hashlib.sha256()
     for path in sorted([*weight_files(folder), *folder.glob("*.json"), *folder.glob("*.txt")]):
-        with open(path, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        digest.update(bytes.fromhex(file_digest(path)))
     return digest.hexdigest()
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import hashlib
 import json
 import math
-import sys
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from textwrap import shorten
 from typing import TYPE_CHECKING, NoReturn
 
-from containers.command_line import say
 from containers.errors import FlagError, ModelError, UserError, one_line
 from containers.files import read_file
 from florence.devices import is_out_of_memory
@@ -83,24 +83,25 @@ def weight_files(folder: Path) -> list[Path]:
     return [whole] if whole.is_file() else sorted(folder.glob("model-*.safetensors"))
 
 
-def fetch_model(model: str) -> Path:
-    """Return the folder of a model, downloading an id once; raises `ModelError` if that fails."""
-    if Path(model).is_dir():
-        return Path(model)
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.utils import disable_progress_bars
+@functools.cache
+def weights_digest(folder: Path) -> str:
+    """Return the SHA-256 of a model's weights: of the one file, or of its shards' own ones."""
+    digests = [file_digest(path) for path in weight_files(folder)]
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
-    if not sys.stderr.isatty():
-        disable_progress_bars()
-    say(f"model: {model}, from the hub or its cache on this machine")
-    try:
-        return Path(snapshot_download(model, allow_patterns=["*.json", "*.txt", "*.safetensors"]))
-    except Exception as error:  # the hub's errors have no common class
-        reason = shorten(str(error), 120, placeholder=" ...") or type(error).__name__
-        raise ModelError(
-            f"{model} is no folder here and cannot be fetched ({reason}); copy the model's folder "
-            "from a machine with a network and pass --model FOLDER"
-        ) from None
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file; in the hub's cache it is the name of what the link leads to.
+
+    So a large model that came from the hub is not read through at each start.
+    """
+    name = path.resolve().name
+    if path.is_symlink() and re.fullmatch("[0-9a-f]{64}", name):
+        return name
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextlib.contextmanager

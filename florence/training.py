@@ -21,18 +21,18 @@ from containers.pace import Pace
 from containers.review import interpret
 from containers.scores import score
 from containers.streaming import worker_count
-from florence.adapter import SAVING, add_lora, base_model, save_adapter, train_mode
+from florence.adapter import SAVING, Base, add_lora, base_model, save_adapter, train_mode
 from florence.card import model_card
 from florence.checkpoint import load_checkpoint
-from florence.checkpoints import TRAIN_ARGS, Checkpoints, saving
+from florence.checkpoints import TRAIN_ARGS, Checkpoints, revision_of, saving
 from florence.curve import draw_curve
 from florence.decoding import transcribe
 from florence.devices import choose_device, choose_dtype, dtype_of, require_trainable
 from florence.features import Collator, make_features
+from florence.hub import fetch_model
 from florence.inputs import to_model
 from florence.looking import look
 from florence.microsoft import is_microsoft
-from florence.model_folder import fetch_model
 from florence.progress import Progress
 from florence.trackers import start_tracker, track
 
@@ -68,10 +68,11 @@ class Trainer:
         network = loaded[0] if loaded else None
         self.accelerator, dtype = make_accelerator(args, network)
         base = base_model(args.model, None)
-        self.source = source = fetch_model(base)
+        self.source = source = fetch_model(base, revision_of(base, args))
+        self.base = Base.at(base, source)
         network, self.processor = loaded or load_checkpoint(source, dtype)
         set_seed(args.seed)
-        self.model = add_lora(network, base, args)
+        self.model = add_lora(network, self.base, args)
         self.features = make_features(args, source, dtype)
         weights = [weight for weight in self.model.parameters() if weight.requires_grad]
         optimizer = torch.optim.AdamW(weights, lr=args.lr)
@@ -87,7 +88,7 @@ class Trainer:
         )
         prepared = self.accelerator.prepare(self.model, optimizer, loader)
         self.wrapped, self.optimizer, self.loader = prepared
-        self.checkpoints = Checkpoints(self.accelerator, self.model, args)
+        self.checkpoints = Checkpoints(self.accelerator, self.model, self.base, args)
         self.train, self.val = train, val
         self.views = args.views or (VIEWS if args.augment else 1)
         steps = math.ceil(len(self.loader) / args.gradient_accumulation) * args.epochs
@@ -194,7 +195,7 @@ class Trainer:
             write_json(self.output / TRAIN_ARGS, vars(self.args))
             if record is self.progress.best:
                 with saving(self.output, self.output / SAVING):
-                    save_adapter(self.model, self.output)
+                    save_adapter(self.model, self.output, self.base)
                     self.processor.save_pretrained(self.output)
                 labels = [example.number for example in (*self.train, *self.val)]
                 write_owner_codes(self.output, labels)
@@ -203,12 +204,11 @@ class Trainer:
 
     def describe(self) -> None:
         """Draw the curve of all epochs, and write the card of the adapter that is kept."""
-        base = self.model.get_base_model().name_or_path
         card = model_card(
             self.args,
             self.progress,
             (self.train, self.val),
-            base,
+            self.base,
             not is_microsoft(self.source),
             self.model.get_nb_trainable_parameters(),
         )

@@ -1,6 +1,7 @@
 """Tests of batch_process.py: a folder in, a result file out."""
 
 import csv
+import hashlib
 import json
 import os
 import subprocess
@@ -103,7 +104,8 @@ def test_lora_path_changes_the_default_output_and_the_first_line(taught, taught_
     assert batch_process.main(["--lora_path", "adapter", "--device", "cpu", "--dtype", "fp32"]) == 0
     first = Path("results_finetuned.txt").read_text().splitlines()[0]
     assert first.startswith("# batch_process.py: model ")
-    assert f"{taught_model.name}, adapter adapter (" in first
+    weights = hashlib.sha256((taught_model / "model.safetensors").read_bytes()).hexdigest()[:12]
+    assert f"{taught_model.name} ({weights}), adapter adapter (" in first
     assert rows_of("results_finetuned.txt")[0][2] == "ok"  # a fresh adapter changes nothing
 
 

@@ -67,7 +67,7 @@ def test_a_base_in_microsofts_layout_is_loaded_as_it_must_be(data, microsoft, ca
 def test_windows_and_a_hub_id_are_named(data, tiny_model, monkeypatch):
     hub = "florence-community/Florence-2-large"
     for module in ("finetune_florence", "florence.training", "florence.checkpoint"):
-        monkeypatch.setattr(f"{module}.fetch_model", lambda _: tiny_model)
+        monkeypatch.setattr(f"{module}.fetch_model", lambda *_: tiny_model)
     flags = [*data[2:-1], "2", "--epochs", "1", "--output", "out"]  # so many looks
     assert train(flags) == 0
     assert yaml.safe_load(card_of("out").split("---\n")[1])["base_model"] == hub
