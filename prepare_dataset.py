@@ -162,7 +162,7 @@ def check(args: argparse.Namespace) -> None:
     """Show all that is wrong or doubtful about the labels; change nothing but by --prune."""
     path, is_asked = Path(args.annotation_file), args.model or args.lora_path
     if is_asked:
-        require_model(args.model, args.lora_path, args.device)
+        require_model(args.model, args.lora_path, args.device, args.revision)
     here, gone = split_by_photo(read_annotations(path)["images"], path.parent)
     if args.prune:
         with only_writer(path):
@@ -183,7 +183,7 @@ def check(args: argparse.Namespace) -> None:
 
 def ask_model(examples: list[Example], args: argparse.Namespace) -> Iterator[str]:
     """Yield the lines for the labels that contradict what a model surely reads."""
-    made_by = describe_model(args.model, args.lora_path)
+    made_by = describe_model(args.model, args.lora_path, args.revision)
     say(f"{len(examples)} labels are compared with what is read by {made_by}")
     photos = [str(example.image_path) for example in examples]
     pace = Pace(read_images(photos, None, reader_of(args)), title="reading", total=len(photos))
@@ -286,12 +286,11 @@ def build_parser() -> argparse.ArgumentParser:
 @command(build_parser, go_on="what was there is as it was; run it again")
 def main(args: argparse.Namespace) -> int:
     """Run the mode asked for."""
-    if args.suggest and args.mode != "label":
-        raise FlagError(f"--suggest is for --mode label, not {args.mode}")
-    if args.prune and args.mode != "check":
-        raise FlagError(f"--prune is for --mode check, not {args.mode}")
-    chosen = args.model or args.lora_path or args.revision
-    if chosen and not args.suggest and args.mode != "check":
+    for flag, mode in (("suggest", "label"), ("prune", "check")):
+        if getattr(args, flag) and args.mode != mode:
+            raise FlagError(f"--{flag} is for --mode {mode}, not {args.mode}")
+    reads = args.suggest or args.mode == "check"
+    if (args.model or args.lora_path or args.revision) and not reads:
         raise FlagError("--model, --lora_path and --revision read suggestions: add --suggest")
     MODES[args.mode](args)
     return 0
