@@ -57,7 +57,7 @@ from containers.labels import (
     split_examples,
 )
 from containers.locks import only_writer
-from containers.pace import Pace
+from containers.pace import LookPace
 from containers.photos import find_image, list_images, photo_key
 from containers.results import count_statuses
 from containers.suggestions import suggestion_of
@@ -195,17 +195,19 @@ def suggest(book: LabelBook, args: argparse.Namespace) -> None:
             waiting[photo["key"]] = str(book.find(photo["key"]))
         except ImageError as error:
             say(f"warning: {photo['name']}: {error}")
+    pace, counts = LookPace(title="reading", total=len(waiting)), Counter()
     readings = read_images(
         waiting.values(),
         None,
         functools.cache(lambda: ContainerOCR(args.model, args.lora_path, args.device, args.dtype)),
+        pace.look,
     )
     found, saved = {}, time.monotonic()
-    pace, counts = Pace(readings, title="reading", total=len(waiting)), Counter()
     try:
-        for key, (_, reading) in zip(waiting, pace):
+        for key, (_, reading) in zip(waiting, readings):
             counts[reading.status] += 1
             pace.set_postfix_str(count_statuses(counts), refresh=False)
+            pace.update()
             if reading.status != "error":
                 found[key] = suggestion_of(reading, made_by)
             if found and time.monotonic() > saved + SAVED_EVERY:

@@ -7,7 +7,6 @@ import contextlib
 import re
 
 from containers.command_line import say
-from containers.looks import LOOKS
 from containers.review import REVIEW_BELOW
 
 DEFAULT_MODEL = "florence-community/Florence-2-large"
@@ -31,8 +30,8 @@ def add_reading_flags(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     unsure = "a number with less confidence is for review"
     add("--review_below", type=share, default=REVIEW_BELOW, help=unsure)
-    nearer = "looks at a photo, nearer each time until one is sure"
-    add("--looks", type=positive, default=LOOKS, help=nearer)
+    nearer = "looks at a photo, nearer each time until one is sure (default: by model and device)"
+    add("--looks", type=positive, metavar="N", help=nearer)
     old = {"nargs": 0, "dest": "looks", "default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
     add("--no-second_look", action=OneLook, **old)
     known = "known owner codes, one per line; others: review; none: any (default: common ones)"

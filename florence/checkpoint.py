@@ -12,10 +12,13 @@ from containers.flags import DEFAULT_MODEL, DTYPES
 from florence.adapter import attach_adapter, base_model, merge_adapter, read_adapter_config
 from florence.attention import register_attention
 from florence.devices import (
+    SMALL_MODEL,
     choose_device,
     choose_dtype,
+    choose_looks,
     choose_threads,
     drivers_present,
+    find_device,
     require_device,
     set_up_torch,
 )
@@ -27,7 +30,13 @@ from florence.microsoft import (
     microsoft_processor,
     microsoft_weights,
 )
-from florence.model_folder import fetch_model, loading, read_model_config, require_finite
+from florence.model_folder import (
+    count_weights,
+    fetch_model,
+    loading,
+    read_model_config,
+    require_finite,
+)
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -51,6 +60,12 @@ def require_model(model: str | None, lora_path: str | None, device: str) -> None
             f"--model {source}{whose} is neither a folder nor an id like {DEFAULT_MODEL}; pass "
             "--model FOLDER"
         )
+
+
+def looks_for(model: str | None, lora_path: str | None, device: str) -> int:
+    """Return how often a model that is not loaded yet looks at a photo at most; print why."""
+    weights = count_weights(fetch_model(base_model(model, lora_path)))
+    return choose_looks(weights, device if weights < SMALL_MODEL else find_device(device))
 
 
 def load_checkpoint(

@@ -83,6 +83,20 @@ def weight_files(folder: Path) -> list[Path]:
     return [whole] if whole.is_file() else sorted(folder.glob("model-*.safetensors"))
 
 
+def count_weights(folder: Path) -> int:
+    """Return how many weights the safetensors of a model folder hold, by their headers alone.
+
+    Raises `ModelError` where one is damaged.
+    """
+    total = 0
+    for path in weight_files(folder):
+        with loading(path), open(path, "rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+            header.pop("__metadata__", None)
+            total += sum(math.prod(tensor["shape"]) for tensor in header.values())
+    return total
+
+
 def fetch_model(model: str) -> Path:
     """Return the folder of a model, downloading an id once; raises `ModelError` if that fails."""
     if Path(model).is_dir():
