@@ -54,13 +54,13 @@ from containers.groups import GROUP_BY, write_groups
 from containers.labels import read_annotations
 from containers.locks import only_writer
 from containers.owners import known_owner_codes
-from containers.pace import Pace
+from containers.pace import LookPace
 from containers.photos import list_images, photo_key
 from containers.report import check_report, write_report
 from containers.results import MADE_BY, Journal, Row, count_statuses
 from containers.watching import Arrivals, require_watchable
 from florence.adapter import describe_model
-from florence.checkpoint import require_model
+from florence.checkpoint import looks_for, require_model
 from florence.devices import LESS_MEMORY, out_of_memory
 
 GATHER = 32  # photos of each process whose rows are sent to the first together
@@ -69,7 +69,11 @@ ANNOTATIONS = "annotations.json"
 
 
 def describe_run(args: argparse.Namespace) -> str:
-    """Return the first line of a result file: what made it, the same for the same model."""
+    """Return the first line of a result file: what made it, the same for the same model.
+
+    How often to look is chosen here, where the flag has not said it.
+    """
+    args.looks = args.looks or looks_for(args.model, args.lora_path, args.device, args.revision)
     known = known_owner_codes(args.owner_codes, args.only_owner_codes, args.lora_path)
     codes = " ".join(sorted(known))
     kinds = [] if args.only_owner_codes else ["common"]
@@ -182,9 +186,10 @@ def read_rows(images: list[str], args: argparse.Namespace) -> Iterator[Row]:
         rank = PartialState(cpu=args.device == "cpu").process_index  # and from now on its device
         images = broadcast_object_list([images])[0]
         say(f"{world} processes share {len(images)} photos")
-    readings = read_images(images[rank::world], args.batch_size, reader_of(args))
     share, counts = 1 if world == 1 else GATHER, Counter()
-    with Pace(title="reading", total=len(images)) as pace:
+    mine = images[rank::world]
+    with LookPace(title="reading", total=len(images)) as pace:
+        readings = read_images(mine, args.batch_size, reader_of(args), pace.look)
         for _ in range(0, len(images), world * share):
             shares = [[reading.row(image) for image, reading in islice(readings, share)]]
             for row in chain(*zip_longest(*(gather_object(shares) if world > 1 else shares))):

@@ -13,10 +13,9 @@ From Python:
     reading = FinetunedContainerOCR("./florence-container-lora").read("photo.jpg")
     reading.number, reading.is_valid, reading.confidence   # 'CSQU 305438 3', True, 0.97
 
-Each photo is read twice from one pass of the vision tower: freely, and inside ISO 6346, where the
-model can write nothing but valid numbers. A number in the free text that checks is the number;
-otherwise the likeliest valid one is offered as a `review` that says what the text has instead, so
-nothing is invented or repaired in silence. What is not `ok` is cut out and looked at again, nearer.
+Each photo is read twice, freely and inside ISO 6346, where the model can write only valid numbers.
+A number in the free text that checks is the number; otherwise the likeliest valid one is offered as
+a `review` that says what the text has instead. What is not `ok` is looked at again, nearer.
 """
 
 from __future__ import annotations
@@ -32,27 +31,36 @@ import sys
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from itertools import islice
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from containers.command_line import ArgumentParser, command, say
+from containers.command_line import ArgumentParser, beside_bars, command, say
 from containers.errors import ImageError
 from containers.escapes import json_line
 from containers.flags import add_model_flags, add_reading_flags
 from containers.iso6346 import PAINTED, check_digit, compact, find_numbers, is_valid
-from containers.looks import LOOKS, Search
+from containers.looks import Search
 from containers.owners import known_owner_codes
+from containers.pace import LookPace
 from containers.photos import check_image
-from containers.places import Point, see
+from containers.places import Point
 from containers.reading import Reading
 from containers.results import format_row
 from containers.review import REVIEW_BELOW, consider
-from containers.streaming import MOST_WORKERS, submit, worker_count, workers
+from containers.search import OnLooks, search_all
+from containers.streaming import worker_count, workers
 from florence.adapter import base_model
 from florence.checkpoint import load_model, require_model
 from florence.decoding import transcribe
-from florence.devices import LESS_MEMORY, choose_batch_size, is_out_of_memory, out_of_memory
+from florence.devices import (
+    LESS_MEMORY,
+    choose_batch_size,
+    choose_looks,
+    is_out_of_memory,
+    is_slow,
+    out_of_memory,
+)
 from florence.gaze import find_letters
 from florence.inputs import input_size, prepare_inputs
 from florence.likely_numbers import probabilities
@@ -76,10 +84,9 @@ class ContainerOCR:
     """Read container numbers with Florence-2, loaded once.
 
     `model` is a hub id or a folder, `revision` a commit or branch of the id, `lora_path` an adapter
-    made by finetune_florence.py. A number
-    less sure than `review_below`, or with an owner that is not among `owner_codes`, is for review:
-    by default these are common ones and the adapter's; where there are none, any will do. What is
-    not `ok` is looked at again, nearer, up to `looks` times in all.
+    made by finetune_florence.py. A number less sure than `review_below`, or of an owner not among
+    `owner_codes` (default: common ones and the adapter's; none: any), is for review. What is not
+    `ok` is looked at again, nearer, up to `looks` times: by default as fits model and device.
     """
 
     def __init__(
@@ -89,7 +96,7 @@ class ContainerOCR:
         device: str = "auto",
         dtype: str = "auto",
         review_below: float = REVIEW_BELOW,
-        looks: int = LOOKS,
+        looks: int | None = None,
         owner_codes: Collection[str] | None = None,
         revision: str | None = None,
     ):
@@ -97,7 +104,9 @@ class ContainerOCR:
         self.model, self.processor = load_model(base, lora_path, device, dtype, revision)
         self.size = input_size(self.processor)
         self.most_at_once = sys.maxsize  # looks in a batch; less, once memory has run out
-        self.review_below, self.looks = review_below, looks
+        weights, device = self.model.num_parameters(), self.model.device.type
+        self.is_slow = is_slow(weights, device)
+        self.review_below, self.looks = review_below, looks or choose_looks(weights, device)
         known = known_owner_codes(adapter=lora_path) if owner_codes is None else owner_codes
         self.owner_codes = frozenset(known)
 
@@ -118,9 +127,10 @@ class ContainerOCR:
         photos: Iterable[str | Path | Image.Image],
         batch_size: int,
         pool: Executor | None = None,
+        on_looks: OnLooks | None = None,
     ) -> Iterator[Reading | ImageError]:
         """Yield the reading of each photo, in order, or why it cannot be opened."""
-        for search in self.search(photos, batch_size, pool):
+        for search in self.search(photos, batch_size, pool, None, on_looks):
             yield search.best if isinstance(search, Search) else search
 
     def search(
@@ -129,42 +139,27 @@ class ContainerOCR:
         batch_size: int,
         pool: Executor | None = None,
         numbers: Sequence[str] | None = None,
+        on_looks: OnLooks | None = None,
     ) -> Iterator[Search | ImageError]:
         """Yield the search for the number on each photo, in order, or why it cannot be opened.
 
-        Looks at different photos, first and further ones, share a batch; which ones depends on
-        their order alone. What is seen is cut out by the pool's processes, while the batch before
-        is read. Where the `numbers` are known, it is looked for where they are likeliest.
+        Looks at different photos share a batch; those at the first ones come first. Where the
+        `numbers` are known, it is looked for where they are likeliest. `on_looks` is told of each
+        batch.
         """
-        unseen, queue, done, first = enumerate(photos), deque(), {}, 0
-        while True:
-            room = (max(2 * batch_size, MOST_WORKERS) if pool else batch_size) - len(queue)
-            for i, photo in islice(unseen, max(0, room)):
-                search = Search(photo, self.looks, self.review_below, self.owner_codes)
-                queue.append((i, search, None, submit(pool, see, photo, None, self.size)))
-            if not queue:
-                return
-            batch, images = [], []
-            for _ in range(min(batch_size, len(queue))):
-                i, search, window, cut = queue.popleft()
-                try:
-                    image, size = cut.result()
-                except ImageError as error:  # a photo may vanish between two looks
-                    search.give_up()
-                    done[i] = search if search.done else error
-                    continue
-                batch.append((i, search, window, size))
-                images.append(image)
-            known = [numbers[i] for i, *_ in batch] if numbers else None
-            for (i, search, window, size), seen in zip(batch, self.look_at(images, known)):
-                for nearer in search.take_in(window, *seen, size):
-                    cut = submit(pool, see, search.photo, nearer, self.size)
-                    queue.append((i, search, nearer, cut))
-                if search.is_over:
-                    done[i] = search
-            while first in done:
-                yield done.pop(first)
-                first += 1
+        labels = numbers or repeat(None)
+        searches = (
+            Search(photo, self.looks, self.review_below, self.owner_codes, label)
+            for photo, label in zip(photos, labels)
+        )
+        return search_all(searches, self.look_for, self.size, batch_size, pool, on_looks)
+
+    def look_for(
+        self, images: Sequence[Image.Image], searches: Sequence[Search]
+    ) -> list[tuple[Reading, list[Point]]]:
+        """Return what one look at each image reads, for the search that asks for it."""
+        labels = [search.label for search in searches if search.label]
+        return self.look_at(images, labels or None)
 
     def look_at(
         self, images: Sequence[Image.Image], known: Sequence[str] | None = None
@@ -227,12 +222,15 @@ class FinetunedContainerOCR(ContainerOCR):
 
 
 def read_images(
-    paths: Iterable[str], batch_size: int | None, reader: Callable[[], ContainerOCR]
+    paths: Iterable[str],
+    batch_size: int | None,
+    reader: Callable[[], ContainerOCR],
+    on_looks: OnLooks | None = None,
 ) -> Iterator[tuple[str, Reading]]:
     """Yield (path, reading) in order; an image that cannot be read gives an `error` reading.
 
     `reader` is called when the first good image asks for it: loading a model takes seconds. Without
-    a batch size it is the device's.
+    a batch size it is the device's. `on_looks` is told of each batch of looks.
     """
     paths = deque(paths)
     while paths:
@@ -246,8 +244,10 @@ def read_images(
     with out_of_memory(LESS_MEMORY):
         ocr = reader()
         batch_size = batch_size or choose_batch_size(ocr.model.device.type, ocr.size)
-        with workers(worker_count(len(paths), ocr.model.device.type)) as pool:
-            for path, reading in zip(paths, ocr.read_stream(paths, batch_size, pool)):
+        count = 0 if ocr.is_slow else worker_count(len(paths), ocr.model.device.type)
+        with workers(count) as pool:
+            readings = ocr.read_stream(paths, batch_size, pool, on_looks)
+            for path, reading in zip(paths, readings):
                 yield (
                     path,
                     error_reading(path, reading) if isinstance(reading, ImageError) else reading,
@@ -286,10 +286,13 @@ def main(args: argparse.Namespace) -> int:
     """Read photos and print a line for each; exit code 1 if any could not be read."""
     require_model(args.model, args.lora_path, args.device, args.revision)
     failed, reader = 0, reader_of(args)
-    for path, reading in read_images(args.images, 1, reader):
-        row = reading.row(path)
-        print(json_line(row) if args.json else format_row(row), flush=True)
-        failed += reading.status == "error"
+    with LookPace(title="reading", total=len(args.images)) as pace:
+        for path, reading in read_images(args.images, 1, reader, pace.look):
+            row = reading.row(path)
+            with beside_bars():
+                print(json_line(row) if args.json else format_row(row), flush=True)
+            failed += reading.status == "error"
+            pace.update()
     return 1 if failed else 0
 
 

@@ -36,10 +36,11 @@ from containers.command_line import ArgumentParser, command, is_first_process, s
 from containers.flags import add_model_flags, positive, seed
 from containers.labels import Example
 from containers.locks import only_writer
-from containers.looks import LOOKS, Search
+from containers.looks import Search
+from containers.search import OnLooks
 from containers.streaming import worker_count, workers
 from florence.adapter import LORA_TARGETS, base_model
-from florence.checkpoint import require_model
+from florence.checkpoint import looks_for, require_model
 from florence.checkpoints import TRAIN_ARGS, check_output, revision_of
 from florence.devices import (
     drivers_present,
@@ -50,6 +51,7 @@ from florence.devices import (
 from florence.examples import read_examples, warn_of_overlap
 from florence.features import features_folder, model_digest
 from florence.hub import fetch_model
+from florence.memory import lower_memory
 from florence.trackers import TRACKERS, require_tracker
 from florence.training import VIEWS, Trainer
 from florence.windows import Windows
@@ -94,7 +96,7 @@ def build_parser() -> argparse.ArgumentParser:
     kept = "keep what frozen layers make of a photo (default: yes)"
     add("--cache", action=argparse.BooleanOptionalAction, default=True, help=kept)
     near = "learn what so many looks at a photo, nearer each time, show of its label; 1: all of it"
-    add("--looks", type=positive, default=LOOKS, help=near)
+    add("--looks", type=positive, metavar="N", help=f"{near} (default: by model and device)")
     add("--patience", type=positive, default=3, help="epochs of rising loss before stopping")
     add("--max_steps", type=positive, help="stop after so many steps")
     add("--seed", type=seed, default=0, help="same seed, same curve")
@@ -136,10 +138,12 @@ def look_nearer(
         look = {"looks": args.looks, "revision": revision}
         return ContainerOCR(args.model, None, args.device, args.dtype, **look)
 
-    def search(photos: Sequence[Path], numbers: Sequence[str] | None) -> Iterator[Search]:
-        count = worker_count(len(photos), reader().model.device.type)
+    def search(
+        photos: Sequence[Path], numbers: Sequence[str] | None, on_looks: OnLooks
+    ) -> Iterator[Search]:
+        count = 0 if reader().is_slow else worker_count(len(photos), reader().model.device.type)
         with workers(count) as pool:
-            yield from reader().search(photos, args.batch_size, pool, numbers)
+            yield from reader().search(photos, args.batch_size, pool, numbers, on_looks)
 
     with first_process_first(args.device):
         windows = Windows(path, identity)
@@ -150,16 +154,13 @@ def look_nearer(
 def fit(args: argparse.Namespace, train: list[Example], val: list[Example]) -> None:
     """Train, print a line for each epoch, and say which was best."""
     check_output(args)
+    args.looks = args.looks or looks_for(args.model, None, args.device, args.revision)
     say(f"{len(train)} training and {len(val)} validation photos")
     loaded = None
     if args.looks > 1:
         train, val, reader = look_nearer(args, train, val)
         loaded = reader and (reader.model, reader.processor)
-    remedy = (
-        f"lower --batch_size (now {args.batch_size}), raising --gradient_accumulation (now "
-        f"{args.gradient_accumulation}) in its place, or use --dtype bf16 or --lora_targets decoder"
-    )
-    with out_of_memory(remedy):
+    with out_of_memory(lower_memory(args)):
         trainer = Trainer(args, train, val, loaded)
         for record, seconds in trainer.fit():
             if is_first_process():

@@ -10,13 +10,10 @@ or, in place of the second line, label on a page in the browser, with readings t
     python prepare_dataset.py --mode label --suggest --lora_path ./florence-container-lora
 
 `create_template` writes annotations.json with `TODO` for every photo; run again, it adds new photos
-and keeps all that is there. `label` prints the address of a page of this machine alone that shows
-photo by photo and saves each answer into annotations.json; new photos in the folder come to it.
-`--suggest` first reads what has no label yet, and the page begins where the model is least sure.
-`check` shows what is wrong or doubtful about the labels, with `--model` or `--lora_path` also which
-of them a model surely reads otherwise; `--prune` drops photos that are gone. `prepare` checks every
-label and photo, reports each problem with its image, and writes train.json (80 %) and val.json
-(20 %); photos of one container stay together.
+and keeps what is there. `label` serves a page, to this machine alone, that saves each answer there;
+`--suggest` first reads what has no label yet. `check` shows what is wrong or doubtful about labels,
+with a model also what this surely reads otherwise; `--prune` drops photos that are gone. `prepare`
+checks all and writes train.json (80 %) and val.json (20 %), photos of one container together.
 """
 
 from __future__ import annotations
@@ -68,7 +65,7 @@ from containers.labels import (
     split_examples,
 )
 from containers.locks import only_writer
-from containers.pace import Pace
+from containers.pace import LookPace
 from containers.photos import images_in, list_images, photo_key
 from containers.results import count_statuses
 from containers.suggestions import suggestion_of
@@ -186,10 +183,12 @@ def ask_model(examples: list[Example], args: argparse.Namespace) -> Iterator[str
     made_by = describe_model(args.model, args.lora_path, args.revision)
     say(f"{len(examples)} labels are compared with what is read by {made_by}")
     photos = [str(example.image_path) for example in examples]
-    pace = Pace(read_images(photos, None, reader_of(args)), title="reading", total=len(photos))
-    for example, (photo, seen) in zip(examples, pace):
-        if seen.is_ok:
-            yield from contradiction(photo, example.number, seen.number, "the model")
+    with LookPace(title="reading", total=len(photos)) as pace:
+        readings = read_images(photos, None, reader_of(args), pace.look)
+        for example, (photo, seen) in zip(examples, readings):
+            if seen.is_ok:
+                yield from contradiction(photo, example.number, seen.number, "the model")
+            pace.update()
 
 
 def reader_of(args: argparse.Namespace) -> Callable[[], ContainerOCR]:
@@ -244,13 +243,14 @@ def suggest(book: LabelBook, args: argparse.Namespace) -> None:
             waiting[photo["key"]] = str(book.find(photo["key"]))
         except ImageError as error:
             say(f"warning: {photo['name']}: {error}")
-    readings = read_images(waiting.values(), None, reader_of(args))
+    pace, counts = LookPace(title="reading", total=len(waiting)), Counter()
+    readings = read_images(waiting.values(), None, reader_of(args), pace.look)
     found, saved = {}, time.monotonic()
-    pace, counts = Pace(readings, title="reading", total=len(waiting)), Counter()
     try:
-        for key, (_, reading) in zip(waiting, pace):
-            counts[reading.status] += 1
+        for key, (_, reading) in zip(waiting, readings):
+            counts.update([reading.status])
             pace.set_postfix_str(count_statuses(counts), refresh=False)
+            pace.update()
             if reading.status != "error":
                 found[key] = suggestion_of(reading, made_by)
             if found and time.monotonic() > saved + SAVED_EVERY:
@@ -290,7 +290,7 @@ def main(args: argparse.Namespace) -> int:
         if getattr(args, flag) and args.mode != mode:
             raise FlagError(f"--{flag} is for --mode {mode}, not {args.mode}")
     reads = args.suggest or args.mode == "check"
-    if (args.model or args.lora_path or args.revision) and not reads:
+    if not reads and (args.model or args.lora_path or args.revision):
         raise FlagError("--model, --lora_path and --revision read suggestions: add --suggest")
     MODES[args.mode](args)
     return 0

@@ -7,7 +7,6 @@ import contextlib
 import re
 
 from containers.command_line import say
-from containers.looks import LOOKS
 from containers.review import REVIEW_BELOW
 
 DEFAULT_MODEL = "florence-community/Florence-2-large"
@@ -33,8 +32,8 @@ def add_reading_flags(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     unsure = "a number with less confidence is for review"
     add("--review_below", type=share, default=REVIEW_BELOW, help=unsure)
-    nearer = "looks at a photo, nearer each time until one is sure"
-    add("--looks", type=positive, default=LOOKS, help=nearer)
+    nearer = "looks at a photo, nearer each time until one is sure (default: by model and device)"
+    add("--looks", type=positive, metavar="N", help=nearer)
     old = {"nargs": 0, "dest": "looks", "default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
     add("--no-second_look", action=OneLook, **old)
     known = "owner codes that are known beside the common ones; others: review; none: any will do"

@@ -37,6 +37,7 @@ class Search:
     looks: int = LOOKS  # at most
     review_below: float = REVIEW_BELOW
     owner_codes: Collection[str] = ()  # known ones; empty: any will do
+    label: str | None = None  # the number, where it is known: it leads the search
     done: list[Look] = field(default_factory=list)
     ahead: int = 1  # looks that this round still has
     rounds: Iterator[list[Window]] = field(default_factory=lambda: iter(()))

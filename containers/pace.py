@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import io
+import math
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tqdm import tqdm
 
 from containers.command_line import is_first_process, say
+from containers.looks import Search
 
 EVERY = 30  # seconds between the lines of a log, where stderr is no terminal
 LINE = "{count}, {pace}, {remaining} left{postfix}"
+LONG = 120  # seconds: of shorter work nothing is foretold
+WARMED_UP = 10  # seconds of looking, after which the first looks' preparations count little
+FEW_LOOKS = 4  # all of them at the whole photo, and nearer
 
 tqdm.set_lock(threading.RLock())  # its own would also be a semaphore of the system's
 
@@ -25,9 +30,10 @@ class Pace(tqdm):
     """
 
     monitor_interval = 0  # no thread that watches it
+    foretells = True  # by the items that are done
 
     def __init__(self, items: Iterable | None = None, *, title: str, total: int, done: int = 0):
-        self.is_log = not sys.stderr.isatty()
+        self.is_log, self.is_foretold = not sys.stderr.isatty(), False
         line = f"{{desc}}: {LINE}" if self.is_log else f"{{desc}} |{{bar}}| {LINE}"
         super().__init__(
             items,
@@ -37,7 +43,7 @@ class Pace(tqdm):
             file=io.StringIO() if self.is_log else sys.stderr,
             mininterval=EVERY if self.is_log else 0.1,
             delay=EVERY if self.is_log else 0,
-            miniters=1,
+            miniters=0,  # looks, too, show the line
             smoothing=0,
             leave=False,
             dynamic_ncols=True,
@@ -54,6 +60,16 @@ class Pace(tqdm):
         pace = f"{rate:.1f} a second" if rate >= 1 else f"{rate * 60:.1f} a minute"
         return shown | {"pace": pace, "count": f"{self.n:,} of {self.total:,}"}
 
+    def update(self, n: float = 1) -> bool | None:
+        """Count items; say once how long all of them will take, if that is long."""
+        seconds, done = self.format_dict["elapsed"], self.n + n - self.initial
+        if self.foretells and not self.is_foretold and done and seconds >= WARMED_UP:
+            self.is_foretold = True
+            left = self.total - self.initial
+            if (total := seconds * left / done) >= LONG:
+                say(f"{self.desc}: about {duration(total)} for {left:,}")
+        return super().update(n)
+
     def display(self, msg: str | None = None, pos: int | None = None) -> bool | None:
         """Show the line, and tell whether it can be taken back: not in a log."""
         if not self.is_log:
@@ -61,3 +77,63 @@ class Pace(tqdm):
         if msg is None:
             say(str(self))
         return None
+
+
+class LookPace(Pace):
+    """Count photos and the looks at them; say after the first ones how long all will take."""
+
+    foretells = False  # by looks instead
+
+    def __init__(self, *, title: str, total: int):
+        self.looks, self.seconds = 0, 0.0
+        self.begun, self.sure = 0, 0  # photos looked at, and those of which one look was enough
+        super().__init__(title=title, total=total)
+
+    @property
+    def format_dict(self) -> dict[str, object]:
+        """Return what the line shows; before the first photo ends, the pace is that of looks."""
+        shown = super().format_dict
+        count = f"{self.n:,} of {self.total:,} photos, {self.looks:,} looks"
+        if not self.n and self.seconds:
+            shown["pace"] = f"{60 * self.looks / self.seconds:.1f} looks a minute"
+        return shown | {"count": count}
+
+    def look(self, searches: Sequence[Search], seconds: float) -> None:
+        """Take down a batch of looks, and how long it took."""
+        self.looks += len(searches)
+        self.seconds += seconds
+        first = [search for search in searches if len(search.done) == 1]
+        self.begun += len(first)
+        self.sure += sum(search.is_over for search in first)
+        if not self.is_foretold and self.seconds >= WARMED_UP:
+            self.is_foretold = True
+            self.foretell(max(search.looks for search in searches))
+        self.update(0)
+
+    def foretell(self, most: int) -> None:
+        """Say how long all photos will take, with so many looks at most and with fewer, if long."""
+        a_look, unsure = self.seconds / self.looks, 1 - self.sure / self.begun
+
+        def time_with(looks: int) -> float:
+            return self.total * a_look * (1 + unsure * (looks - 1))
+
+        if time_with(most) < LONG:
+            return
+        less = FEW_LOOKS if most > FEW_LOOKS else 1
+        other = f"; --looks {less}: about {duration(time_with(less))}" if less < most else ""
+        say(
+            f"{self.desc}: about {duration(time_with(most))} for {self.total:,} photos, with up to "
+            f"{most} looks of {a_look:.1f} s ({self.sure} of the first {self.begun} were sure at "
+            f"once){other}"
+        )
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words, as exact as an estimate is."""
+    if seconds < 90:
+        return f"{math.ceil(seconds)} s"
+    minutes = math.ceil(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    minutes = 5 * round(minutes / 5)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"

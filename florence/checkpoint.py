@@ -20,10 +20,13 @@ from florence.adapter import (
 )
 from florence.attention import register_attention
 from florence.devices import (
+    SMALL_MODEL,
     choose_device,
     choose_dtype,
+    choose_looks,
     choose_threads,
     drivers_present,
+    find_device,
     require_device,
     set_up_torch,
 )
@@ -36,7 +39,7 @@ from florence.microsoft import (
     microsoft_processor,
     microsoft_weights,
 )
-from florence.model_folder import loading, read_model_config, require_finite
+from florence.model_folder import count_weights, loading, read_model_config, require_finite
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -64,6 +67,15 @@ def require_model(
             f"--model {source}{whose} is neither a folder nor an id like {DEFAULT_MODEL}; pass "
             "--model FOLDER"
         )
+
+
+def looks_for(
+    model: str | None, lora_path: str | None, device: str, revision: str | None = None
+) -> int:
+    """Return how often a model that is not loaded yet looks at a photo at most; print why."""
+    name = base_model(model, lora_path)
+    weights = count_weights(fetch_model(name, base_revision(name, revision, lora_path)))
+    return choose_looks(weights, device if weights < SMALL_MODEL else find_device(device))
 
 
 def load_checkpoint(

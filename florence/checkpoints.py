@@ -141,7 +141,8 @@ def check_output(args: argparse.Namespace) -> None:
     `--resume` takes only arguments that give the same curve as those of the run that it continues.
     """
     path = Path(args.output) / TRAIN_ARGS
-    for file in (path, features_folder(args) / "any")[: 1 + is_cached(args)]:
+    keeps = is_cached(args) or (args.cache and args.looks > 1)  # features, or windows alone
+    for file in (path, features_folder(args) / "any")[: 1 + keeps]:
         with writing(file), tempfile.TemporaryFile(dir=file.parent):
             pass
     for folder in find_checkpoints(Path(args.output))[-1:] if args.resume else []:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from containers.command_line import process_count, say
 from containers.errors import FlagError, UserError
 from containers.flags import DTYPES
+from containers.looks import LOOKS
+from containers.pace import FEW_LOOKS
 
 if TYPE_CHECKING:
     import torch
@@ -59,17 +61,22 @@ def require_trainable(dtype: str, device: str) -> None:
         raise FlagError("--dtype fp16 cannot train on cpu; use fp32 or bf16")
 
 
-def choose_device(name: str = "auto") -> str:
-    """Return the torch device to use, and print which and why; raises `FlagError` if absent."""
+def find_device(name: str) -> str:
+    """Return the torch device that a flag's value means; raises `FlagError` if it is absent."""
     import torch
 
     present = ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available()
     require_device(name, [*present, "cpu"])
+    return [*present, "cpu"][0] if name == "auto" else name
+
+
+def choose_device(name: str = "auto") -> str:
+    """Return the torch device to use, and print which and why; raises `FlagError` if absent."""
+    device = find_device(name)
     if name != "auto":
         say(f"device: {name}, as asked")
         return name
     better = {"cuda": "a GPU is here", "mps": "no cuda, but Apple's GPU is here"}
-    device = [*present, "cpu"][0]
     say(f"device: {device} ({better.get(device, 'neither cuda nor mps here')})")
     return device
 
@@ -116,6 +123,27 @@ def choose_batch_size(device: str, size: tuple[int, int]) -> int:
     chosen = min(LARGE_BATCH, max(SMALL_BATCH, 2 ** int(math.log2(max(1, most)))))
     say(f"batch size: {chosen} ({free / 1e9:.0f} GB are free on the GPU)")
     return chosen
+
+
+def is_slow(weights: int, device: str) -> bool:
+    """Tell whether a look by a model of so many weights takes seconds on a device."""
+    return device == "cpu" and weights >= SMALL_MODEL
+
+
+def choose_looks(weights: int, device: str) -> int:
+    """Return how often to look at a photo at most, and print why.
+
+    Where a look takes seconds, the parts of a photo, 18 looks more, are left out.
+    """
+    if is_slow(weights, device):
+        say(
+            f"looks: up to {FEW_LOOKS} (a look of {weights / 1e6:,.0f} million weights takes "
+            f"seconds on a CPU; --looks {LOOKS} searches the parts of a photo, too)"
+        )
+        return FEW_LOOKS
+    small = weights < SMALL_MODEL
+    say(f"looks: up to {LOOKS} ({'the model is small' if small else f'{device} is fast enough'})")
+    return LOOKS
 
 
 def choose_threads(weights: int) -> None:

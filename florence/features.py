@@ -78,8 +78,15 @@ class Features:
         return torch.stack(features)
 
     def missing(self, wanted: Iterable[tuple[Example, int]]) -> list[tuple[Example, int]]:
-        """Return those (example, view) that are not in the folder, each file once."""
+        """Return those (example, view) that are not in the folder, each file once.
+
+        A damaged file is deleted: what was in it can be computed again.
+        """
         paths = {self.path(example, view): (example, view) for example, view in wanted}
+        for path in filter(Path.exists, paths):
+            if not is_whole(path):
+                say(f"warning: {path} is damaged: it is deleted and made again")
+                path.unlink()
         return [pair for path, pair in paths.items() if not path.exists()]
 
     def require_space(
@@ -161,6 +168,17 @@ class Features:
             f"features: {len(missing)} computed in {time.monotonic() - start:.0f} s, "
             f"{len(wanted) - len(missing)} found, in {self.folder}"
         )
+
+
+def is_whole(path: Path) -> bool:
+    """Tell whether a file of features is as long as its header says."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt"):
+            return True
+    except (OSError, SafetensorError):
+        return False
 
 
 def frozen_part(

@@ -92,6 +92,20 @@ def weights_digest(folder: Path) -> str:
     return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
+def count_weights(folder: Path) -> int:
+    """Return how many weights the safetensors of a model folder hold, by their headers alone.
+
+    Raises `ModelError` where one is damaged.
+    """
+    total = 0
+    for path in weight_files(folder):
+        with loading(path), open(path, "rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+            header.pop("__metadata__", None)
+            total += sum(math.prod(tensor["shape"]) for tensor in header.values())
+    return total
+
+
 def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file; in the hub's cache it is the name of what the link leads to.
 

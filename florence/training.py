@@ -17,7 +17,7 @@ from containers.errors import UserError
 from containers.files import replacing, write_json
 from containers.labels import Example
 from containers.owners import write_owner_codes
-from containers.pace import Pace
+from containers.pace import LONG, Pace, duration
 from containers.review import interpret
 from containers.scores import score
 from containers.streaming import worker_count
@@ -30,8 +30,9 @@ from florence.decoding import transcribe
 from florence.devices import choose_device, choose_dtype, dtype_of, require_trainable
 from florence.features import Collator, make_features
 from florence.hub import fetch_model
-from florence.inputs import to_model
+from florence.inputs import input_size, to_model
 from florence.looking import look
+from florence.memory import estimate, fit_memory, lower_memory
 from florence.microsoft import is_microsoft
 from florence.progress import Progress
 from florence.trackers import start_tracker, track
@@ -88,12 +89,20 @@ class Trainer:
         )
         prepared = self.accelerator.prepare(self.model, optimizer, loader)
         self.wrapped, self.optimizer, self.loader = prepared
+        self.plan_memory()
         self.checkpoints = Checkpoints(self.accelerator, self.model, self.base, args)
         self.train, self.val = train, val
         self.views = args.views or (VIEWS if args.augment else 1)
         steps = math.ceil(len(self.loader) / args.gradient_accumulation) * args.epochs
         self.steps = min(steps, args.max_steps or steps)
         self.schedule = make_schedule(optimizer, self.steps)
+
+    def plan_memory(self) -> None:
+        """Say how much memory the training takes, and save some where it is short."""
+        weights = self.model.get_nb_trainable_parameters()
+        size, width = input_size(self.processor), self.model.dtype.itemsize
+        needed = estimate(self.model.config, self.args.lora_targets, size, weights, width)
+        fit_memory(self.model, needed, self.args.batch_size, lower_memory(self.args))
 
     def fit(self) -> Iterator[tuple[dict[str, float], float]]:
         """Train until the epochs or steps are done, or the validation loss keeps rising.
@@ -106,7 +115,7 @@ class Trainer:
         if self.features:
             self.compute_features()
         start_tracker(self.accelerator, args)
-        progress = self.progress
+        progress, begun = self.progress, self.progress.epoch
         with self.pace:
             while progress.epoch < args.epochs and progress.step < self.steps:
                 if progress.rising() >= args.patience:
@@ -121,8 +130,19 @@ class Trainer:
                 self.keep(record)
                 track(self.accelerator, args, record)
                 yield record, seconds
+                if progress.epoch == begun + 1:
+                    self.foretell(seconds)
         for tracker in self.accelerator.trackers:
             tracker.finish()
+
+    def foretell(self, seconds: float) -> None:
+        """Say how long the epochs take that are left, after one of so many seconds, if long."""
+        left = seconds * min(
+            self.args.epochs - self.progress.epoch,
+            (self.steps - self.progress.step) * self.progress.epoch / max(1, self.progress.step),
+        )
+        if left >= LONG:
+            say(f"training: about {duration(left)} more at most, {duration(seconds)} an epoch")
 
     @functools.cached_property
     def pace(self) -> Pace:

@@ -10,7 +10,9 @@ from conftest import train
 import batch_process
 from containers import pace
 from containers.command_line import say
-from containers.pace import Pace
+from containers.looks import Search
+from containers.pace import LookPace, Pace, duration
+from containers.reading import Reading
 
 
 @pytest.fixture
@@ -62,7 +64,9 @@ def test_a_terminal_gets_one_line_and_warnings_stand_above_it(monkeypatch):
 def test_a_folder_that_is_read_counts_ok_review_and_none(taught, always, capsys):
     assert batch_process.main(taught) == 0
     err = capsys.readouterr().err
-    line = next(line for line in err.splitlines() if line.startswith("reading: 5 of 5, "))
+    line = next(
+        line for line in err.splitlines() if line.startswith("reading: 5 of 5 photos, 5 looks, ")
+    )
     assert line.endswith(" left, 1 ok, 3 review, 1 none, 0 error")
     assert "\r" not in err
 
@@ -71,7 +75,61 @@ def test_a_training_says_steps_epoch_and_loss_and_no_line_is_glued_to_another(da
     assert train(data, "--epochs", "2", "--looks", "2") == 0
     out, err = capfd.readouterr()
     assert "\r" not in err + out
-    for line in (r"looking nearer: 2 of 2", r"features: (\d+) of \1", r"steps: (\d+) of \1"):
+    for line in (
+        r"looking nearer: 2 of 2 photos, \d+ looks",
+        r"features: (\d+) of \1",
+        r"steps: (\d+) of \1",
+    ):
         assert re.search(rf"^{line}, [0-9.]+ a (second|minute), ", err, re.MULTILINE), line
     assert "left, epoch 2 of 2, loss " in err
     assert [line[:8] for line in out.splitlines()] == ["Epoch 1:", "Epoch 2:", "Best: ep"]
+
+
+def looked_at(count: int, sure: bool) -> list[Search]:
+    """Return searches after one look each, over or not."""
+    searches = [Search("photo.jpg") for _ in range(count)]
+    for search in searches:
+        reading = Reading("CSQU 305438 3", confidence=0.9 if sure else 0.001)
+        search.take_in(None, reading, [(0.2 + 0.06 * i, 0.5) for i in range(11)], (900, 600))
+    return searches
+
+
+def test_after_the_first_looks_the_time_of_all_is_said_once_and_that_of_fewer_looks(capsys):
+    with LookPace(title="reading", total=100) as pace:
+        pace.look(looked_at(1, True) + looked_at(3, False), 28.0)
+        pace.look(looked_at(4, False), 28.0)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == (
+        "reading: about 3 h 15 min for 100 photos, with up to 22 looks of 7.0 s (1 of the first 4 "
+        "were sure at once); --looks 4: about 38 min"
+    )  # 100 * 7 s * (1 + 3/4 * 21), and * (1 + 3/4 * 3)
+
+
+def test_nothing_is_foretold_of_short_work_nor_by_looks_that_have_not_warmed_up(capsys):
+    with LookPace(title="reading", total=20) as pace:
+        pace.look(looked_at(4, False), 9.9)
+        pace.look(looked_at(400, True), 0.2)
+    assert capsys.readouterr().err == ""
+
+
+def test_looks_move_the_line_before_any_photo_has_ended(always, capsys):
+    with LookPace(title="reading", total=100) as pace:
+        pace.look(looked_at(4, False), 8.0)
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("reading: 0 of 100 photos, 4 looks, 30.0 looks a minute, ")
+
+
+def test_a_long_training_is_foretold_by_its_first_steps(capsys):
+    with Pace(title="steps", total=400) as work:
+        work.update()
+        work.start_t -= 20
+        work.update()
+        work.update()
+    assert capsys.readouterr().err == "steps: about 67 min for 400\n"
+
+
+def test_a_time_is_said_as_exactly_as_an_estimate_is():
+    seconds = 40.2, 89, 1500, 7700, 14400, 99_000
+    assert [duration(s) for s in seconds] == [
+        *("41 s", "89 s", "25 min", "2 h 10 min", "4 h", "27 h 30 min")
+    ]

@@ -3,14 +3,18 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from conftest import ROOT, error_line, log_of, train, weights_of
 
+import batch_process
+from container_ocr import ContainerOCR
 from containers.errors import FlagError
-from florence import devices
+from florence import checkpoint, devices
 from florence.checkpoint import load_model
+from florence.model_folder import count_weights
 
 
 @pytest.mark.parametrize("dtype", ["bf16", "fp32"])
@@ -109,3 +113,26 @@ def test_idle_threads_do_not_spin_long():
         command = [sys.executable, "-c", script]
         done = subprocess.run(command, env=plain | given, cwd=ROOT, capture_output=True, text=True)
         assert done.stdout.strip() == found
+
+
+@pytest.mark.parametrize(
+    ("weights", "device", "looks"),
+    [(6e6, "cpu", 22), (6e6, "cuda", 22), (776e6, "cpu", 4), (776e6, "cuda", 22)],
+)
+def test_how_often_a_photo_is_looked_at_fits_model_and_device_and_is_said(
+    weights, device, looks, capsys
+):
+    assert devices.choose_looks(int(weights), device) == looks
+    assert f"looks: up to {looks} (" in capsys.readouterr().err
+
+
+def test_the_looks_that_were_chosen_stand_in_the_first_line_and_are_those_that_are_taken(
+    taught, taught_model, monkeypatch
+):
+    monkeypatch.setattr(devices, "SMALL_MODEL", 1000)
+    monkeypatch.setattr(checkpoint, "SMALL_MODEL", 1000)
+    assert batch_process.main(taught[:-2]) == 0
+    assert ", at most 4 looks, " in Path("results_base.txt").read_text().splitlines()[0]
+    model, _ = load_model(taught_model, device="cpu")
+    assert count_weights(taught_model) == pytest.approx(model.num_parameters(), rel=0.05)
+    assert ContainerOCR(str(taught_model), device="cpu").looks == 4

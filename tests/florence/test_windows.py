@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import NUMBER, OTHER, draw_photo, log_of, train
+from conftest import NUMBER, OTHER, draw_photo, error_line, log_of, train
 from transformers import Florence2ForConditionalGeneration
 
 from container_ocr import ContainerOCR
@@ -34,7 +34,7 @@ def test_a_photo_on_which_the_label_is_not_found_is_left_out_and_named(examples,
     searches = [found(p) for p in (0.3, 0.1, 1e-9, 1e-3)]
     calls = []
 
-    def search(photos, numbers):
+    def search(photos, numbers, on_looks):
         calls.append(numbers)
         look = Look(
             Reading(OTHER, confidence=0.9, numbers=("HLXU2008419",)),
@@ -88,7 +88,7 @@ def test_every_window_that_shows_the_label_is_learnt_and_the_one_that_is_read_is
 def test_a_window_is_found_once_for_each_photo_model_and_label(examples, here):
     calls = []
 
-    def search(photos, numbers):
+    def search(photos, numbers, on_looks):
         calls.append((len(photos), numbers))
         return iter([found(0.5)] * len(photos))
 
@@ -149,3 +149,37 @@ def test_the_label_leads_the_search_to_where_it_is_likeliest(tiny_model, here):
         assert reading.confidence == pytest.approx(
             max(look.reading.confidence for look in search.done)
         )
+
+
+def test_a_run_that_is_stopped_while_it_looks_goes_on_where_it_was(examples, here):
+    path, asked = here / "windows.json", []
+
+    def stopped(photos, *_):
+        yield from [found(0.5)] * 3
+        raise KeyboardInterrupt
+
+    def search(photos, *_):
+        asked.extend(photos)
+        return iter([found(0.5)] * len(photos))
+
+    with pytest.raises(KeyboardInterrupt):
+        Windows(path, "model").find(examples, True, stopped)
+    Windows(path, "model").find(examples, True, search)
+    assert asked == [examples[3].image_path]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"a": []}', '{"a": [[1, 2]]}', '{"a": [["x"] * 6]}'])
+def test_damaged_windows_are_looked_for_again_with_a_warning(text, examples, here, capsys):
+    path = here / "windows.json"
+    path.write_text(text)
+    windows = Windows(path, "model").find(examples, True, lambda *_: iter([found(0.5)] * 4))
+    assert len(windows) == 4
+    assert "warning: cannot read" in capsys.readouterr().err
+    assert len(json.loads(path.read_text())) == 4
+
+
+def test_a_folder_that_cannot_keep_windows_is_said_before_any_look(data, monkeypatch, capsys):
+    monkeypatch.setattr(ContainerOCR, "__init__", None)
+    Path("dataset/features").write_text("in the way")
+    assert train(data, "--lora_targets", "all", "--looks", "3") == 2
+    assert "cannot write dataset/features" in error_line(capsys.readouterr().err)
