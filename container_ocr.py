@@ -20,10 +20,10 @@ a `review` that says what the text has instead. What is not `ok` is looked at ag
 
 from __future__ import annotations
 
-if __name__ == "__main__":  # before the other imports: Ctrl-C while they run is one line, too
-    from containers.stopping import end, on_signals
+if __name__ == "__main__":  # before the other imports, which may fail and take a while
+    from containers.start import start
 
-    on_signals(end)
+    start()
 
 import argparse
 import functools
@@ -171,7 +171,8 @@ class ContainerOCR:
         from accelerate.utils.memory import clear_device_cache
 
         seen = []
-        while part := images[len(seen) : len(seen) + self.most_at_once]:
+        while len(seen) < len(images):
+            part = images[len(seen) : len(seen) + self.most_at_once]
             numbers = known and known[len(seen) : len(seen) + len(part)]
             try:
                 seen += self.look_at_once(part, numbers)
@@ -216,9 +217,6 @@ class FinetunedContainerOCR(ContainerOCR):
         **options: object,
     ):
         super().__init__(model, lora_path, **options)
-
-
-# ---- many photos -----------------------------------------------------------------------------
 
 
 def read_images(

@@ -18,10 +18,10 @@ checks all and writes train.json (80 %) and val.json (20 %), photos of one conta
 
 from __future__ import annotations
 
-if __name__ == "__main__":  # before the other imports: Ctrl-C while they run is one line, too
-    from containers.stopping import end, on_signals
+if __name__ == "__main__":  # before the other imports, which may fail and take a while
+    from containers.start import start
 
-    on_signals(end)
+    start()
 
 import argparse
 import contextlib

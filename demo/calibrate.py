@@ -12,12 +12,18 @@ right. A result file made with --review_below 0 is needed: its `ok` numbers have
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+if __name__ == "__main__":  # before the other imports, which may fail and take a while
+    from containers.start import start
+
+    start()
+
+import argparse
+
 from containers.command_line import ArgumentParser, command
 from containers.errors import UserError
 from containers.iso6346 import compact

@@ -11,14 +11,20 @@ many photos were read a second.
 
 from __future__ import annotations
 
-import argparse
 import sys
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+if __name__ == "__main__":  # before the other imports, which may fail and take a while
+    from containers.start import start
+
+    start()
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from container_ocr import ContainerOCR, read_images, reader_of
 from containers.command_line import ArgumentParser, command
 from containers.errors import UserError

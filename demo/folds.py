@@ -12,14 +12,20 @@ run.
 
 from __future__ import annotations
 
-import argparse
-import hashlib
-import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+if __name__ == "__main__":  # before the other imports, which may fail and take a while
+    from containers.start import start
+
+    start()
+
+import argparse
+import hashlib
+import subprocess
+from collections.abc import Sequence
+
 from evaluate import MODEL, Case, percent, read, read_cases, sure_cells
 
 from container_ocr import ContainerOCR

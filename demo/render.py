@@ -14,13 +14,20 @@ number is valid ISO 6346, most with the prefix of a real owner.
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+if __name__ == "__main__":  # before the other imports, which may fail and take a while
+    from containers.start import start
+
+    start("demo/requirements.txt")
+
 import argparse
 import contextlib
 import io
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -33,7 +40,6 @@ from markings import draw_number
 from panels import Coat, random_coat
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from containers.command_line import ArgumentParser, command, say
 from containers.files import relative_path, write_json, writing
 from containers.flags import positive, seed

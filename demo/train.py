@@ -13,18 +13,24 @@ what is shown, objectives.py what counts, growth.py what the model is.
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+if __name__ == "__main__":  # before the other imports, which may fail and take a while
+    from containers.start import start
+
+    start("demo/requirements.txt")
+
 import argparse
 import copy
 import json
 import shutil
-import sys
 import time
 from collections import defaultdict
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from growth import VISION, grown_model, new_model
 from lessons import CHARACTERS, HEIGHT, WIDTH, Batches, draw_held_out, prompt_at
 from objectives import losses

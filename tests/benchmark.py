@@ -20,24 +20,30 @@ writes a Markdown table. `--parts` chooses; the whole takes an hour on two cores
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "demo")]
+if __name__ == "__main__":  # before the other imports, which may fail and take a while
+    from containers.start import start
+
+    start("tests/requirements.txt")
+
 import argparse
 import json
 import os
 import platform
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from importlib.metadata import version
 from itertools import islice
-from pathlib import Path
 from statistics import median
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "demo")]
-from plain_loops import (  # noqa: E402
+from plain_loops import (
     BATCH,
     EPOCHS,
     TO_READ,
@@ -51,8 +57,8 @@ from plain_loops import (  # noqa: E402
     train_like_peft,
 )
 
-from containers.command_line import ArgumentParser, command, say  # noqa: E402
-from containers.flags import DTYPES, positive  # noqa: E402
+from containers.command_line import ArgumentParser, command, say
+from containers.flags import DTYPES, positive
 
 PARTS = ("reading", "training", "start", "peak", "folders")
 

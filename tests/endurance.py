@@ -26,6 +26,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "demo"), str(ROOT / "tests")]
+if __name__ == "__main__":  # before the other imports, which may fail and take a while
+    from containers.start import start
+
+    start("tests/requirements.txt")
 os.environ["HF_HUB_OFFLINE"] = os.environ["OMP_NUM_THREADS"] = "1"
 
 from broken import MAKERS
@@ -155,7 +159,8 @@ def disk_problem(done: subprocess.CompletedProcess) -> str | None:
         except ValueError:
             return f"torn: {path}"
     for path in Path("disk").glob("r.txt"):
-        if problem := wrong_answer(read_results(path)[1]):
+        problem = wrong_answer(read_results(path)[1])
+        if problem:
             return problem
     return None
 
