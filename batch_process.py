@@ -30,6 +30,7 @@ if __name__ == "__main__":  # before the other imports, which may fail and take 
     start()
 
 import argparse
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -40,6 +41,7 @@ from container_ocr import read_images, reader_of
 from containers.command_line import (
     ArgumentParser,
     command,
+    counted,
     is_first_process,
     process_count,
     say,
@@ -48,16 +50,15 @@ from containers.command_line import (
 from containers.comparison import Case, Run, describe_changes, join, read_labels, read_run
 from containers.errors import FlagError
 from containers.escapes import visible
-from containers.files import digest
-from containers.flags import add_model_flags, add_reading_flags, positive, regex
+from containers.flags import add_model_flags, add_reading_flags, positive, regex, with_model
 from containers.groups import GROUP_BY, write_groups
 from containers.labels import read_annotations
 from containers.locks import only_writer
-from containers.owners import known_owner_codes
+from containers.owners import describe_owners
 from containers.pace import LookPace
-from containers.photos import list_images, photo_key
+from containers.photos import IMAGE_SUFFIXES, list_images, photo_key
 from containers.report import check_report, write_report
-from containers.results import MADE_BY, Journal, Row, count_statuses
+from containers.results import MADE_BY, PARTIAL, Journal, Row, count_statuses
 from containers.watching import Arrivals, require_watchable
 from florence.adapter import describe_model
 from florence.checkpoint import looks_for, require_model
@@ -66,6 +67,7 @@ from florence.devices import LESS_MEMORY, out_of_memory
 GATHER = 32  # photos of each process whose rows are sent to the first together
 OUTPUTS = ("results_base.txt", "results_finetuned.txt")
 ANNOTATIONS = "annotations.json"
+READING = ("watch", "resume", "group_by", "output", "model", "lora_path", "batch_size")
 
 
 def describe_run(args: argparse.Namespace) -> str:
@@ -74,18 +76,13 @@ def describe_run(args: argparse.Namespace) -> str:
     How often to look is chosen here, where the flag has not said it.
     """
     args.looks = args.looks or looks_for(args.model, args.lora_path, args.device, args.revision)
-    known = known_owner_codes(args.owner_codes, args.only_owner_codes, args.lora_path)
-    codes = " ".join(sorted(known))
-    kinds = [] if args.only_owner_codes else ["common"]
-    named = " and ".join(kinds + [args.owner_codes] * (args.owner_codes is not None))
-    owners = f"owner codes {named} ({digest(codes.encode())})"
     made_by = ", ".join(
         (
             f"{MADE_BY}: {describe_model(args.model, args.lora_path, args.revision)}",
             f"dtype {args.dtype}",
             f"review below {args.review_below:g}",
-            f"at most {args.looks} looks",
-            owners if codes else "any owner",
+            f"at most {counted(args.looks, 'look')}",
+            describe_owners(args.owner_codes, args.only_owner_codes, args.lora_path),
         )
     )
     return visible(made_by)
@@ -185,7 +182,7 @@ def read_rows(images: list[str], args: argparse.Namespace) -> Iterator[Row]:
 
         rank = PartialState(cpu=args.device == "cpu").process_index  # and from now on its device
         images = broadcast_object_list([images])[0]
-        say(f"{world} processes share {len(images)} photos")
+        say(f"{world} processes share {counted(len(images), 'photo')}")
     share, counts = 1 if world == 1 else GATHER, Counter()
     mine = images[rank::world]
     with LookPace(title="reading", total=len(images)) as pace:
@@ -198,9 +195,6 @@ def read_rows(images: list[str], args: argparse.Namespace) -> Iterator[Row]:
                     counts[row["status"]] += 1
                     pace.set_postfix_str(count_statuses(counts), refresh=False)
                     pace.update()
-
-
-# ---- comparing -------------------------------------------------------------------------------
 
 
 def compare(args: argparse.Namespace) -> None:
@@ -216,11 +210,8 @@ def compare(args: argparse.Namespace) -> None:
 
 def review(args: argparse.Namespace, run: Run) -> None:
     """Write the page of one result file; labels are used where there are any."""
-    report(
-        args.report,
-        [run],
-        join([run], read_labels(Path(args.annotation_file)) if has_labels(args) else {}),
-    )
+    labels = read_labels(Path(args.annotation_file)) if has_labels(args) else {}
+    report(args.report, [run], join([run], labels))
 
 
 def has_labels(args: argparse.Namespace) -> bool:
@@ -230,7 +221,8 @@ def has_labels(args: argparse.Namespace) -> bool:
 
 def report(name: str, runs: list[Run], cases: list[Case]) -> None:
     """Write a page, and say so."""
-    show(f"{name}: {write_report(Path(name), runs, cases)} photos to look at, in a browser")
+    shown = counted(write_report(Path(name), runs, cases), "photo")
+    show(f"{name}: {shown} to look at, in a browser")
 
 
 # ---- the command -----------------------------------------------------------------------------
@@ -258,9 +250,30 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def require_possible(args: argparse.Namespace) -> None:
+    """Raise `FlagError` for what does not go together, or another command does."""
+    folder = Path(args.image_folder)
+    if folder.suffix.lower() in IMAGE_SUFFIXES and folder.is_file():
+        typed = with_model(f"container_ocr.py {shlex.quote(args.image_folder)}", args)
+        raise FlagError(f"{folder} is a photo, not a folder: type {typed}")
+    if args.compare is None:
+        return
+    given = [name for name in READING if getattr(args, name) not in (None, False)]
+    if given:
+        typed = shlex.join(["python", "batch_process.py", "--compare", *args.compare])
+        raise FlagError(f"--compare reads no photos: leave --{given[0]} out, type {typed}")
+    for name in args.compare or OUTPUTS:
+        if not Path(name).exists():
+            adapter = " --lora_path ./florence-container-lora" if name == OUTPUTS[1] else ""
+            more = " --resume" if Path(name + PARTIAL).exists() else ""
+            typed = f"python batch_process.py ./image{adapter} --output {shlex.quote(name)}{more}"
+            raise FlagError(f"no {name} to compare yet: type {typed}")
+
+
 @command(build_parser, go_on="what was read is kept; --resume goes on from there")
 def main(args: argparse.Namespace) -> int:
     """Read a folder or compare two runs; exit code 1 if an image failed."""
+    require_possible(args)
     if args.report is not None:
         check_report(Path(args.report))
         if has_labels(args):
@@ -272,10 +285,8 @@ def main(args: argparse.Namespace) -> int:
             return 0
         if len(args.compare) != 2:
             count = len(args.compare)
-            raise FlagError(
-                f"--compare takes two result files, not {count}, or one with --report; see "
-                "batch_process.py --help"
-            )
+            need = f"takes two result files, not {count}, or one with --report"
+            raise FlagError(f"--compare {need}; see batch_process.py --help")
         compare(args)
         return 0
     args.output = args.output or OUTPUTS[args.lora_path is not None]

@@ -32,18 +32,17 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from itertools import repeat
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from containers.command_line import ArgumentParser, beside_bars, command, say
 from containers.errors import ImageError
 from containers.escapes import json_line
-from containers.flags import add_model_flags, add_reading_flags
+from containers.flags import add_model_flags, add_reading_flags, require_no_folder
 from containers.iso6346 import PAINTED, check_digit, compact, find_numbers, is_valid
 from containers.looks import Search
 from containers.owners import known_owner_codes
 from containers.pace import LookPace
-from containers.photos import check_image
+from containers.photos import Photo, check_image
 from containers.places import Point
 from containers.reading import Reading
 from containers.results import format_row
@@ -65,6 +64,7 @@ from florence.gaze import find_letters
 from florence.inputs import input_size, prepare_inputs
 from florence.likely_numbers import probabilities
 from florence.looking import look
+from florence.threads import choose_threads, computing_with
 
 if TYPE_CHECKING:  # heavy: imported where an image is really needed
     from PIL import Image
@@ -102,6 +102,7 @@ class ContainerOCR:
     ):
         base = base_model(model, lora_path)
         self.model, self.processor = load_model(base, lora_path, device, dtype, revision)
+        self.threads = choose_threads(self.model.num_parameters(), self.model.device.type)
         self.size = input_size(self.processor)
         self.most_at_once = sys.maxsize  # looks in a batch; less, once memory has run out
         weights, device = self.model.num_parameters(), self.model.device.type
@@ -110,11 +111,11 @@ class ContainerOCR:
         known = known_owner_codes(adapter=lora_path) if owner_codes is None else owner_codes
         self.owner_codes = frozenset(known)
 
-    def read(self, photo: str | Path | Image.Image) -> Reading:
-        """Return the reading of one photo, a file or a PIL image; raises `ImageError`."""
+    def read(self, photo: Photo) -> Reading:
+        """Return the reading of one photo: file, PIL image or RGB array; raises `ImageError`."""
         return self.read_batch([photo])[0]
 
-    def read_batch(self, photos: Sequence[str | Path | Image.Image]) -> list[Reading]:
+    def read_batch(self, photos: Sequence[Photo]) -> list[Reading]:
         """Return the readings of photos, in order; each is read as if it were alone."""
         readings = list(self.read_stream(photos, len(photos)))
         for reading in readings:
@@ -124,7 +125,7 @@ class ContainerOCR:
 
     def read_stream(
         self,
-        photos: Iterable[str | Path | Image.Image],
+        photos: Iterable[Photo],
         batch_size: int,
         pool: Executor | None = None,
         on_looks: OnLooks | None = None,
@@ -135,7 +136,7 @@ class ContainerOCR:
 
     def search(
         self,
-        photos: Iterable[str | Path | Image.Image],
+        photos: Iterable[Photo],
         batch_size: int,
         pool: Executor | None = None,
         numbers: Sequence[str] | None = None,
@@ -175,7 +176,8 @@ class ContainerOCR:
             part = images[len(seen) : len(seen) + self.most_at_once]
             numbers = known and known[len(seen) : len(seen) + len(part)]
             try:
-                seen += self.look_at_once(part, numbers)
+                with computing_with(self.threads):
+                    seen += self.look_at_once(part, numbers)
                 continue
             except (RuntimeError, MemoryError) as error:
                 if len(part) == 1 or not is_out_of_memory(error):
@@ -258,9 +260,6 @@ def error_reading(path: str, error: ImageError) -> Reading:
     return Reading(status="error", reason=str(error))
 
 
-# ---- the command -----------------------------------------------------------------------------
-
-
 def reader_of(args: argparse.Namespace) -> Callable[[], ContainerOCR]:
     """Return a function that loads, once, the reader that the flags ask for."""
     owner_codes = known_owner_codes(args.owner_codes, args.only_owner_codes, args.lora_path)
@@ -282,6 +281,7 @@ def build_parser() -> argparse.ArgumentParser:
 @command(build_parser, go_on="the lines above are whole; run it again for the rest")
 def main(args: argparse.Namespace) -> int:
     """Read photos and print a line for each; exit code 1 if any could not be read."""
+    require_no_folder(args)
     require_model(args.model, args.lora_path, args.device, args.revision)
     failed, reader = 0, reader_of(args)
     with LookPace(title="reading", total=len(args.images)) as pace:

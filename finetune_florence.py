@@ -32,7 +32,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from container_ocr import ContainerOCR
-from containers.command_line import ArgumentParser, command, is_first_process, say, show
+from containers.command_line import ArgumentParser, command, counted, is_first_process, say, show
 from containers.flags import add_model_flags, positive, seed
 from containers.labels import Example
 from containers.locks import only_writer
@@ -41,7 +41,7 @@ from containers.search import OnLooks
 from containers.streaming import worker_count, workers
 from florence.adapter import LORA_TARGETS, base_model
 from florence.checkpoint import looks_for, require_model
-from florence.checkpoints import TRAIN_ARGS, check_output, revision_of
+from florence.checkpoints import TRAIN_ARGS, check_output, require_writable, revision_of
 from florence.devices import (
     drivers_present,
     first_process_first,
@@ -103,6 +103,8 @@ def build_parser() -> argparse.ArgumentParser:
     known = f"also report each epoch to one of: {', '.join(TRACKERS)}"
     add("--report_to", choices=TRACKERS, metavar="TRACKER", help=known)
     add("--resume", action="store_true", help="go on from the last checkpoint in --output")
+    replaced = "replace the adapter of another run in --output"
+    add("--overwrite", action="store_true", help=replaced)
     return parser
 
 
@@ -153,9 +155,9 @@ def look_nearer(
 
 def fit(args: argparse.Namespace, train: list[Example], val: list[Example]) -> None:
     """Train, print a line for each epoch, and say which was best."""
-    check_output(args)
+    require_writable(args)
     args.looks = args.looks or looks_for(args.model, None, args.device, args.revision)
-    say(f"{len(train)} training and {len(val)} validation photos")
+    say(f"{len(train)} training and {counted(len(val), 'validation photo')}")
     loaded = None
     if args.looks > 1:
         train, val, reader = look_nearer(args, train, val)
@@ -176,6 +178,7 @@ def main(args: argparse.Namespace) -> int:
     require_model(args.model, None, args.device, args.revision)
     require_trainable(args.dtype, drivers_present()[0] if args.device == "auto" else args.device)
     require_tracker(args.report_to)
+    check_output(args)
     train, val = read_examples("--train", args.train), read_examples("--val", args.val)
     warn_of_overlap(train, val)
     with only_writer(Path(args.output) / TRAIN_ARGS):

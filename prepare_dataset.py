@@ -33,7 +33,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from container_ocr import ContainerOCR, read_images
-from containers.command_line import ArgumentParser, changed_flags, command, say, show
+from containers.command_line import ArgumentParser, changed_flags, command, counted, say, show
 from containers.errors import FlagError, ImageError, UserError
 from containers.files import (
     dump_json,
@@ -136,21 +136,21 @@ def prepare(args: argparse.Namespace) -> None:
     for error in labels.errors:
         say(f"error: {error}")
     if labels.errors:
-        raise UserError(f"{len(labels.errors)} problems in {path}; nothing written")
+        raise UserError(f"{counted(len(labels.errors), 'problem')} in {path}; nothing written")
     if not (count := len(labels.examples)):
         raise UserError(f'{path}: nothing labelled yet; put numbers in place of "{TODO}"')
     unread = f", {labels.unreadable} that cannot be read" if labels.unreadable else ""
-    said = f"{labels.todo} still {TODO}{unread}, {len(labels.warnings)} warnings"
-    show(f"{path}: {count} labelled, {said}")
+    warned = counted(len(labels.warnings), "warning")
+    show(f"{path}: {count} labelled, {labels.todo} still {TODO}{unread}, {warned}")
     if count < FEW_IMAGES:
-        say(f"warning: {count} labelled images are few; 100-200 are recommended")
+        say(f"warning: {counted(count, 'labelled image')}: few; 100-200 are recommended")
     train, validation = split_examples(labels.examples, args.seed, labels.together)
     folder = Path(args.output_dir)
     with only_writer(folder / "train.json"):
         write_split(folder, train, validation)
     for name, examples in (("train.json", train), ("val.json", validation)):
         boxes = len({example.box for example in examples})
-        show(f"{folder / name}: {len(examples)} photos of {boxes} containers")
+        show(f"{folder / name}: {counted(len(examples), 'photo')} of {counted(boxes, 'container')}")
     if not path.is_file() or read_file(path) != saved:
         say(f"warning: {path} was saved meanwhile; run this again for what is new in it")
 

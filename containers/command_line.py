@@ -99,6 +99,11 @@ def say(message: str) -> None:
             print(visible(message), file=sys.stderr, flush=True)
 
 
+def counted(count: int, noun: str, nouns: str = "") -> str:
+    """Return how many there are of something in words: 1 photo, 2 photos."""
+    return f"{count:,} {noun if count == 1 else nouns or f'{noun}s'}"
+
+
 def show(line: str = "") -> None:
     """Print a line of a result on stdout."""
     with beside_bars():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -138,3 +139,9 @@ def relative_path(path: Path) -> str:
     except ValueError:  # another drive
         return path.resolve().as_posix()
     return f"./{shown}" if shown.startswith("#") else shown  # no comment in a result file
+
+
+def free_name(path: Path) -> str:
+    """Return a name like this one's for what is not there yet: lora-2, results-2.txt."""
+    names = (f"{path.stem}-{count}{path.suffix}" for count in itertools.count(2))
+    return relative_path(next(new for name in names if not (new := path.with_name(name)).exists()))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import re
+import shlex
 
 from containers.command_line import say
+from containers.errors import FlagError
 from containers.review import REVIEW_BELOW
 
 DEFAULT_MODEL = "florence-community/Florence-2-large"
@@ -39,6 +42,21 @@ def add_reading_flags(parser: argparse.ArgumentParser) -> None:
     known = "owner codes that are known beside the common ones; others: review; none: any will do"
     add("--owner_codes", metavar="FILE", help=known)
     add("--only_owner_codes", action="store_true", help="none but those of --owner_codes are known")
+
+
+def with_model(command: str, args: argparse.Namespace) -> str:
+    """Return a command to type, with the model and adapter that were asked for."""
+    chosen = {"--model": args.model, "--lora_path": args.lora_path}
+    words = [f"{flag} {shlex.quote(value)}" for flag, value in chosen.items() if value]
+    return " ".join([f"python {command}", *words])
+
+
+def require_no_folder(args: argparse.Namespace) -> None:
+    """Raise `FlagError` for a folder among single photos."""
+    for image in args.images:
+        if os.path.isdir(image):
+            typed = with_model(f"batch_process.py {shlex.quote(image)}", args)
+            raise FlagError(f"{image} is a folder: type {typed}")
 
 
 class OneLook(argparse.Action):

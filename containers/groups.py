@@ -115,4 +115,4 @@ def write_groups(
     fused = [row for name in sorted(groups) for row in fuse_group(name, groups[name], review_below)]
     path = output.with_name(f"{output.stem}_grouped{output.suffix}")
     made_by = visible(f"{description}, grouped by {group_by}")
-    return f"{path}: {write_results(path, made_by, fused, 'containers')}"
+    return f"{path}: {write_results(path, made_by, fused, 'container')}"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from containers.errors import FlagError
-from containers.files import read_file, replacing
+from containers.files import digest, read_file, replacing
 from containers.iso6346 import OWNER_CODE, compact, is_valid
 
 COMMON = Path(__file__).with_name("owner_codes.txt")
@@ -92,3 +92,10 @@ def write_owner_codes(folder: Path, numbers: Iterable[str]) -> None:
     codes = sorted(owners_of(numbers))
     with replacing(folder / LEARNT) as file:
         file.write(HEAD + "".join(f"{code}\n" for code in codes))
+
+
+def describe_owners(path: str | None, only: bool, adapter: str | None) -> str:
+    """Return in words, with their digest, which owner codes `known_owner_codes` gives."""
+    codes = " ".join(sorted(known_owner_codes(path, only, adapter)))
+    named = " and ".join(["common"] * (not only) + [str(path)] * (path is not None))
+    return f"owner codes {named} ({digest(codes.encode())})" if codes else "any owner"

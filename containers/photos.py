@@ -11,15 +11,19 @@ import unicodedata
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from containers.command_line import say
 from containers.errors import FlagError, ImageError, UserError, one_line
 from containers.files import relative_path, require_file
 
 if TYPE_CHECKING:  # heavy: imported where an image is really opened
+    import numpy as np
     from PIL import Image
 
+# What can be read; an array is RGB, height x width x 3, uint8.
+Photo: TypeAlias = "Path | str | Image.Image | np.ndarray"
+GONE = "no such file"
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 
 
@@ -69,7 +73,7 @@ def find_image(image_path: str, folder: Path) -> Path:
                 if path.is_file():
                     return path
     hint = "" if image_path.isprintable() else " (write / between folders, not a backslash)"
-    raise ImageError(f"no such file{hint}")
+    raise ImageError(f"{GONE}{hint}")
 
 
 def spellings(path: str) -> list[str]:
@@ -107,7 +111,7 @@ def opening(path: Path | str) -> Iterator[None]:
             warnings.simplefilter("ignore")  # large photos and odd EXIF are no news to the user
             yield
     except FileNotFoundError:
-        raise ImageError("no such file") from None
+        raise ImageError(GONE) from None
     except UnidentifiedImageError:
         reason = "empty file" if os.path.getsize(path) == 0 else "not an image that Pillow can read"
         raise ImageError(reason) from None
@@ -154,11 +158,11 @@ def load(image: Image.Image) -> None:
 
 
 def open_photo(
-    photo: Path | str | Image.Image,
+    photo: Photo,
     least: tuple[int, int] | None = None,
     part: tuple[float, float] | None = None,
 ) -> tuple[Image.Image, tuple[int, int]]:
-    """Return a photo, a file or a PIL image, as upright RGB, and its own (width, height).
+    """Return a photo as upright RGB, and its own (width, height).
 
     With `least`, (width, height), a large JPEG is decoded at a half, a quarter or an eighth, as
     long as that is no smaller, either way round; with a `part` of it, (width, height) in its own
@@ -167,8 +171,9 @@ def open_photo(
     from PIL import Image
 
     if not isinstance(photo, (str, Path)):
-        with opening(getattr(photo, "filename", "")):
-            upright = to_rgb(photo)
+        image = to_image(photo)
+        with opening(getattr(image, "filename", "")):
+            upright = to_rgb(image)
         return upright, upright.size
     with opening(photo), Image.open(photo) as image:
         size = image.size
@@ -178,6 +183,24 @@ def open_photo(
             image.draft("RGB", tuple(math.ceil(scale * side) for side in size))
         upright = to_rgb(image)
         return upright, size if upright.size == image.size else size[::-1]
+
+
+def to_image(photo: Image.Image | np.ndarray) -> Image.Image:
+    """Return a PIL image itself, or that of an array; raises `ImageError` for anything else."""
+    import numpy as np
+    from PIL import Image
+
+    if isinstance(photo, Image.Image):
+        return photo
+    given = type(photo).__name__
+    if isinstance(photo, np.ndarray):
+        if photo.dtype == np.uint8 and photo.ndim == 3 and photo.shape[2] == 3 and photo.size:
+            return Image.fromarray(np.ascontiguousarray(photo))
+        given = f"an array of {' x '.join(map(str, photo.shape))}, {photo.dtype}"
+    raise ImageError(
+        "a photo is the path of a file, a PIL image or a numpy array (RGB, height x width x 3, "
+        f"uint8), not {given}"
+    )
 
 
 def to_jpeg(path: Path | str, longest: int) -> tuple[bytes, tuple[int, int]]:

@@ -11,6 +11,7 @@ from string import Template
 
 from containers.cards import box_of, card, names_of, text
 from containers.charts import COLOURS, bars, reliability
+from containers.command_line import counted
 from containers.comparison import Case, Run, measures, table
 from containers.errors import FlagError
 from containers.escapes import visible
@@ -21,6 +22,7 @@ from containers.results import STATUSES, Row
 
 PAGE = Path(__file__).with_name("report.html")
 FIRST_LINE = b"<!DOCTYPE html><!-- made by batch_process.py"
+PAGES = (".html", ".htm")
 PARTS = ("exact_match", "owner_code", "serial_number", "check_digit")
 NUMBERS = re.compile(r"[A-Z]{4}(?: \d{6})?(?: \d)?")  # in a reason
 
@@ -72,6 +74,9 @@ REVIEWS: Sequence[Kind] = (
 
 def check_report(path: Path) -> None:
     """Raise `FlagError` where a report cannot be written, or would replace another file."""
+    if path.suffix.lower() not in PAGES:
+        page = path.with_suffix(PAGES[0])
+        raise FlagError(f"--report {path}: is a page for a browser: type --report {page}")
     with writing(path):
         old = read_file(path)[: len(FIRST_LINE)] if path.exists() else FIRST_LINE
     if old != FIRST_LINE:
@@ -129,7 +134,7 @@ def made(runs: Sequence[Run], cases: Sequence[Case]) -> Iterator[str]:
     for place, (run, name) in enumerate(zip(runs, names_of(runs))):
         counts = Counter(case.rows[place]["status"] for case in cases)
         found = ", ".join(f"{counts[status]:,} {status}" for status in STATUSES)
-        made_by = f"{len(cases):,} photos: {found}. {run.made_by.removeprefix('# ')}"
+        made_by = f"{counted(len(cases), 'photo')}: {found}. {run.made_by.removeprefix('# ')}"
         yield MADE.substitute(name=name, file=text(run.name), made_by=text(made_by))
 
 
@@ -137,7 +142,7 @@ def figures(runs: Sequence[Run], cases: Sequence[Case]) -> Iterator[str]:
     """Yield the table and the charts over the labelled photos, and the reasons of one run."""
     known = [case for case in cases if case.label]
     if known:
-        count = f"over {len(known):,} labelled photos"
+        count = f"over {counted(len(known), 'labelled photo')}"
         yield FIGURE.substitute(title="Measures", note=count, body=measure_table(runs, known))
         scores = measures(known)
         groups = [(PARTS_NAMES[key], [s[key] for s in scores], "") for key in PARTS]

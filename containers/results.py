@@ -9,17 +9,25 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
-from containers.command_line import say
+from containers.command_line import counted, say
 from containers.errors import FlagError, UserError
 from containers.escapes import escape, json_line, unescape, visible
-from containers.files import TEXT, read_file, replacing, writing
+from containers.files import TEXT, free_name, read_file, replacing, writing
 
 FIELDS = ("image", "number", "status", "reason", "confidence", "raw_text")
 STATUSES = ("ok", "review", "none", "error")
 MADE_BY = "# batch_process.py"
 FAR = 1e6  # pixels: no photo is so large
+FLAGS = {  # by the first word of what they put into a file's first line
+    **{"model": "--model", "adapter": "--lora_path", "no": "--lora_path", "dtype": "--dtype"},
+    **{"review": "--review_below", "at": "--looks"},
+    **{"owner": "--owner_codes", "any": "--owner_codes"},
+}
+ENDINGS = (".txt", ".csv", ".jsonl", "")
+INSTEAD = {".xlsx": ".csv", ".xls": ".csv", ".json": ".jsonl"}  # what is meant by another ending
 PARTIAL = ".partial"  # ends the name of a file that is not complete
 Row = dict[str, object]
 
@@ -115,7 +123,7 @@ def count_statuses(counts: Counter[str]) -> str:
 def write_results(output: Path, description: str, rows: list[Row], noun: str) -> str:
     """Write a result file with a count at its end; return the count."""
     suffix, count = output.suffix.lower(), Counter(row["status"] for row in rows)
-    summary = f"{len(rows)} {noun}: {count_statuses(count)}"
+    summary = f"{counted(len(rows), noun)}: {count_statuses(count)}"
     columns = "\t".join(field for field in FIELDS if field != "reason")
     with replacing(output) as file:
         print(
@@ -130,6 +138,16 @@ def write_results(output: Path, description: str, rows: list[Row], noun: str) ->
     return summary
 
 
+def difference(before: str, now: str) -> str:
+    """Return which flags have changed between two first lines of result files; else the first."""
+    lines = (line.removeprefix(f"{MADE_BY}: ").split(", ") for line in (before, now))
+    pairs = [pair for pair in zip_longest(*lines, fillvalue="") if len({*pair}) > 1]
+    flags = [FLAGS.get(here.split(" ")[0]) for _, here in pairs]
+    if not pairs or None in flags:
+        return before.removeprefix("# ")
+    return "; ".join(f"{flag}: {was}, now {here}" for flag, (was, here) in zip(flags, pairs))
+
+
 class Journal:
     """The lines of a run that is not complete, in the order in which they were read."""
 
@@ -139,6 +157,13 @@ class Journal:
 
     def check(self) -> None:
         """Raise `FlagError` where the results cannot be written, or would replace another file."""
+        if self.suffix not in ENDINGS:
+            other = INSTEAD.get(self.suffix, ".txt")
+            known = ", ".join(filter(None, ENDINGS))
+            raise FlagError(
+                f"--output {self.output}: the ending is none of {known}: type --output "
+                f"{self.output.with_suffix(other)}"
+            )
         with writing(self.output):
             with open(self.path, "ab") as file:
                 empty = file.tell() == 0
@@ -163,10 +188,14 @@ class Journal:
             if rows and made_by != description:
                 if found:
                     break  # the complete file is an older run's, which this one was to replace
-                raise UserError(f"{path} was made by another run ({made_by[2:]}); omit --resume")
+                changed = difference(made_by, description)
+                raise UserError(
+                    f"{path} was made by another run ({changed}): give the same flags, or begin "
+                    f"another file with --output {free_name(self.output)}"
+                )
             done = [row for row in rows if path == self.path or row["status"] != "error"]
             found = {row["image"]: row for row in done} | found
-        say(f"resume: {len(found)} photos were read before")
+        say(f"resume: {counted(len(found), 'photo')} read before")
         return found
 
     def written(self) -> dict[str, Row]:
@@ -187,6 +216,6 @@ class Journal:
 
     def finish(self, description: str, rows: list[Row]) -> str:
         """Write the result file, and drop the lines of the run; return the count."""
-        summary = write_results(self.output, description, rows, "images")
+        summary = write_results(self.output, description, rows, "image")
         self.path.unlink(missing_ok=True)
         return summary

@@ -63,7 +63,14 @@ def tune(examples: Sequence[Example], output: Path, args: argparse.Namespace) ->
     write_split(folder, *split_examples(list(examples), 0))
     model = ("--model", args.model, "--device", args.device, "--dtype", args.dtype)
     files = ("--train", folder / "train.json", "--val", folder / "val.json", "--output", output)
-    words = [sys.executable, ROOT / "finetune_florence.py", *files, *model, *args.tune]
+    words = [
+        sys.executable,
+        ROOT / "finetune_florence.py",
+        *files,
+        "--overwrite",
+        *model,
+        *args.tune,
+    ]
     run = subprocess.run(list(map(str, words)), stdout=sys.stderr, check=False)
     if run.returncode:
         raise UserError(f"finetune_florence.py ended with {run.returncode}")

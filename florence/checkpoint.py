@@ -20,11 +20,9 @@ from florence.adapter import (
 )
 from florence.attention import register_attention
 from florence.devices import (
-    SMALL_MODEL,
     choose_device,
     choose_dtype,
     choose_looks,
-    choose_threads,
     drivers_present,
     find_device,
     require_device,
@@ -40,6 +38,7 @@ from florence.microsoft import (
     microsoft_weights,
 )
 from florence.model_folder import count_weights, loading, read_model_config, require_finite
+from florence.threads import SMALL_MODEL
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -172,6 +171,4 @@ def load_model(
         with loading(f"adapter {lora_path}"):  # some kinds cannot be merged
             network = merge_adapter(attach_adapter(network, lora_path))
         require_finite(network.named_parameters(), f"adapter {lora_path} on {model}")
-    if device == "cpu":
-        choose_threads(network.num_parameters())
     return network.to(device).eval(), processor

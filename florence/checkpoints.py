@@ -11,9 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from containers.command_line import say
+from containers.command_line import counted, say
 from containers.errors import FlagError, UserError, one_line
-from containers.files import write_json, writing
+from containers.files import free_name, write_json, writing
 from florence.adapter import Base, base_revision, save_adapter
 from florence.features import features_folder, is_cached
 from florence.model_folder import read_json
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 MPS_RANDOM = "mps_random.safetensors"
 TRAIN_ARGS = "train_args.json"
-FREE_ON_RESUME = {"resume", "device", "patience", "output", "cache", "report_to"}
+ADAPTER = "adapter_model.safetensors"
+FREE_ON_RESUME = {"resume", "overwrite", "device", "patience", "output", "cache", "report_to"}
 
 
 class Checkpoints:
@@ -99,7 +100,7 @@ class Checkpoints:
         except Exception as error:  # whatever a damaged file makes the libraries raise
             reason = one_line(error)[:200]
             raise UserError(f"{folder} is damaged ({reason}): delete it or omit --resume") from None
-        say(f"resumed from {folder}: {progress.epoch} epochs are done")
+        say(f"resumed from {folder}: {counted(progress.epoch, 'epoch')} done")
         return progress
 
 
@@ -136,19 +137,40 @@ def revision_of(base: str, args: argparse.Namespace) -> str | None:
 
 
 def check_output(args: argparse.Namespace) -> None:
-    """Raise `FlagError` for an output folder that cannot be written, or a run not to be resumed.
+    """Raise `FlagError` for an output folder that another run's adapter would be lost from.
 
     `--resume` takes only arguments that give the same curve as those of the run that it continues.
+    Nothing is read but what that run has written down.
     """
+    output = Path(args.output)
+    if args.resume and args.overwrite:
+        raise FlagError("--resume keeps what --overwrite replaces: leave one of them out")
+    checkpoints = find_checkpoints(output)
+    if args.resume and checkpoints:
+        require_same(args, read_json(checkpoints[-1] / TRAIN_ARGS))
+    elif not (args.resume or args.overwrite) and (checkpoints or (output / ADAPTER).exists()):
+        raise FlagError(
+            f"{args.output} holds the adapter of another run: --output {free_name(output)} keeps "
+            "it, --overwrite replaces it, --resume goes on with it"
+        )
+
+
+def require_same(args: argparse.Namespace, before: dict) -> None:
+    """Raise `FlagError` where the arguments would not go on with the curve of those before."""
+    now = {name: value for name, value in vars(args).items() if name not in FREE_ON_RESUME}
+    changed = sorted(name for name, value in now.items() if before.get(name, value) != value)
+    if changed:
+        said = ", ".join(f"--{name} is {now[name]}, was {before[name]}" for name in changed)
+        raise FlagError(
+            f"the run to resume had other flags: {said}; give the same, or begin another with "
+            f"--output {free_name(Path(args.output))}"
+        )
+
+
+def require_writable(args: argparse.Namespace) -> None:
+    """Raise `FlagError` for an output folder that cannot be written."""
     path = Path(args.output) / TRAIN_ARGS
     keeps = is_cached(args) or (args.cache and args.looks > 1)  # features, or windows alone
     for file in (path, features_folder(args) / "any")[: 1 + keeps]:
         with writing(file), tempfile.TemporaryFile(dir=file.parent):
             pass
-    for folder in find_checkpoints(Path(args.output))[-1:] if args.resume else []:
-        before = read_json(folder / TRAIN_ARGS)
-        for name in sorted(vars(args).keys() - FREE_ON_RESUME):
-            value = vars(args)[name]
-            was = before.get(name, value)
-            if was != value:
-                raise FlagError(f"--{name} {value} was {was} in the run to resume; give the same")

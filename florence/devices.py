@@ -16,6 +16,7 @@ from containers.errors import FlagError, UserError
 from containers.flags import DTYPES
 from containers.looks import LOOKS
 from containers.pace import FEW_LOOKS
+from florence.threads import SMALL_MODEL
 
 if TYPE_CHECKING:
     import torch
@@ -31,7 +32,6 @@ NO_MEMORY = (  # in the errors of CUDA, cuBLAS and Metal that accelerate does no
 # can bear it, so long that one alone loses nothing. It reads this when torch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 LESS_MEMORY = "use --dtype bf16, a smaller --model or --device cpu"  # to read with
-SMALL_MODEL = 50e6  # weights: its steps are too short to be shared out
 SMALL_BATCH, LARGE_BATCH = 4, 128
 MEMORY_A_PIXEL = 700  # bytes on a GPU for each pixel that the model sees
 MALLOC_OPTIONS = {-4: 0, -1: 2**31 - 1}  # glibc's M_MMAP_MAX and M_TRIM_THRESHOLD, in bytes
@@ -144,18 +144,6 @@ def choose_looks(weights: int, device: str) -> int:
     small = weights < SMALL_MODEL
     say(f"looks: up to {LOOKS} ({'the model is small' if small else f'{device} is fast enough'})")
     return LOOKS
-
-
-def choose_threads(weights: int) -> None:
-    """Read with one thread on the CPU where a model of so many weights gains nothing from more.
-
-    Then two programs side by side do not wait for each other's threads.
-    """
-    import torch
-
-    if weights < SMALL_MODEL and torch.get_num_threads() > 1:
-        torch.set_num_threads(1)
-        say("threads: 1 (the model is small)")
 
 
 def cpu_capabilities() -> dict[str, object]:

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from containers.command_line import say
+from containers.command_line import counted, say
 from containers.edited_json import read_json_file
 from containers.errors import ImageError, UserError
 from containers.labels import Example, label_problem, shorten
 from containers.pace import Pace
-from containers.photos import check_image, find_image
+from containers.photos import GONE, check_image, find_image
 from containers.places import Window, see
 from containers.streaming import MOST_WORKERS, ahead, worker_count, workers
 from florence.inputs import PROMPT
@@ -47,6 +47,12 @@ def read_examples(flag: str, name: str) -> list[Example]:
                 examples.append(result.result())
             except UserError as error:
                 problems.append(f"{path}, entry {place}: {error}")
+    if len(problems) > 1 and all(problem.endswith(f": {GONE}") for problem in problems):
+        first = problems[0].removesuffix(f": {GONE}").partition(": ")[2]
+        raise UserError(
+            f"{path}: {len(problems)} of its {len(rows)} photos are not here, {first} among them: "
+            "make it again from yours, python prepare_dataset.py --mode prepare"
+        )
     for problem in problems[:-1]:
         say(f"error: {problem}")
     if problems:
@@ -58,7 +64,7 @@ def warn_of_overlap(train: list[Example], val: list[Example]) -> None:
     """Say which containers stand on both sides: validation would test memory."""
     if both := sorted({e.box for e in train} & {e.box for e in val}):
         say(
-            f"warning: {len(both)} containers, {both[0]} among them, are in training and in "
+            f"warning: {counted(len(both), 'container')} ({both[0]}) in training and in "
             "validation, which tests memory then: run prepare_dataset.py --mode prepare again"
         )
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from containers.command_line import say
+from containers.command_line import counted, say
 from containers.errors import UserError
 from containers.files import replacing, write_json
 from containers.labels import Example
@@ -21,13 +21,13 @@ from containers.pace import LONG, Pace, duration
 from containers.review import interpret
 from containers.scores import score
 from containers.streaming import worker_count
+from florence.accelerating import make_accelerator
 from florence.adapter import SAVING, Base, add_lora, base_model, save_adapter, train_mode
 from florence.card import model_card
 from florence.checkpoint import load_checkpoint
 from florence.checkpoints import TRAIN_ARGS, Checkpoints, revision_of, saving
 from florence.curve import draw_curve
 from florence.decoding import transcribe
-from florence.devices import choose_device, choose_dtype, dtype_of, require_trainable
 from florence.features import Collator, make_features
 from florence.hub import fetch_model
 from florence.inputs import input_size, to_model
@@ -35,11 +35,11 @@ from florence.looking import look
 from florence.memory import estimate, fit_memory, lower_memory
 from florence.microsoft import is_microsoft
 from florence.progress import Progress
+from florence.threads import choose_threads, computing_with
 from florence.trackers import start_tracker, track
 
 if TYPE_CHECKING:
     import torch
-    from accelerate import Accelerator
     from peft import PeftModel
     from timm.scheduler import CosineLRScheduler
     from transformers import Florence2ForConditionalGeneration, Florence2Processor
@@ -72,6 +72,7 @@ class Trainer:
         self.source = source = fetch_model(base, revision_of(base, args))
         self.base = Base.at(base, source)
         network, self.processor = loaded or load_checkpoint(source, dtype)
+        self.threads = choose_threads(network.num_parameters(), self.accelerator.device.type)
         set_seed(args.seed)
         self.model = add_lora(network, self.base, args)
         self.features = make_features(args, source, dtype)
@@ -109,6 +110,11 @@ class Trainer:
 
         Yield each epoch's record and seconds, when all of it is on the disk.
         """
+        with computing_with(self.threads):
+            yield from self.epochs()
+
+    def epochs(self) -> Iterator[tuple[dict[str, float], float]]:
+        """Yield what `fit` does."""
         args = self.args
         if args.resume:
             self.progress = self.checkpoints.load()
@@ -119,7 +125,8 @@ class Trainer:
         with self.pace:
             while progress.epoch < args.epochs and progress.step < self.steps:
                 if progress.rising() >= args.patience:
-                    say(f"validation loss has risen for {args.patience} epochs: stopped early")
+                    risen = counted(args.patience, "epoch")
+                    say(f"validation loss has risen for {risen}: stopped early")
                     break
                 start = time.monotonic()
                 train_loss = self.train_epoch()
@@ -263,31 +270,6 @@ def losses_and_readings(
                 number = interpret(transcript).number
                 results.append((outputs.loss.item() * count, count, number, example.number))
     return results
-
-
-def make_accelerator(
-    args: argparse.Namespace, network: Florence2ForConditionalGeneration | None
-) -> tuple[Accelerator, str]:
-    """Return accelerate's hold on devices and processes, and the name of the precision.
-
-    Both are those of a model that is loaded; without one they are chosen, and printed.
-    """
-    from accelerate import Accelerator, DataLoaderConfiguration
-
-    device = network.device.type if network else choose_device(args.device)
-    dtype = dtype_of(network) if network else choose_dtype(args.dtype, device)
-    require_trainable(dtype, device)
-    accelerator = Accelerator(
-        cpu=device == "cpu",
-        mixed_precision="no" if dtype == "fp32" else dtype,
-        log_with=args.report_to,
-        project_dir=args.output if args.report_to else None,
-        gradient_accumulation_steps=args.gradient_accumulation,
-        dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True),
-    )
-    if accelerator.num_processes > 1:
-        say(f"{accelerator.num_processes} processes share the photos")
-    return accelerator, dtype
 
 
 def make_schedule(optimizer: torch.optim.Optimizer, steps: int) -> CosineLRScheduler:

@@ -139,7 +139,7 @@ def test_two_processes_write_the_file_of_one_and_resume_it(taught, here):
     Path("two.txt.partial").write_text("".join([lines[0], *lines[2:9]]))
     Path("two.txt").unlink()
     done = subprocess.run([*command, "--resume"], **options)
-    assert "resume: 7 photos were read before" in done.stderr
+    assert "resume: 7 photos read before" in done.stderr
     assert "2 processes share 18 photos" in done.stderr
     assert Path("two.txt").read_bytes() == Path("one.txt").read_bytes()
 

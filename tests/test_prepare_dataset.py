@@ -120,7 +120,7 @@ def test_a_label_that_is_not_iso_6346_is_a_warning_and_with_strict_an_error(
     (warning,) = [line for line in err.splitlines() if "image/000.jpg" in line]
     assert warning.startswith("warning: ")
     assert reason in warning
-    assert "1 warnings" in out
+    assert "1 warning" in out
     assert number in {row["suffix"] for split in read_split() for row in split}
 
 

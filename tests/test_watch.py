@@ -63,7 +63,7 @@ def test_photos_are_read_as_they_come_and_restarts_lose_and_repeat_nothing(gate,
 
     shutil.copy("camera/1.png", "image/1.png")
     process = watch(gate, "--resume")
-    assert "resume: 2 photos were read before" in Path("log").read_text()
+    assert "resume: 2 photos read before" in Path("log").read_text()
     wait_until(lambda: lines() == ["image/0.png", "image/2.png", "image/1.png"])
     assert end(process, signal.SIGINT) == 0
     log = Path("log").read_text()

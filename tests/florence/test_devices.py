@@ -15,6 +15,7 @@ from containers.errors import FlagError
 from florence import checkpoint, devices
 from florence.checkpoint import load_model
 from florence.model_folder import count_weights
+from florence.threads import choose_threads, computing_with
 
 
 @pytest.mark.parametrize("dtype", ["bf16", "fp32"])
@@ -97,10 +98,13 @@ def test_a_small_model_is_read_with_one_thread_on_the_cpu_and_a_large_one_with_a
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
-        devices.choose_threads(776_000_000)
+        assert choose_threads(776_000_000, "cpu") is None
+        choose_threads.cache_clear()
+        reader = ContainerOCR(str(tiny_model), device="cpu", dtype="fp32")
+        assert torch.get_num_threads() == 2, "the program around it keeps its own"
+        with computing_with(reader.threads):
+            assert torch.get_num_threads() == 1
         assert torch.get_num_threads() == 2
-        load_model(tiny_model, device="cpu", dtype="fp32")
-        assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(threads)
     assert "threads: 1 (the model is small)" in capsys.readouterr().err
