@@ -213,9 +213,20 @@ def develop(
         x = rng.integers(0, bank.shape[1] - image.shape[1] + 1)
         tile = bank[y : y + image.shape[0], x : x + image.shape[1]]
         image = cv2.addWeighted(image, 1, tile, amount, -128 * amount)
+    if not gentle and rng.random() < 0.12:
+        image = send_small(rng, image)
     if rng.random() < 0.8:
         image = squeeze(image, int(rng.integers(25, 95)))
     return image
+
+
+def send_small(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """Return the image after it was made smaller and saved, as when it is passed on, twice."""
+    height, width = image.shape[:2]
+    share = rng.uniform(0.4, 0.9)
+    size = max(32, round(share * width)), max(32, round(share * height))
+    small = squeeze(cv2.resize(image, size, interpolation=cv2.INTER_AREA), rng.integers(30, 85))
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
 def shake(rng: np.random.Generator, image: np.ndarray, unit: float) -> np.ndarray:

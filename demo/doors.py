@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from canvas import Canvas
 from letters import Block, Line, set_lines
-from markings import set_number
+from markings import set_number, set_split
 from panels import (
     END_SCALE,
     WIDTH,
@@ -117,6 +117,8 @@ def paint_number(
     state = rng.integers(2**31)
     if layout == "horizontal":
         x, block = across_a_bar(rng, coat, bars, EDGE * width, capital, state)
+    elif layout == "split":
+        x, block = round_a_bar(rng, coat, bars, EDGE * width, capital)
     else:
         x, block = beside_a_bar(coat, bars, EDGE * width, layout, capital, state)
     return write_number(rng, canvas, block, x, y, coat, SCALE) if block else []
@@ -132,6 +134,21 @@ def beside_a_bar(
         if block.width < edge - bars[3] - 2 * HALF_BAR:
             return bars[3] + HALF_BAR, block
         capital *= 0.85
+    return 0.0, None
+
+
+def round_a_bar(
+    rng: np.random.Generator, coat: Coat, bars: list[float], edge: float, capital: float
+) -> tuple[float, Block | None]:
+    """Return two rows with the last bar through the serial number, and their left."""
+    state, room = rng.integers(2**31), HALF_BAR * rng.uniform(2.2, 3.5)
+    for _ in range(12):
+        block = set_split(np.random.default_rng(state), coat.number, coat.style, capital, room)
+        split = block.lines[0].letters[8]  # the first one right of the bar
+        x = bars[3] + room / 2 - (split.x - split.width / 2)
+        if x > bars[2] + HALF_BAR and x + block.width < edge:
+            return x, block
+        capital *= 0.9
     return 0.0, None
 
 

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 from einops import rearrange
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from lessons import COLUMNS, HEIGHT, ROWS, WIDTH
+from lessons import CELL, COLUMNS, HEIGHT, ROWS, WIDTH
 
 from containers.command_line import say
 
 if TYPE_CHECKING:
+    import torch
     from transformers import Florence2ForConditionalGeneration, Florence2Processor
 
 VISION = {
@@ -31,13 +32,13 @@ VISION = {
     "patch_padding": [3, 1, 1, 1],
     "window_size": 8,
     "projection_dim": 192,
-    "max_position_embeddings": 32,
+    "max_position_embeddings": COLUMNS,
     "drop_path_rate": 0.0,
 }
 TEXT = {
     "model_type": "bart",
     "d_model": 192,
-    "max_position_embeddings": 512,
+    "max_position_embeddings": 704,  # a place for each cell, the photo's mean and a prompt
     "dropout": 0.0,
     "encoder_layers": 1,
     "encoder_attention_heads": 6,
@@ -46,6 +47,7 @@ TEXT = {
     "decoder_attention_heads": 6,
     "decoder_ffn_dim": 768,
 }
+BART_OFFSET = 2  # its position embeddings begin with so many that nothing uses
 
 
 def new_processor(height: int, width: int, image_tokens: int) -> Florence2Processor:
@@ -98,12 +100,15 @@ def draw_weights(model: Florence2ForConditionalGeneration) -> None:
 def grown_model(folder: str) -> tuple[Florence2ForConditionalGeneration, Florence2Processor]:
     """Return a model with the weights of the one in the folder, in the shape that is set here.
 
-    What the folder's lacks is drawn, its output projections zero, so that it changes nothing yet.
+    What the folder's lacks is drawn, its output projections zero, so that it changes nothing yet;
+    where its input was smaller, what it knows of places is stretched over the larger one.
     """
-    from transformers import Florence2ForConditionalGeneration
+    from transformers import Florence2ForConditionalGeneration, Florence2Processor
 
     model, processor = new_model()
     known = Florence2ForConditionalGeneration.from_pretrained(folder, dtype="float32").state_dict()
+    size = Florence2Processor.from_pretrained(folder).image_processor.size
+    stretch_places(known, model.state_dict(), size["height"] // CELL, size["width"] // CELL)
     missing = model.load_state_dict(known, strict=False).missing_keys
     for name, weight in model.named_parameters():
         ends = ("proj.weight", "fc2.weight", "conv1.weight", "conv2.weight")
@@ -111,3 +116,36 @@ def grown_model(folder: str) -> tuple[Florence2ForConditionalGeneration, Florenc
             weight.data.zero_()
     say(f"weights from {folder}; new here: {len(missing)} tensors")
     return model, processor
+
+
+def stretch_places(
+    known: dict[str, torch.Tensor], new: dict[str, torch.Tensor], rows: int, columns: int
+) -> None:
+    """Fit all position embeddings of a model whose feature map had so many rows and columns.
+
+    The encoder numbers the cells row by row, after the photo's mean; its prompt comes behind them.
+    """
+    import torch
+
+    def fit(table: torch.Tensor, *sides: int) -> torch.Tensor:
+        """Return an embedding of a line or a map of places, stretched to these sides."""
+        way = "bilinear" if len(sides) == 2 else "linear"
+        map_of = table.movedim(-1, 0)[None]
+        return torch.nn.functional.interpolate(map_of, sides, mode=way)[0].movedim(0, -1)
+
+    for name, table in known.items():
+        result = new[name].clone()
+        if name.endswith("row_embeddings.weight"):
+            result[:ROWS] = fit(table[:rows], ROWS)
+        elif name.endswith("column_embeddings.weight"):
+            result[:COLUMNS] = fit(table[:columns], COLUMNS)
+        elif name.endswith("encoder.embed_positions.weight"):
+            first, last = BART_OFFSET + 1, BART_OFFSET + 1 + rows * columns
+            cells = fit(table[first:last].unflatten(0, (rows, columns)), ROWS, COLUMNS)
+            parts = table[:first], cells.flatten(0, 1), table[last:]
+            result = torch.cat([*parts, result])[: len(result)]
+        elif name.endswith("decoder.embed_positions.weight"):
+            result[: len(table)] = table
+        else:
+            continue
+        known[name] = result

@@ -32,16 +32,13 @@ ROWS, COLUMNS = HEIGHT // CELL, WIDTH // CELL
 CHARACTERS = " ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.'\""  # a cell's classes; the space: nothing
 UNKNOWN = -100  # the class of a cell that counts for nothing
 VIEWS = 4  # windows of each yard that is rendered
-PROMPTS = (PROMPT, None, PROMPT, CODE, PROMPT, None, CODE, PROMPT)  # in turn; None: a sheet
-EARLY_PROMPTS = (PROMPT, None, CODE, PROMPT)
-EARLY = 0.1  # share of all photos
+PROMPTS = (PROMPT, None, PROMPT, CODE, PROMPT, PROMPT, CODE, PROMPT)  # in turn; None: a sheet
 STREAM, HELD_OUT = 2**32 + 1, 2**32 + 2  # seeds that no flag of render.py can have
 
 
-def prompt_at(step: int, steps: int) -> str | None:
+def prompt_at(step: int) -> str | None:
     """Return what the model is asked in this step; None: nothing, it names letters on sheets."""
-    turns = EARLY_PROMPTS if step < EARLY * steps else PROMPTS
-    return turns[step % len(turns)]
+    return PROMPTS[step % len(PROMPTS)]
 
 
 def draw_batch(step: int, size: int, prompt: str | None, seed: int = STREAM) -> list[Sample]:
@@ -101,7 +98,7 @@ class Batches:
         import torch
         from PIL import Image
 
-        prompt = prompt_at(step, self.steps)
+        prompt = prompt_at(step)
         samples = draw_batch(step, self.batch_size, prompt)
         texts = [sample.text if prompt else "" for sample in samples]
         images = [Image.fromarray(sample.image) for sample in samples]

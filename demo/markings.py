@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from letters import Block, Letter, Line, Sprite, Style, set_column, set_row
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from containers.iso6346 import check_digit
+from containers.owners import read_owner_codes
 
 LAYOUTS = ("horizontal", "two-line", "three-line", "vertical")
 OWNERS = """
@@ -29,10 +31,19 @@ TYPE_CODES = """
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
+@lru_cache(maxsize=1)
+def registered() -> list[str]:
+    """Return the owner codes that ship, sorted: rare ones too, or the model reads common ones."""
+    return sorted(read_owner_codes())
+
+
 def draw_number(rng: np.random.Generator) -> str:
     """Return a valid number as painted (ABCU 123456 7), its owner mostly a real one."""
-    if rng.random() < 0.7:
+    kind = rng.random()
+    if kind < 0.45:
         owner = str(rng.choice(OWNERS.split()))
+    elif kind < 0.7:
+        owner = str(rng.choice(registered()))
     else:
         owner = "".join(rng.choice(list(ALPHABET), 3))
         owner += "U" if rng.random() < 0.94 else str(rng.choice(("J", "Z")))
@@ -89,7 +100,7 @@ def number_in_rows(
     rng: np.random.Generator, number: str, layout: str, style: Style, capital: float,
     bar: tuple[float, float] | None, is_framed: bool, code: str,
 ) -> tuple[list[Sprite], list[Letter], list[Line]]:  # fmt: skip
-    """Return sprites and letters of a number in one to three rows, and the lines under it."""
+    """Return sprites and letters of a number in one to four rows, and the lines under it."""
     owner, serial, digit = number.split()
     if rng.random() < 0.15:
         serial = f"{serial[:3]} {serial[3:]}"
@@ -100,12 +111,15 @@ def number_in_rows(
     if layout == "horizontal":
         start = end + apart * capital if bar is None else max(bar[0], end + 0.2 * capital)
         top = 0.0
-    marks, more, end = set_row(serial, style, capital, start, top, gap * 0.8)
+    if layout == "four-line":
+        marks, more, _ = set_row(serial[:3], style, capital, start, top)
+        sprites, letters, serial, top = sprites + marks, letters + more, serial[3:], top + leading
+    marks, more, end = set_row(serial.strip(), style, capital, start, top, gap * 0.8)
     sprites, letters = sprites + marks, letters + more
     digit_at = end + (rng.uniform(0.15, 1.2) + 0.2 * is_framed) * capital
     if bar is not None:
         digit_at = max(digit_at, bar[1])
-    if layout == "three-line":
+    if layout in ("three-line", "four-line"):
         digit_at, top = 0.0, top + leading
     marks, more, _ = set_row(digit, style, capital, digit_at, top)
     sprites, letters = sprites + marks, letters + more
@@ -114,6 +128,35 @@ def number_in_rows(
     x = start if rng.random() < 0.8 else 0.0
     marks, others, _ = set_row(code, style, capital, x, top + leading)
     return sprites + marks, letters, [Line(code, tuple(others))]
+
+
+def set_split(
+    rng: np.random.Generator, number: str, style: Style, capital: float, bar: float
+) -> Block:
+    """Return a number whose owner code and first four digits stand left of a bar `bar` pixels wide.
+
+    The other three stand right of it, mostly with the size-type code under them.
+    """
+    owner, serial, digit = number.split()
+    leading, sprites, letters = rng.uniform(1.2, 1.5) * capital, [], []
+    ends, rows = [], ((owner, 0.0), (serial[:4], leading))
+    for text, top in rows:
+        marks, placed, end = set_row(text, style, capital, 0.0, top)
+        sprites, letters, ends = sprites + marks, letters + placed, [*ends, end]
+    start, low = max(ends) + bar, leading * rng.uniform(0.95, 1.3)
+    for text, apart in ((serial[4:], 0.0), (digit, rng.uniform(0.2, 0.6) * capital)):
+        marks, placed, end = set_row(text, style, capital, start + apart, low)
+        sprites, letters, start = sprites + marks, letters + placed, end
+    if rng.random() < 0.75:
+        sprites.append(frame_round(letters[-1], capital, max(1, round(0.08 * capital))))
+    lines = [Line(number, tuple(letters), is_number=True)]
+    if rng.random() < 0.8:
+        code = str(rng.choice(TYPE_CODES.split()))
+        left = max(ends) + bar
+        marks, placed, _ = set_row(code, style, 0.9 * capital, left, low + leading)
+        sprites += marks
+        lines.append(Line(code, tuple(placed)))
+    return Block(tuple(sprites), tuple(lines))
 
 
 def frame_round(letter: Letter, capital: float, thick: int) -> Sprite:

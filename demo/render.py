@@ -35,6 +35,7 @@ import windows
 import yards
 from boxes import in_frame
 from camera import develop
+from kinds import KINDS, PLAIN, Kind
 from letters import Line
 from markings import draw_number
 from panels import Coat, random_coat
@@ -74,11 +75,13 @@ def label(number: str) -> dict[str, str]:
     return {"container_number": number} | dict(zip(PARTS, split_number(number), strict=True))
 
 
-def take_photo(rng: np.random.Generator, coat: Coat, layout: str, distance: float = 1.0) -> Photo:
+def take_photo(
+    rng: np.random.Generator, coat: Coat, layout: str, distance: float = 1.0, kind: Kind = PLAIN
+) -> Photo:
     """Return a photo of a container whose number is painted in this layout."""
     if layout == "two-line" and rng.random() < 0.25:
         layout = "three-line"
-    scene = yards.new_scene(rng, coat, layout, rng.uniform(*SHARE) / distance)
+    scene = yards.new_scene(rng, coat, layout, rng.uniform(*SHARE) / distance, kind)
     window = windows.whole(scene)
     scale = LONGEST_SIDE / max(window.width, window.height)
     size = round(window.width * scale), round(window.height * scale)
@@ -95,7 +98,12 @@ def take_photo(rng: np.random.Generator, coat: Coat, layout: str, distance: floa
 
 
 def render_series(
-    count: int, seed: int, layout: str = "mixed", views: int = 1, distance: float = 1.0
+    count: int,
+    seed: int,
+    layout: str = "mixed",
+    views: int = 1,
+    distance: float = 1.0,
+    kind: str = "plain",
 ) -> Iterator[tuple[str, Photo]]:
     """Yield `count` photos with their file names: CONTAINER_SIDE_VIEW.jpg, as 000207_LEFT_1.jpg.
 
@@ -110,7 +118,7 @@ def render_series(
             coat = random_coat(rng, "" if layout == "none" else draw_number(rng))
         chosen = LAYOUTS[rng.integers(len(LAYOUTS))] if layout in ("mixed", "none") else layout
         left, view = left - 1, view + 1
-        photo = take_photo(rng, coat, chosen, distance)
+        photo = take_photo(rng, coat, chosen, distance, KINDS[kind])
         yield f"{name:06d}_{photo.side}_{view}.jpg", photo
 
 
@@ -134,6 +142,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--output", required=True, help="folder for image/*.jpg and annotations.json")
     layouts = (*LAYOUTS, "mixed", "none")
     add("--layout", choices=layouts, default="mixed", help="how numbers are painted; none: nowhere")
+    add("--kind", choices=KINDS, default="plain", help="draw one kind of photos only: kinds.py")
     add("--distance", type=distance, default=1.0, help="at 2, numbers look half as big")
     add("--views", type=positive, default=1, help="at most so many photos of one container")
     return parser
@@ -144,7 +153,7 @@ def main(args: argparse.Namespace) -> int:
     """Render the photos and write them with their labels; return the exit code."""
     folder = Path(args.output)
     images = []
-    flags = args.count, args.seed, args.layout, args.views, args.distance
+    flags = args.count, args.seed, args.layout, args.views, args.distance, args.kind
     for name, photo in render_series(*flags):
         path = folder / "image" / name
         with writing(path):

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 HELD_OUT_PHOTOS = 64
 SMOOTHING = 0.998  # of the weights that are saved, a step
+WARM_UP = 200  # steps
+LEAST_RATE = 0.03  # of the highest learning rate
 
 
 def exact_match(folder: Path, device: str, photos: list[Sample]) -> float:
@@ -70,7 +72,6 @@ class Trainer:
         import torch
         from accelerate import Accelerator
         from timm.optim import param_groups_weight_decay
-        from timm.scheduler import CosineLRScheduler
         from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
         device = choose_device(args.device)
@@ -84,13 +85,8 @@ class Trainer:
         groups = param_groups_weight_decay(both, weight_decay=0.05)
         optimizer = torch.optim.AdamW(groups, lr=args.lr, betas=(0.9, 0.98))
         self.both, self.optimizer = self.accelerator.prepare(both, optimizer)
-        self.steps = args.photos // args.batch_size
-        warmup = min(200, self.steps // 10)
-        self.schedule = CosineLRScheduler(
-            optimizer, self.steps, lr_min=1e-5, warmup_t=warmup, warmup_prefix=True,
-            t_in_epochs=False,
-        )  # fmt: skip
-        self.step = 0
+        self.steps, self.first = args.photos // args.batch_size, args.done // args.batch_size
+        self.step = self.first
         self.smooth = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(SMOOTHING))
         self.accelerator.register_for_checkpointing(self.smooth)
         if args.resume:
@@ -128,10 +124,21 @@ class Trainer:
                 self.log(record)
                 parts, start = defaultdict(list), time.monotonic()
 
+    @property
+    def rate(self) -> float:
+        """Return the learning rate of this step: it rises, stays, and falls over the last photos.
+
+        So a run can be ended at any time, and gone on with from the checkpoint before it fell.
+        """
+        begun = (self.step + 1 - self.first) / WARM_UP
+        left = (self.steps - self.step) * self.args.batch_size / self.args.anneal
+        return self.args.lr * max(LEAST_RATE, min(1.0, begun, left))
+
     def train_step(self, batch: dict[str, torch.Tensor]) -> dict[str, float]:
         """Take one step; return the parts of the loss."""
-        reads = prompt_at(self.step, self.steps) is not None
-        self.schedule.step_update(self.step)
+        reads = prompt_at(self.step) is not None
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate
         self.both.train()
         batch = {name: value.to(self.accelerator.device) for name, value in batch.items()}
         with self.accelerator.autocast():
@@ -158,7 +165,7 @@ class Trainer:
         new, folder, old = (self.work / f"checkpoint{end}" for end in (".new", "", ".old"))
         shutil.rmtree(new, ignore_errors=True)
         self.accelerator.save_state(str(new))
-        write_json(new / "progress.json", {"step": self.step})
+        write_json(new / "progress.json", {"step": self.step, "first": self.first})
         shutil.rmtree(old, ignore_errors=True)
         if folder.exists():
             folder.rename(old)
@@ -175,7 +182,8 @@ class Trainer:
             say(f"nothing to resume in {self.work}: starting at the first photo")
             return
         self.accelerator.load_state(str(folder))
-        self.step = read_json(folder / "progress.json")["step"]
+        progress = read_json(folder / "progress.json")
+        self.step, self.first = progress["step"], progress["first"]
         say(f"resumed from {folder}: {self.step * self.args.batch_size} photos are done")
 
 
@@ -186,7 +194,9 @@ def build_parser() -> argparse.ArgumentParser:
     add("--output", default="demo/model", help="folder for the model")
     add("--work", default="demo/work", help="folder for checkpoint and train_log.jsonl")
     add("--start", help="folder of a model to start from; without it, random weights")
-    add("--photos", type=positive, default=175_000, help="how many are rendered and learnt from")
+    add("--photos", type=positive, default=175_000, help="how many to have learnt from at the end")
+    add("--done", type=positive, default=0, help="how many --start has learnt from: counted on")
+    add("--anneal", type=positive, default=20_000, help="photos at the end, where the rate falls")
     add("--batch_size", type=positive, default=16, help="photos per step")
     add("--lr", type=float, default=1e-3, help="highest learning rate")
     add("--precision", choices=("no", "bf16"), default="bf16", help="autocast")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
+import kinds
 import numpy as np
 import yards
 from boxes import Seen, in_frame, lengths
@@ -19,7 +20,7 @@ from markings import LAYOUTS, draw_number
 from panels import random_coat
 from scenes import Scene
 
-COLUMNS, ROWS = 192, 128  # pixels of the model's input
+COLUMNS, ROWS = 320, 128  # pixels of the model's input: long, as windows round numbers are
 FINEST = 2  # a window is rendered with at most so many pixels for each of these
 FAR, MID, NEAR = "far", "mid", "near"
 SHARES = {MID: (0.28, 0.6), NEAR: (0.6, 0.97)}  # of the window's width that the number takes
@@ -104,6 +105,8 @@ def window_round(
     else:
         least, most = TURNED if column else FLAT
         shape = np.exp(rng.uniform(np.log(least), np.log(most)))
+        if rng.random() < 0.25:  # of a photo that was stretched to a square
+            shape *= np.exp(rng.uniform(-0.5, 0.6))
         width = max(wide / share, tall / 0.93 * shape)
         height = width / shape
     slack = np.array((width - wide, height - tall))
@@ -211,8 +214,9 @@ def draw_samples(rng: np.random.Generator, count: int, number_alone: bool) -> li
     """Return so many windows of one yard."""
     number = draw_number(rng) if rng.random() < 0.96 else ""
     layout = str(rng.choice(LAYOUTS, p=(0.42, 0.13, 0.04, 0.41)))
+    kind = kinds.draw_kind(rng)
     share = float(np.exp(rng.uniform(np.log(0.07), np.log(0.85))))
-    scene = yards.new_scene(rng, random_coat(rng, number), layout, share)
+    scene = yards.new_scene(rng, random_coat(rng, number), layout, share, kind)
     lines = scene.seen_lines()
     numbers = [seen for seen in lines if seen.line.is_number and in_frame(seen, scene.camera.size)]
     readable = [seen for seen in numbers if seen.pitch > 4] or numbers

@@ -10,6 +10,7 @@ import numpy as np
 import walls
 from boxes import FACES, Box, Face, Seen, contains, in_frame, largest_number, lines_of
 from camera import Camera
+from kinds import PLAIN, Kind
 from panels import WIDTH, Coat, Panel
 from scenes import Scene
 from surroundings import boxes_behind, neighbour_panel, stray_lines, vehicle
@@ -46,8 +47,10 @@ def paint_others(rng: np.random.Generator, coat: Coat, main: Box, place: np.ndar
         main.panels[name] = paint_face(draw, own, name, "horizontal" if door else layout, on)
 
 
-def choose_face(rng: np.random.Generator, layout: str) -> tuple[str, str]:
+def choose_face(rng: np.random.Generator, layout: str, on: str = "") -> tuple[str, str]:
     """Return on which face a number of this layout stands, and whether that end is a door."""
+    if on:
+        return ("near", on) if on == "door" else (on, "")
     kind = rng.random()
     if layout == "horizontal":
         if kind < 0.68:
@@ -60,9 +63,13 @@ def choose_face(rng: np.random.Generator, layout: str) -> tuple[str, str]:
     return ("near", "front") if kind < 0.45 else (str(rng.choice(("left", "right"))), "")
 
 
-def new_scene(rng: np.random.Generator, coat: Coat, layout: str, share: float) -> Scene:
+def new_scene(
+    rng: np.random.Generator, coat: Coat, layout: str, share: float, kind: Kind = PLAIN
+) -> Scene:
     """Return a yard with this container; share: of the photo's width, the number's."""
-    target, on = choose_face(rng, layout)
+    if kind.layouts:
+        layout = str(rng.choice(kind.layouts))
+    target, on = choose_face(rng, layout, kind.on)
     floor = float(rng.choice((0, 0, 0, 1250, 1400, coat.height, coat.height, 2 * coat.height)))
     corner = np.array((-WIDTH / 2, floor, 0.0))
     main = Box(corner, np.array((WIDTH, coat.height, coat.length), float))
@@ -70,7 +77,7 @@ def new_scene(rng: np.random.Generator, coat: Coat, layout: str, share: float) -
     face = main.faces()[0]
     for attempt in range(30):
         size = PHOTO_SIZES[rng.integers(len(PHOTO_SIZES))]
-        camera = new_camera(rng, face, size, share * 0.97**attempt)
+        camera = new_camera(rng, face, size, share * 0.97**attempt, kind)
         seen = [line for line in lines_of(face, camera) if line.line.is_number]
         if not coat.number or (face.faces(camera.place) and seen and in_frame(seen[0], size)):
             break
