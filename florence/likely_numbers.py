@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
 
 BEFORE = 32  # tokens in which a number must begin whose probability alone is asked
+SURE = 1 - 1e-12  # the probability that sums of rounded ones are taken for, at most
 SPELLINGS = 3  # of a number: with its spaces, without them, on two lines
 STARTS = 3  # the places there where it is likeliest to begin: more add nothing that counts
 
@@ -139,7 +140,8 @@ def probabilities(
     found = []
     for places in starts:
         ways = [sum(islice(chances, SPELLINGS)) for _ in range(STARTS)][: len(places)]
-        found.append(1 - math.prod(max(0.0, 1 - way) for way in ways))
+        missed = sum(math.log1p(-min(way, SURE)) for way in ways)  # keeps what is next to nothing
+        found.append(-math.expm1(missed))
     return found
 
 

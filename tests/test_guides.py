@@ -73,6 +73,8 @@ def check_command(line: str) -> None:
         folder, _, script = words[1].removesuffix(".py").rpartition("/")
         assert script in {"": SCRIPTS, "demo": DEMO, "tests": TOOLS}[folder], line
         importlib.import_module(script).build_parser().parse_args(words[2:])
+    elif words[0] in ("python3", "source"):  # the environment, made and entered
+        assert words[1:] in (["-m", "venv", ".venv"], [".venv/bin/activate"]), line
     elif words[0] == "pip":
         assert words[1:3] == ["install", "-r"]
         assert (ROOT / words[3]).is_file()

