@@ -75,6 +75,7 @@ def describe_run(args: argparse.Namespace) -> str:
 
     How often to look is chosen here, where the flag has not said it.
     """
+    owners = describe_owners(args.owner_codes, args.only_owner_codes, args.lora_path)
     args.looks = args.looks or looks_for(args.model, args.lora_path, args.device, args.revision)
     made_by = ", ".join(
         (
@@ -82,7 +83,7 @@ def describe_run(args: argparse.Namespace) -> str:
             f"dtype {args.dtype}",
             f"review below {args.review_below:g}",
             f"at most {counted(args.looks, 'look')}",
-            describe_owners(args.owner_codes, args.only_owner_codes, args.lora_path),
+            owners,
         )
     )
     return visible(made_by)
@@ -240,8 +241,7 @@ def build_parser() -> argparse.ArgumentParser:
     grouped = "photos whose names share this part show one container: fuse their readings"
     add("--group_by", type=regex, nargs="?", const=GROUP_BY, metavar="REGEX", help=grouped)
     add("--resume", action="store_true", help="go on where a stopped run left off")
-    arriving = "read photos as they arrive, until Ctrl-C"
-    add("--watch", action="store_true", help=arriving)
+    add("--watch", action="store_true", help="read photos as they arrive, until Ctrl-C")
     compared = f"two result files (default: {' '.join(OUTPUTS)}), or one with --report"
     add("--compare", nargs="*", metavar="FILE", help=compared)
     page = "page to look at: what to review, with --compare what changed"
@@ -262,7 +262,11 @@ def require_possible(args: argparse.Namespace) -> None:
     if given:
         typed = shlex.join(["python", "batch_process.py", "--compare", *args.compare])
         raise FlagError(f"--compare reads no photos: leave --{given[0]} out, type {typed}")
-    for name in args.compare or OUTPUTS:
+    files = args.compare or OUTPUTS
+    if len(files) != 2 and not (len(files) == 1 and args.report):
+        need = f"takes two result files, not {len(files)}, or one with --report"
+        raise FlagError(f"--compare {need}; see batch_process.py --help")
+    for name in files:
         if not Path(name).exists():
             adapter = " --lora_path ./florence-container-lora" if name == OUTPUTS[1] else ""
             more = " --resume" if Path(name + PARTIAL).exists() else ""
@@ -283,10 +287,6 @@ def main(args: argparse.Namespace) -> int:
         if len(args.compare) == 1 and args.report is not None:
             review(args, read_run(args.compare[0]))
             return 0
-        if len(args.compare) != 2:
-            count = len(args.compare)
-            need = f"takes two result files, not {count}, or one with --report"
-            raise FlagError(f"--compare {need}; see batch_process.py --help")
         compare(args)
         return 0
     args.output = args.output or OUTPUTS[args.lora_path is not None]
