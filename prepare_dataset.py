@@ -6,14 +6,13 @@
 
 or, in place of the second line, label on a page in the browser, with readings to start from:
 
-    python prepare_dataset.py --mode label
     python prepare_dataset.py --mode label --suggest --lora_path ./florence-container-lora
 
 `create_template` writes annotations.json with `TODO` for every photo; run again, it adds new photos
 and keeps what is there. `label` serves a page, to this machine alone, that saves each answer there;
 `--suggest` first reads what has no label yet. `check` shows what is wrong or doubtful about labels,
 with a model also what this surely reads otherwise; `--prune` drops photos that are gone. `prepare`
-checks all and writes train.json (80 %) and val.json (20 %), photos of one container together.
+checks all and writes train.json (80 %) and val.json, photos of one container together.
 """
 
 from __future__ import annotations
@@ -137,7 +136,8 @@ def prepare(args: argparse.Namespace) -> None:
         say(f"error: {error}")
     if labels.errors:
         raise UserError(f"{counted(len(labels.errors), 'problem')} in {path}; nothing written")
-    if not (count := len(labels.examples)):
+    count = len(labels.examples)
+    if not count:
         raise UserError(f'{path}: nothing labelled yet; put numbers in place of "{TODO}"')
     unread = f", {labels.unreadable} that cannot be read" if labels.unreadable else ""
     warned = counted(len(labels.warnings), "warning")
@@ -171,9 +171,9 @@ def check(args: argparse.Namespace) -> None:
     for line in ask_model(found.labels.examples, args) if is_asked else contradicted(here):
         show(f"contradicted: {line}")
         count += 1
-    labelled = f"{len(found.labels.examples)} labelled, {found.labels.todo} still {TODO}"
-    doubtful = f"{len(found.errors)} errors, {len(found.doubts)} warnings, {count} contradicted"
-    show(f"{path}: {labelled}, {doubtful}")
+    said = f"{path}: {len(found.labels.examples)} labelled, {found.labels.todo} still {TODO}, "
+    said += f"{len(found.errors)} errors, {len(found.doubts)} warnings"
+    show(f"{said}, {count} contradicted")
     if found.errors:
         raise UserError(f"{path} has {len(found.errors)} errors: prepare would write nothing")
 
@@ -289,8 +289,8 @@ def main(args: argparse.Namespace) -> int:
     for flag, mode in (("suggest", "label"), ("prune", "check")):
         if getattr(args, flag) and args.mode != mode:
             raise FlagError(f"--{flag} is for --mode {mode}, not {args.mode}")
-    reads = args.suggest or args.mode == "check"
-    if not reads and (args.model or args.lora_path or args.revision):
+    chosen = args.model or args.lora_path or args.revision
+    if chosen and not args.suggest and args.mode != "check":
         raise FlagError("--model, --lora_path and --revision read suggestions: add --suggest")
     MODES[args.mode](args)
     return 0

@@ -62,6 +62,8 @@ class Pace(tqdm):
 
     def update(self, n: float = 1) -> bool | None:
         """Count items; say once how long all of them will take, if that is long."""
+        if self.disable:  # another process shows it
+            return super().update(n)
         seconds, done = self.format_dict["elapsed"], self.n + n - self.initial
         if self.foretells and not self.is_foretold and done and seconds >= WARMED_UP:
             self.is_foretold = True

@@ -15,7 +15,7 @@ from letters import Block, Letter, Line, Sprite, Style, set_column, set_row
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from containers.iso6346 import check_digit
-from containers.owners import read_owner_codes
+from containers.owners import known_owner_codes
 
 LAYOUTS = ("horizontal", "two-line", "three-line", "vertical")
 OWNERS = """
@@ -34,7 +34,7 @@ ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 @lru_cache(maxsize=1)
 def registered() -> list[str]:
     """Return the owner codes that ship, sorted: rare ones too, or the model reads common ones."""
-    return sorted(read_owner_codes())
+    return sorted(known_owner_codes())
 
 
 def draw_number(rng: np.random.Generator) -> str:

@@ -246,8 +246,16 @@ def test_five_thousand_photos_open_within_three_seconds_and_take_thirty_megabyte
 @pytest.mark.parametrize(
     ("flags", "code", "reason"),
     [
-        (["--compare", "r.txt", "--report", "r.txt"], 2, "r.txt is there and no report"),
-        (["--compare", "r.txt", "--report", "image"], 2, "cannot write image: Is a directory"),
+        (
+            ["--compare", "r.txt", "--report", "r.txt"],
+            2,
+            "page for a browser: type --report r.html",
+        ),
+        (
+            ["--compare", "r.txt", "--report", "image"],
+            2,
+            "browser: type --report image.html",
+        ),
         (["--compare", "r.txt", "--report", "a.html", "--annotation_file", "no"], 2, "no: no such"),
         (["image", "--report", "a.html", "--annotation_file", "no"], 2, "no: no such file"),
         (["--compare", "box.jsonl", "--report", "a.html"], 1, "box.jsonl, line 2: not a line"),

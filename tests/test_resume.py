@@ -132,10 +132,11 @@ def test_odd_file_names_are_read_back_as_they_are(output, taught, here, monkeypa
 
 def test_a_file_that_is_no_result_file_is_not_overwritten(taught, here, capsys):
     write_annotations(here / "annotations.json", {"image/0.png": NUMBER})
-    before = (here / "annotations.json").read_bytes()
-    assert batch_process.main([*taught, "--output", "annotations.json"]) == 2
-    assert "annotations.json is no result file" in error_line(capsys.readouterr().err)
-    assert (here / "annotations.json").read_bytes() == before
+    (here / "annotations.json").rename(here / "annotations.txt")
+    before = (here / "annotations.txt").read_bytes()
+    assert batch_process.main([*taught, "--output", "annotations.txt"]) == 2
+    assert "annotations.txt is no result file" in error_line(capsys.readouterr().err)
+    assert (here / "annotations.txt").read_bytes() == before
 
 
 def test_resume_refuses_the_lines_of_another_model(taught, tiny_model, capsys):

@@ -102,4 +102,4 @@ def test_a_container_on_both_sides_is_a_warning(data, capsys):
     rows = json.loads(Path("dataset/train.json").read_text())
     Path("dataset/val.json").write_text(json.dumps(rows[:1]))
     assert train(data, "--max_steps", "1", "--no-cache") == 0
-    assert "warning: 1 containers, CSQU305438 among them" in capsys.readouterr().err
+    assert "warning: 1 container (CSQU305438) in training and" in capsys.readouterr().err

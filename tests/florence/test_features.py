@@ -51,7 +51,7 @@ def test_features_are_computed_again_for_another_photo_model_precision_target_or
 ):
     def computed(*more: str) -> str:
         AcceleratorState._reset_state(reset_partial_state=True)
-        assert train(data, "--epochs", "1", *more) == 0
+        assert train(data, "--epochs", "1", "--overwrite", *more) == 0
         return re.search(r"features: (\d+) computed", capsys.readouterr().err)[1]
 
     assert computed() == "8"
@@ -71,7 +71,7 @@ def test_a_damaged_feature_file_is_made_again_with_a_warning(data, capsys):
     path = min(Path("dataset/features").iterdir())
     path.write_bytes(path.read_bytes()[:100])
     capsys.readouterr()
-    assert train(data, "--epochs", "1") == 0
+    assert train(data, "--epochs", "1", "--overwrite") == 0
     said = capsys.readouterr().err
     assert f"warning: {path} is damaged: it is deleted and made again" in said
     assert "features: 1 computed" in said

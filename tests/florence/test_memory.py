@@ -9,7 +9,7 @@ from PIL import Image
 from transformers import Florence2Config
 
 from florence import memory
-from florence.adapter import add_lora, train_mode
+from florence.adapter import Base, add_lora, train_mode
 from florence.checkpoint import load_model
 from florence.inputs import prepare_inputs
 from florence.memory import compute_again, estimate
@@ -43,7 +43,7 @@ def gradients(folder, again: bool) -> tuple[float, dict[str, torch.Tensor]]:
     network, processor = load_model(folder, device="cpu", dtype="fp32")
     options = argparse.Namespace(lora_targets="all", lora_rank=4, lora_alpha=8, lora_dropout=0.3)
     torch.manual_seed(0)
-    model = add_lora(network, str(folder), options)
+    model = add_lora(network, Base.at(str(folder), folder), options)
     for name, weight in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.1)
