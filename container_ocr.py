@@ -102,10 +102,10 @@ class ContainerOCR:
     ):
         base = base_model(model, lora_path)
         self.model, self.processor = load_model(base, lora_path, device, dtype, revision)
-        self.threads = choose_threads(self.model.num_parameters(), self.model.device.type)
+        weights, device = self.model.num_parameters(), self.model.device.type
+        self.threads = choose_threads(weights, device)
         self.size = input_size(self.processor)
         self.most_at_once = sys.maxsize  # looks in a batch; less, once memory has run out
-        weights, device = self.model.num_parameters(), self.model.device.type
         self.is_slow = is_slow(weights, device)
         self.review_below, self.looks = review_below, looks or choose_looks(weights, device)
         known = known_owner_codes(adapter=lora_path) if owner_codes is None else owner_codes

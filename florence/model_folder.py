@@ -83,7 +83,6 @@ def weight_files(folder: Path) -> list[Path]:
     return [whole] if whole.is_file() else sorted(folder.glob("model-*.safetensors"))
 
 
-@functools.cache
 def weights_digest(folder: Path) -> str:
     """Return the SHA-256 of a model's weights: of the one file, or of its shards' own ones."""
     digests = [file_digest(path) for path in weight_files(folder)]
@@ -106,6 +105,7 @@ def count_weights(folder: Path) -> int:
     return total
 
 
+@functools.cache
 def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file; in the hub's cache it is the name of what the link leads to.
 
