@@ -2,10 +2,11 @@
 
     python container_ocr.py photo.jpg
     python container_ocr.py a.jpg b.jpg --lora_path ./florence-container-lora --json
+    python container_ocr.py --check_model
 
 prints one line per photo: image, number, status, confidence and the model's raw text, tab-separated
-(or one JSON object per photo). Status is `ok` (a number that checks), `review` (look at it: the
-reason follows), `none` (no number) or `error` (the image could not be read).
+(or one JSON object per photo); or whether the model works here. Status is `ok` (a number that
+checks), `review` (look at it: the reason follows), `none` (no number) or `error` (not readable).
 
 From Python:
 
@@ -37,7 +38,7 @@ from typing import TYPE_CHECKING
 from containers.command_line import ArgumentParser, beside_bars, command, say
 from containers.errors import ImageError
 from containers.escapes import json_line
-from containers.flags import add_model_flags, add_reading_flags, require_no_folder
+from containers.flags import add_model_flags, add_reading_flags, require_photos
 from containers.iso6346 import PAINTED, check_digit, compact, find_numbers, is_valid
 from containers.looks import Search
 from containers.owners import known_owner_codes
@@ -64,6 +65,7 @@ from florence.gaze import find_letters
 from florence.inputs import input_size, prepare_inputs
 from florence.likely_numbers import probabilities
 from florence.looking import look
+from florence.model_check import print_check
 from florence.threads import choose_threads, computing_with
 
 if TYPE_CHECKING:  # heavy: imported where an image is really needed
@@ -144,9 +146,8 @@ class ContainerOCR:
     ) -> Iterator[Search | ImageError]:
         """Yield the search for the number on each photo, in order, or why it cannot be opened.
 
-        Looks at different photos share a batch; those at the first ones come first. Where the
-        `numbers` are known, it is looked for where they are likeliest. `on_looks` is told of each
-        batch.
+        Looks at different photos share a batch. Where the `numbers` are known, they lead the
+        search; `on_looks` is told of each batch.
         """
         labels = numbers or repeat(None)
         searches = (
@@ -172,9 +173,8 @@ class ContainerOCR:
         from accelerate.utils.memory import clear_device_cache
 
         seen = []
-        while len(seen) < len(images):
-            part = images[len(seen) : len(seen) + self.most_at_once]
-            numbers = known and known[len(seen) : len(seen) + len(part)]
+        while (begin := len(seen)) < len(images):
+            part, numbers = (x and x[begin : begin + self.most_at_once] for x in (images, known))
             try:
                 with computing_with(self.threads):
                     seen += self.look_at_once(part, numbers)
@@ -248,10 +248,8 @@ def read_images(
         with workers(count) as pool:
             readings = ocr.read_stream(paths, batch_size, pool, on_looks)
             for path, reading in zip(paths, readings):
-                yield (
-                    path,
-                    error_reading(path, reading) if isinstance(reading, ImageError) else reading,
-                )
+                is_error = isinstance(reading, ImageError)
+                yield path, error_reading(path, reading) if is_error else reading
 
 
 def error_reading(path: str, error: ImageError) -> Reading:
@@ -271,19 +269,23 @@ def reader_of(args: argparse.Namespace) -> Callable[[], ContainerOCR]:
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this script's flags."""
     parser = ArgumentParser(__doc__)
-    parser.add_argument("images", nargs="+", metavar="photo.jpg", help="photos to read")
+    parser.add_argument("images", nargs="*", metavar="photo.jpg", help="photos to read")
     add_model_flags(parser)
     add_reading_flags(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object per photo")
+    check = "show by sample photos whether the model works here, and what that takes"
+    parser.add_argument("--check_model", action="store_true", help=check)
     return parser
 
 
 @command(build_parser, go_on="the lines above are whole; run it again for the rest")
 def main(args: argparse.Namespace) -> int:
     """Read photos and print a line for each; exit code 1 if any could not be read."""
-    require_no_folder(args)
+    require_photos(args)
     require_model(args.model, args.lora_path, args.device, args.revision)
     failed, reader = 0, reader_of(args)
+    if args.check_model:
+        return print_check(reader(), args.model, args.lora_path, args.revision)
     with LookPace(title="reading", total=len(args.images)) as pace:
         for path, reading in read_images(args.images, 1, reader, pace.look):
             row = reading.row(path)

@@ -51,8 +51,11 @@ def with_model(command: str, args: argparse.Namespace) -> str:
     return " ".join([f"python {command}", *words])
 
 
-def require_no_folder(args: argparse.Namespace) -> None:
-    """Raise `FlagError` for a folder among single photos."""
+def require_photos(args: argparse.Namespace) -> None:
+    """Raise `FlagError` for a folder among single photos, and where none is named but must be."""
+    if bool(args.images) == args.check_model:
+        both = "--check_model reads the samples: leave the photos out"
+        raise FlagError(both if args.images else "name the photos to read, or --check_model")
     for image in args.images:
         if os.path.isdir(image):
             typed = with_model(f"batch_process.py {shlex.quote(image)}", args)

@@ -1,0 +1,93 @@
+"""Photos that ship whose numbers and places are known, and what one look at each sees of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from containers.places import Point, Window, first_window, next_window, see
+from containers.reading import Reading
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from transformers import Florence2ForConditionalGeneration, Florence2Processor
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A photo that ships, the number on it, and its box: left, top, right, bottom, in pixels."""
+
+    name: str
+    number: str
+    box: tuple[int, int, int, int]
+
+    @property
+    def path(self) -> Path:
+        """Return the photo's file."""
+        return Path(__file__).parent.parent / "image" / self.name
+
+    @property
+    def place(self) -> Window:
+        """Return the number's box as a window."""
+        left, top, right, bottom = self.box
+        return Window((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
+
+
+SAMPLES = (  # rows, two lines, level and slanted; boxes drawn by hand
+    Sample("000002_RIGHT_1.jpg", "IPXU 087937 4", (364, 418, 664, 468)),
+    Sample("000003_BACK_1.jpg", "KQXU 458640 2", (200, 330, 614, 500)),
+    Sample("000006_BACK_1.jpg", "TGBU 354506 2", (456, 580, 730, 626)),
+    Sample("000013_LEFT_1.jpg", "GATU 848636 7", (335, 630, 650, 745)),
+)
+
+
+class Reader(Protocol):
+    """What reads photos: a `ContainerOCR`."""
+
+    model: Florence2ForConditionalGeneration
+    processor: Florence2Processor
+    size: tuple[int, int]
+    looks: int
+
+    def look_at(
+        self, images: Sequence[Image.Image], known: Sequence[str] | None = None
+    ) -> list[tuple[Reading, list[Point]]]:
+        """Return what one look at each image reads, and where it sees the number's characters."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A sample as the model was shown it: the window, and what a look saw of the true number."""
+
+    sample: Sample
+    window: Window
+    probability: float
+    letters: Sequence[Point]
+
+    @property
+    def inside(self) -> float:
+        """Return the share of the number's characters that were seen in its box."""
+        left, top, right, bottom = self.sample.box
+        points = [self.window.at(*letter) for letter in self.letters]
+        return sum(left <= x <= right and top <= y <= bottom for x, y in points) / len(points)
+
+    @property
+    def chance(self) -> float:
+        """Return what that share would be if the model looked anywhere."""
+        place = self.sample.place
+        return place.length * place.height / (self.window.length * self.window.height)
+
+
+def show_samples(ocr: Reader, margin: float | None) -> tuple[list[Shown], list[Image.Image]]:
+    """Return the samples as one look each sees them, and the images: whole, or from near."""
+    windows, images = [], []
+    for sample in SAMPLES:
+        _, size = see(sample.path, None, ocr.size)
+        near = margin and next_window(sample.place, size, margin)
+        windows.append(near or first_window(size))
+        images.append(see(sample.path, near, ocr.size)[0])
+    seen = ocr.look_at(images, [sample.number for sample in SAMPLES])
+    shown = zip(SAMPLES, windows, seen)
+    return [Shown(s, w, read.confidence, letters) for s, w, (read, letters) in shown], images
