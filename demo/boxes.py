@@ -73,6 +73,15 @@ class Box:
             )
         return result
 
+    def is_before(self, other: Box, place: np.ndarray) -> bool:
+        """Return whether the other box cannot hide this one from a place.
+
+        That is so where a plane has this box and the place on one side, the other box on the other.
+        """
+        ends, other_ends = self.corner + self.sides, other.corner + other.sides
+        after = (ends <= other.corner + 1) & (place <= other.corner + 1)
+        return bool(np.any(after | ((self.corner >= other_ends - 1) & (place >= other_ends - 1))))
+
     def hides(self, place: np.ndarray, points: np.ndarray) -> bool:
         """Return whether the box stands between a place and any of the points (slab test)."""
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -122,14 +131,14 @@ def lines_of(face: Face, camera: Camera) -> list[Seen]:
     return result
 
 
-def largest_number(box: Box, camera: Camera) -> float:
-    """Return how large the letters of a number on a box look, where they are on the photo."""
+def largest_number(box: Box, camera: Camera, least: int = 3) -> float:
+    """Return how large a box's number looks, where more than `least` letters are on the photo."""
     sizes = [0.0]
     for face in box.faces():
         if face.panel.number is not None and face.faces(camera.place):
             for seen in lines_of(face, camera):
                 on = np.all((seen.centres > 0) & (seen.centres < np.array(camera.size)), 1)
-                if seen.line.is_number and on.sum() > 3:
+                if seen.line.is_number and on.sum() > least:
                     sizes.append(seen.pitch)
     return max(sizes)
 

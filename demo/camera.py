@@ -6,11 +6,12 @@ y up, z away from him. Pixels on the photo count from its upper left corner.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import cv2
 import numpy as np
+from kinds import PLAIN, Kind
 
 NEAREST = 100.0  # what is nearer to the camera than this is not seen, in millimetres
 
@@ -24,18 +25,23 @@ class Camera:
     place: np.ndarray  # [3]
     axes: np.ndarray  # [3, 3]: right, down, forward
     bend: float  # 0 none; positive: a barrel
+    stretch: tuple[float, float] = (1.0, 1.0)  # of the sides, after the photo was taken
 
     @property
     def half(self) -> float:
-        """Return half the photo's diagonal, in pixels."""
-        return float(np.hypot(*self.size) / 2)
+        """Return half the diagonal of the photo as taken, in pixels."""
+        return float(np.hypot(*np.divide(self.size, self.stretch)) / 2)
+
+    def stretched(self, size: tuple[int, int]) -> Camera:
+        """Return the camera whose photos are stretched to this size."""
+        return replace(self, size=size, stretch=tuple(np.divide(size, self.size)))
 
     def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the pixels of points [n, 3], [n, 2], and how far before the camera they are."""
         seen = (points - self.place) @ self.axes.T
         depth = np.maximum(seen[:, 2], NEAREST)
         flat = seen[:, :2] / depth[:, None] * self.focal
-        return self.distort(flat) + np.array(self.size) / 2, seen[:, 2]
+        return self.distort(flat) * self.stretch + np.array(self.size) / 2, seen[:, 2]
 
     def distort(self, flat: np.ndarray) -> np.ndarray:
         """Return where the lens puts points of the pinhole's image, both from its centre."""
@@ -47,7 +53,8 @@ class Camera:
 
     def straighten(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the pinhole's image of pixels of the photo: x and y from the centre."""
-        x, y = x - self.size[0] / 2, y - self.size[1] / 2
+        x = (x - self.size[0] / 2) * np.float32(1 / self.stretch[0])
+        y = (y - self.size[1] / 2) * np.float32(1 / self.stretch[1])
         if not self.bend:
             return x, y
         radius = (x * x + y * y) * np.float32(1 / self.half**2)
@@ -181,18 +188,25 @@ def dirty_lens(rng: np.random.Generator, image: np.ndarray, unit: float) -> np.n
     return (image + (soft.astype(np.float32) - image) * share).astype(np.uint8)
 
 
-def develop(
-    rng: np.random.Generator, image: np.ndarray, unit: float, gentle: bool = False
-) -> np.ndarray:
-    """Return what the camera's file holds of the light; unit: its pixels to one of the model's.
-
-    gentle: letters are small here and would not survive much blur.
-    """
+def light_up(rng: np.random.Generator, image: np.ndarray, unit: float) -> np.ndarray:
+    """Return the image in the light and through the lens of some day or night."""
     if rng.random() < 0.35:
         image = shine(rng, image)
     if rng.random() < 0.06:
         image = dirty_lens(rng, image, unit)
-    image = expose(rng, image)
+    return expose(rng, image)
+
+
+def develop(
+    rng: np.random.Generator, image: np.ndarray, unit: float, gentle: bool = False,
+    kind: Kind = PLAIN,
+) -> np.ndarray:  # fmt: skip
+    """Return what the camera's file holds of the light; unit: its pixels to one of the model's.
+
+    gentle: letters are small here and would not survive much blur.
+    """
+    if not kind.studio:
+        image = light_up(rng, image, unit)
     most = 0.5 if gentle else 0.95
     if rng.random() < 0.7:
         sigma = most * rng.random() ** 1.5 * unit
@@ -217,7 +231,19 @@ def develop(
         image = send_small(rng, image)
     if rng.random() < 0.8:
         image = squeeze(image, int(rng.integers(25, 95)))
+    if kind.resaved:
+        image = save_again(rng, image)
     return image
+
+
+def save_again(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """Return the image after it was saved, resized a little, and saved once more."""
+    height, width = image.shape[:2]
+    share = rng.uniform(0.75, 1.2)
+    size = max(32, round(share * width)), max(32, round(share * height))
+    image = squeeze(image, int(rng.integers(40, 90)))
+    image = squeeze(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), rng.integers(40, 90))
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
 def send_small(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:

@@ -34,6 +34,8 @@ def door_end(rng: np.random.Generator, coat: Coat, layout: str) -> Panel:
     canvas = leaves(rng, coat)
     height, width = canvas.texture.shape[:2]
     inner, outer = rng.uniform(0.07, 0.1), rng.uniform(0.235, 0.275)
+    if layout == "beyond":
+        inner, outer = inner - 0.025, outer + 0.085
     bars = [width * (0.5 + at) for at in (-outer, -inner, inner, outer)]
     rubber = rng.uniform(0.03, 0.15)
     for x in (0.048, 0.492, 0.942):
@@ -119,6 +121,8 @@ def paint_number(
         x, block = across_a_bar(rng, coat, bars, EDGE * width, capital, state)
     elif layout == "split":
         x, block = round_a_bar(rng, coat, bars, EDGE * width, capital)
+    elif layout == "beyond":
+        x, block = before_a_bar(rng, coat, bars, EDGE * width, capital)
     else:
         x, block = beside_a_bar(coat, bars, EDGE * width, layout, capital, state)
     return write_number(rng, canvas, block, x, y, coat, SCALE) if block else []
@@ -168,6 +172,25 @@ def across_a_bar(
         if owner < bar - HALF_BAR - start and x + block.width < edge + 0.3 * capital:
             return x, block
         capital *= 0.9
+    return 0.0, None
+
+
+def before_a_bar(
+    rng: np.random.Generator, coat: Coat, bars: list[float], edge: float, capital: float
+) -> tuple[float, Block | None]:
+    """Return a row that ends before the last bar but for the check digit, and its left."""
+    state, x = rng.integers(2**31), bars[2] + HALF_BAR
+    bar = bars[3] - x
+    beyond = rng.uniform(bar + HALF_BAR, edge - x - capital)
+    for _ in range(16):
+        again = np.random.default_rng(state)
+        owner = set_lines([coat.number[:4]], coat.style, capital).width
+        places = owner + again.uniform(0.3, 0.8) * capital, beyond + 0.2 * capital
+        block = set_number(again, coat.number, "horizontal", coat.style, capital, places, 0.75)
+        last = block.lines[0].letters[9]
+        if last.x + last.width / 2 < bar - HALF_BAR and x + block.width < edge + 0.2 * capital:
+            return x, block
+        capital *= 0.93
     return 0.0, None
 
 

@@ -6,6 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+SMALL = (
+    (400, 250), (480, 360), (500, 375), (640, 360), (640, 480), (640, 640), (416, 416), (600, 600),
+    (360, 480), (313, 235),
+)  # fmt: skip
+SALES = (
+    (500, 375), (640, 480), (640, 640), (600, 600), (500, 500), (750, 500), (750, 750), (1000, 667),
+    (1024, 683), (1000, 1000), (1200, 900), (1920, 1280),
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -14,7 +23,17 @@ class Kind:
     layouts: tuple[str, ...] = ()  # of the number, one of them
     on: str = ""  # the face that it stands on: door, roof
     lift: tuple[float, float] | None = None  # degrees above level from which the camera looks
+    aside: tuple[float, float] | None = None  # degrees from straight before it, on either side
     roll: float = 0.0  # degrees that the camera is turned: at -90 rows run down the photo
+    zoom: float = 1.0  # how large numbers look, compared with other photos
+    sizes: tuple[tuple[int, int], ...] = ()  # of the photo in pixels, one of them
+    repair: str = ""  # patch: letters on stickers or new paint; repaint: some are not like others
+    apart: tuple[float, float] | None = None  # more room before the check digit, in capitals
+    crowded: bool = False  # containers close by show other numbers, smaller or cut by the edge
+    captioned: bool = False  # the camera writes on its photos
+    studio: bool = False  # cut out on white
+    squared: bool = False  # stretched to a square, as data sets are exported
+    resaved: bool = False  # saved as JPEG again, in another size
 
 
 PLAIN = Kind()
@@ -25,10 +44,25 @@ KINDS = {
     "lying": Kind(("horizontal", "horizontal", "two-line"), roll=-90.0),
     "roof": Kind(("horizontal", "horizontal", "two-line"), on="roof", lift=(35.0, 82.0)),
     "lane": Kind(lift=(35.0, 68.0)),  # a camera high over a gate's lane
-}
-SHARES = (0.62, 0.08, 0.05, 0.1, 0.07, 0.08)  # of the yards that training shows, in that order
+    "patch": Kind(repair="patch"),
+    "repaint": Kind(repair="repaint"),
+    "neighbours": Kind(zoom=0.5, crowded=True),
+    "caption": Kind(captioned=True),
+    "apart": Kind(("beyond", "beyond", "horizontal", "two-line", "vertical"), apart=(1.0, 4.0)),
+    "cutout": Kind(
+        ("horizontal",), "door", (-3.0, 20.0), (5.0, 50.0), zoom=0.55, sizes=SALES, studio=True,
+        resaved=True,
+    ),
+    "small": Kind(zoom=0.7, sizes=SMALL, resaved=True),
+    "square": Kind(squared=True),
+}  # fmt: skip
+SHARES = {  # of the yards that training shows
+    "plain": 0.34, "split": 0.07, "stack": 0.05, "lying": 0.07, "roof": 0.05, "lane": 0.06,
+    "patch": 0.05, "repaint": 0.03, "neighbours": 0.05, "caption": 0.03, "apart": 0.06,
+    "cutout": 0.04, "small": 0.05, "square": 0.05,
+}  # fmt: skip
 
 
 def draw_kind(rng: np.random.Generator) -> Kind:
     """Return a kind, each as often as training shows it."""
-    return list(KINDS.values())[rng.choice(len(KINDS), p=SHARES)]
+    return KINDS[str(rng.choice(list(SHARES), p=list(SHARES.values())))]

@@ -89,6 +89,7 @@ class Style:
     tracking: float = 0.24  # room between letters, in capitals
     pitch: float = 0.0  # of letters that stand in cells, in capitals; 0: each has its own width
     weight: int = 0  # pixels of CAPITAL that strokes are thicker, or thinner
+    apart: float = 0.0  # more room before a number's check digit, in capitals
 
 
 def draw_style(rng: np.random.Generator) -> Style:

@@ -83,9 +83,9 @@ def number_in_column(
     apart = rng.random() < 0.35
     text = f"{owner} {serial}{' ' if apart else ''}{digit}"
     sprites, letters, end = set_column(text, style, capital, x, 0, pitch, gap)
-    if is_framed and not apart:  # the frame takes room
+    if style.apart or (is_framed and not apart):  # the frame takes room
         ink, left, top = sprites[-1]
-        down = round(0.25 * capital)
+        down = round((style.apart or 0.25) * capital)
         sprites[-1] = (ink, left, top + down)
         letters[-1] = replace(letters[-1], y=letters[-1].y + down)
     if not code:
@@ -116,7 +116,7 @@ def number_in_rows(
         sprites, letters, serial, top = sprites + marks, letters + more, serial[3:], top + leading
     marks, more, end = set_row(serial.strip(), style, capital, start, top, gap * 0.8)
     sprites, letters = sprites + marks, letters + more
-    digit_at = end + (rng.uniform(0.15, 1.2) + 0.2 * is_framed) * capital
+    digit_at = end + (rng.uniform(0.15, 1.2) + 0.2 * is_framed + style.apart) * capital
     if bar is not None:
         digit_at = max(digit_at, bar[1])
     if layout in ("three-line", "four-line"):

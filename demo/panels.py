@@ -14,6 +14,7 @@ import letters
 import numpy as np
 from canvas import LUMINANCE, Canvas, contrasting
 from letters import Block, Line, Style
+from repairs import write_repaired
 
 PAINTS = (  # red, green, blue
     (0.09, 0.16, 0.33), (0.10, 0.20, 0.50), (0.05, 0.30, 0.45), (0.36, 0.60, 0.74),
@@ -79,6 +80,7 @@ class Coat:
     length: int
     age: float  # 0 new, 1 worn out
     logo: str
+    repair: str = ""  # how the number was mended: repairs.py
 
 
 def random_coat(rng: np.random.Generator, number: str) -> Coat:
@@ -104,7 +106,9 @@ def write_number(
     rng: np.random.Generator, canvas: Canvas, block: Block, x: float, y: float, coat: Coat,
     scale: float,
 ) -> list[Line]:  # fmt: skip
-    """Paint the number, sometimes on a patch of other paint, sometimes worn."""
+    """Paint the number, sometimes on a patch of other paint, sometimes worn or mended."""
+    if coat.repair:
+        return write_repaired(rng, canvas, block, x, y, coat.paint, coat.ink, coat.repair)
     ink, pad = coat.ink, 40 * scale
     if rng.random() < 0.1:
         patch = np.clip(coat.paint * rng.uniform(0.6, 1.3) + rng.normal(0, 0.04, 3), 0.02, 0.95)

@@ -83,10 +83,12 @@ def take_photo(
         layout = "three-line"
     scene = yards.new_scene(rng, coat, layout, rng.uniform(*SHARE) / distance, kind)
     window = windows.whole(scene)
-    scale = LONGEST_SIDE / max(window.width, window.height)
+    native = kind.sizes or kind.squared  # these are as small as they are
+    scale = 1.0 if native else LONGEST_SIDE / max(window.width, window.height)
     size = round(window.width * scale), round(window.height * scale)
     seen = scene.render(window, 2 * size[0], 2 * size[1])
-    seen = develop(rng, cv2.resize(seen, size, interpolation=cv2.INTER_AREA), 1.2, gentle=True)
+    seen = cv2.resize(seen, size, interpolation=cv2.INTER_AREA)
+    seen = develop(rng, seen, 1.2, gentle=True, kind=kind)
     jpeg = io.BytesIO()
     Image.fromarray(seen).save(jpeg, "JPEG", quality=int(rng.integers(70, 92)))
     numbers = [line for line in scene.seen_lines() if line.line.is_number]

@@ -6,13 +6,18 @@ from the window over the photo and the lens straight to each panel.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
 from boxes import Box, Face, Seen, lines_of
 from camera import NEAREST, Camera, Window
 from canvas import clouds_bank
+from captions import Caption
+from kinds import PLAIN, Kind
+
+RIM = 0.002  # of a face's sides: so much beyond its edge it is drawn, that no gap is left
+SHADOW, SHADOW_REACH = 0.55, 180.0  # of a cut-out: how dark, and after how many mm half gone
 
 
 @dataclass
@@ -28,6 +33,8 @@ class Scene:
     lines: list[tuple[np.ndarray, np.ndarray, tuple, int]]  # poles, cables: pixels of the photo
     shades: dict[str, float]  # light on each side of every box
     target: str  # the face that the camera is turned to: near, left
+    captions: list[Caption] = field(default_factory=list)
+    kind: Kind = PLAIN
 
     def seen_lines(self) -> list[Seen]:
         """Return all lines on the main container that face the camera and that no box hides."""
@@ -60,17 +67,25 @@ class Scene:
             size = max(1, round(thick * columns / window.width))
             if max(abs(a).max(), abs(b).max()) < 2e4:
                 cv2.line(canvas, tuple(map(int, a)), tuple(map(int, b)), colour, size, cv2.LINE_AA)
+        for caption in self.captions:
+            caption.draw(canvas, window)
         return canvas
 
     def from_far_to_near(self) -> list[Box]:
-        """Return all boxes, the nearest last."""
+        """Return all boxes, the nearest last; the main one before what may hide it, at the least.
+
+        The nearest point alone does not tell: that of a long box may be nearer than one before it.
+        """
         place = self.camera.place
-        return sorted(
-            [*self.others, self.main],
+        others = sorted(
+            self.others,
             key=lambda box: (
                 -np.linalg.norm(np.clip(place, box.corner, box.corner + box.sides) - place)
             ),
         )
+        behind = [box for box in others if self.main.is_before(box, place)]
+        before = [box for box in others if not self.main.is_before(box, place)]
+        return [*behind, self.main, *before]
 
     def fills(self, face: Face, flat: tuple[np.ndarray, np.ndarray]) -> bool:
         """Return whether a face is all that is seen."""
@@ -106,7 +121,9 @@ class Scene:
         px = (m[0, 0] * u + m[0, 1] * v + m[0, 2]) / w
         py = (m[1, 0] * u + m[1, 1] * v + m[1, 2]) / w
         height, width = face.panel.texture.shape[:2]
-        inside = before & (px > -1) & (py > -1) & (px < width + 1) & (py < height + 1)
+        x_rim, y_rim = min(1.0, RIM * width), min(1.0, RIM * height)
+        inside = before & (px > -x_rim) & (py > -y_rim)
+        inside &= (px < width + x_rim) & (py < height + y_rim)
         count = int(inside.sum())
         if count < 2:
             return
@@ -136,12 +153,25 @@ class Scene:
             / np.maximum(-rise, 1e-3)
             / np.maximum(np.hypot(ways[0], ways[2]), 1)
         )
-        tile = clouds_bank()[self.tile]
-        i = (np.clip(ways[0] * far / 40, -1e6, 1e6).astype(int)) & 255
-        j = (np.clip(ways[2] * far / 40, -1e6, 1e6).astype(int)) & 255
-        ground = self.ground * (0.7 + 0.6 * tile[j, i][..., None].astype(np.float32) / 255)
+        if self.kind.studio:
+            down = self.camera.place[1] / np.maximum(-ways[1], 1e-3)
+            light = self.shadow(ways[0] * down, ways[2] * down)
+        else:
+            tile = clouds_bank()[self.tile]
+            i = (np.clip(ways[0] * far / 40, -1e6, 1e6).astype(int)) & 255
+            j = (np.clip(ways[2] * far / 40, -1e6, 1e6).astype(int)) & 255
+            light = 0.7 + 0.6 * tile[j, i].astype(np.float32) / 255
+        ground = self.ground * light[..., None]
         small = np.clip(np.where(rise[..., None] > 0, sky, ground), 0, 255).astype(np.uint8)
         return cv2.resize(small, (columns, rows), interpolation=cv2.INTER_LINEAR)
+
+    def shadow(self, x: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """Return the light on the ground that far from the camera: soft shadow at the container."""
+        low = self.main.corner[[0, 2]] - self.camera.place[[0, 2]]
+        high = low + self.main.sides[[0, 2]]
+        off_x = np.maximum(np.maximum(low[0] - x, x - high[0]), 0)
+        off_z = np.maximum(np.maximum(low[1] - z, z - high[1]), 0)
+        return 1 - SHADOW * np.exp(-np.hypot(off_x, off_z) / SHADOW_REACH)
 
 
 def level_of(px: np.ndarray, py: np.ndarray, inside: np.ndarray, count: int, most: int) -> int:

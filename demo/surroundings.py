@@ -12,7 +12,8 @@ from boxes import FACES, Box
 from canvas import Canvas, contrasting
 from letters import FACES as TYPEFACES
 from letters import Style, set_lines
-from panels import ADDRESSES, END_SCALE, WIDTH, Panel, random_coat
+from markings import draw_number
+from panels import ADDRESSES, END_SCALE, WIDTH, Coat, Panel, random_coat
 
 KINDS = ("near", "side", "roof", "plain", "bumper")
 PALETTE = 40  # panels of each kind that stand for neighbours
@@ -89,6 +90,43 @@ def boxes_behind(rng: np.random.Generator, main: Box, height: float) -> list[Box
         box.panels = {"near": end, "far": end, "left": side, "right": side, "roof": roof}
         boxes.append(box)
     return boxes
+
+
+def boxes_beside(rng: np.random.Generator, main: Box, target: str) -> list[Box]:
+    """Return containers close by that turn the same face to the camera, numbers of their own."""
+    wide, tall = WIDTH + rng.uniform(40, 300), main.sides[1] + 10
+    back = rng.choice((0.0, 1.0)) * rng.uniform(100, 5000)
+    if target in ("left", "right"):
+        long = main.sides[2] + rng.uniform(60, 500)
+        places = [(0, tall, 0), (0, -tall, 0), (0, 0, long), (0, 0, -long)]
+    else:
+        way = 1 if target in ("near", "roof") else -1
+        places = [(side * wide, 0, way * back) for side in (-1, 1)]
+        places += [(0, tall, 0), (rng.choice((-1, 1)) * wide, tall, way * back), (0, -tall, 0)]
+    boxes = []
+    for i in rng.permutation(len(places))[: int(rng.integers(3, 6))]:
+        corner = main.corner + np.array(places[i], float)
+        if corner[1] < 0:
+            continue
+        coat = replace(random_coat(rng, draw_number(rng)), height=int(main.sides[1]))
+        palette = int(rng.integers(PALETTE))
+        names = {"near": "near", "far": "near", "left": "side", "right": "side", "roof": "roof"}
+        panels = {face: neighbour_panel(name, palette) for face, name in names.items()}
+        panels[target] = own_panel(rng, coat, target)
+        boxes.append(Box(corner, np.array((WIDTH, *main.sides[1:])), panels))
+    return boxes
+
+
+def own_panel(rng: np.random.Generator, coat: Coat, target: str) -> Panel:
+    """Return a face with a number that no other container has."""
+    layout = str(rng.choice(("horizontal", "two-line", "vertical")))
+    if target in ("left", "right"):
+        return walls.side(rng, coat, layout)
+    if target == "roof":
+        return walls.roof(rng, coat, numbered=True)
+    if rng.random() < 0.7:
+        return doors.door_end(rng, coat, "horizontal")
+    return walls.front_end(rng, coat, layout)
 
 
 def vehicle(rng: np.random.Generator, main: Box) -> list[Box]:

@@ -14,10 +14,17 @@ PHOTO_SIZES = (
 UP = np.array((0.0, 1.0, 0.0))
 
 
+SQUARES = (640, 640, 640, 416, 800)  # pixels of a side of photos that were stretched
+
+
 def new_camera(
-    rng: np.random.Generator, face: Face, size: tuple[int, int], share: float, kind: Kind = PLAIN
-) -> Camera:
-    """Return a camera that sees the face's number about so large: a share of the photo's width."""
+    rng: np.random.Generator, face: Face, size: tuple[int, int], share: float, kind: Kind = PLAIN,
+    middle: np.ndarray | None = None,
+) -> Camera:  # fmt: skip
+    """Return a camera that sees the face's number about so large: a share of the photo's width.
+
+    It looks at the number, or with a middle at that point of the world.
+    """
     width, height = size
     at, spread = place_of_number(face)
     if kind.roll:
@@ -33,7 +40,12 @@ def new_camera(
     bend = 0.0
     if rng.random() < 0.45:
         bend = rng.uniform(0.01, 0.12) if rng.random() < 0.7 else rng.uniform(0.12, 0.4)
-    return aim(place, at, pixel, size, focal, roll, bend)
+    if middle is not None:
+        at, pixel, roll, bend = middle, (width / 2, height / 2), roll / 3, 0.0
+    camera = aim(place, at, pixel, size, focal, roll, bend)
+    if kind.squared:
+        camera = camera.stretched((int(rng.choice(SQUARES)),) * 2)
+    return camera
 
 
 def place_of_number(face: Face) -> tuple[np.ndarray, np.ndarray]:
@@ -66,6 +78,8 @@ def draw_way(rng: np.random.Generator, face: Face, kind: Kind = PLAIN) -> np.nda
         lift, normal = rng.uniform(18, 60), np.array((0.0, 0.0, -1.0))
     if kind.lift:
         lift = rng.uniform(*kind.lift)
+    if kind.aside:
+        aside = rng.uniform(*kind.aside) * rng.choice((-1, 1))
     right = face.right / np.linalg.norm(face.right)
     lift, aside = np.deg2rad((lift, aside))
     return np.cos(lift) * (np.cos(aside) * normal + np.sin(aside) * right) + np.sin(lift) * UP

@@ -169,7 +169,8 @@ def look_through(
         written = [number]
     if rng.random() < 0.05 and window == whole(scene):
         image = letterbox(rng, image, written)
-    image = develop(rng, image, min(columns / COLUMNS, rows / ROWS), gentle=not numbers or size < 9)
+    gentle = not numbers or size < 9
+    image = develop(rng, image, min(columns / COLUMNS, rows / ROWS), gentle, scene.kind)
     return Sample(fit(image), tuple(written), clear)
 
 

@@ -10,13 +10,17 @@ import numpy as np
 import walls
 from boxes import FACES, Box, Face, Seen, contains, in_frame, largest_number, lines_of
 from camera import Camera
+from captions import draw_captions
 from kinds import PLAIN, Kind
 from panels import WIDTH, Coat, Panel
 from scenes import Scene
-from surroundings import boxes_behind, neighbour_panel, stray_lines, vehicle
+from surroundings import boxes_behind, boxes_beside, neighbour_panel, stray_lines, vehicle
 from viewpoints import PHOTO_SIZES, new_camera
 
 LARGEST_OTHER = 0.6  # of the number's letters: those of numbers on other containers
+LEAST_WIDE = 80.0  # pixels that a number takes on photos that show all smaller: it can be read
+STEP_BACK = 0.93  # until all of a cut-out is on the photo
+LARGEST_IN_CROWD = 0.8  # the same where other containers stand close by
 
 
 def paint_face(rng: np.random.Generator, coat: Coat, name: str, layout: str, on: str = "") -> Panel:
@@ -49,7 +53,8 @@ def paint_others(rng: np.random.Generator, coat: Coat, main: Box, place: np.ndar
 
 def choose_face(rng: np.random.Generator, layout: str, on: str = "") -> tuple[str, str]:
     """Return on which face a number of this layout stands, and whether that end is a door."""
-    if on:
+    if on or layout == "beyond":
+        on = on or "door"
         return ("near", on) if on == "door" else (on, "")
     kind = rng.random()
     if layout == "horizontal":
@@ -70,38 +75,97 @@ def new_scene(
     if kind.layouts:
         layout = str(rng.choice(kind.layouts))
     target, on = choose_face(rng, layout, kind.on)
+    coat = dress(rng, coat, kind, on)
     floor = float(rng.choice((0, 0, 0, 1250, 1400, coat.height, coat.height, 2 * coat.height)))
+    if kind.studio:
+        floor = 0.0
     corner = np.array((-WIDTH / 2, floor, 0.0))
     main = Box(corner, np.array((WIDTH, coat.height, coat.length), float))
     main.panels[target] = paint_face(rng, coat, target, layout, on)
-    face = main.faces()[0]
+    face, sizes = main.faces()[0], kind.sizes or PHOTO_SIZES
+    middle = main.corner + main.sides / 2 if kind.studio else None
+    share *= kind.zoom
     for attempt in range(30):
-        size = PHOTO_SIZES[rng.integers(len(PHOTO_SIZES))]
-        camera = new_camera(rng, face, size, share * 0.97**attempt, kind)
+        size = sizes[rng.integers(len(sizes))]
+        least = LEAST_WIDE / size[0] if kind.zoom < 1 else 0.0
+        wanted = max(share * 0.97**attempt, least)
+        camera = new_camera(rng, face, size, wanted, kind, middle)
         seen = [line for line in lines_of(face, camera) if line.line.is_number]
-        if not coat.number or (face.faces(camera.place) and seen and in_frame(seen[0], size)):
+        if kind.studio and wanted > least and not is_whole(main, camera):
+            share *= STEP_BACK
+            continue
+        if not coat.number or (face.faces(camera.place) and seen
+                               and in_frame(seen[0], camera.size)):  # fmt: skip
             break
     paint_others(rng, coat, main, camera.place)
-    others = boxes_behind(rng, main, float(coat.height))
-    if 1000 < main.corner[1] < 1500:
-        others += vehicle(rng, main)
-    others = [box for box in others if not in_the_way(box, face, camera, seen)]
+    others = [] if kind.studio else boxes_round(rng, main, target, kind)
+    others = [box for box in others if not in_the_way(box, face, camera, seen, kind.crowded)]
     letters, pitch = (seen[0].centres, seen[0].pitch) if seen else (np.zeros((1, 2)), 9.0)
     ground = rng.uniform(60, 190) * (1 + rng.normal(0, 0.03, 3))
     horizon = np.array((215, 222, 230)) * rng.uniform(0.3, 1.15)
     zenith = np.array((120, 165, 220)) * rng.uniform(0.2, 1.2)
     tile = int(rng.integers(6))
-    lines = stray_lines(rng, size, letters, pitch)
+    lines = stray_lines(rng, camera.size, letters, pitch)
     shades = {name: float(rng.uniform(0.55, 1.1)) if rng.random() < 0.6 else 1.0 for name in FACES}
-    return Scene(camera, main, others, ground, (horizon, zenith), tile, lines, shades, target)
+    if kind.studio:
+        ground, horizon, zenith = studio_light(rng)
+        lines = []
+    captions = draw_captions(rng, camera.size, letters, pitch) if kind.captioned else []
+    return Scene(
+        camera, main, others, ground, (horizon, zenith), tile, lines, shades, target, captions, kind
+    )  # fmt: skip
 
 
-def in_the_way(box: Box, face: Face, camera: Camera, seen: list[Seen]) -> bool:
-    """Return whether a box hides the face's number, or its own number looks as large."""
+def is_whole(box: Box, camera: Camera) -> bool:
+    """Return whether all of a box is on the photo."""
+    ends = np.stack([box.corner, box.corner + box.sides])
+    corners = np.stack(np.meshgrid(*ends.T), -1).reshape(-1, 3)
+    pixels, depths = camera.project(corners)
+    return bool(depths.min() > 0 and pixels.min() > 0 and np.all(pixels < np.array(camera.size)))
+
+
+def dress(rng: np.random.Generator, coat: Coat, kind: Kind, on: str) -> Coat:
+    """Return the coat of a container that is seen on this kind of photos."""
+    if kind.repair:
+        coat = replace(coat, repair=kind.repair)
+    if kind.apart and on != "door":  # on doors it is the locking bar that stands there
+        coat = replace(coat, style=replace(coat.style, apart=rng.uniform(*kind.apart)))
+    if kind.studio and rng.random() < 0.7:
+        coat = replace(coat, length=6058)
+    return coat
+
+
+def studio_light(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return ground, horizon and zenith behind a cut-out: mostly white, or a pale colour."""
+    white = np.full(3, 255.0 if rng.random() < 0.7 else rng.uniform(200, 250))
+    if rng.random() < 0.2:
+        white = rng.uniform(120, 250, 3)
+    floor = white if rng.random() < 0.7 else white * rng.uniform(0.85, 0.97)
+    return floor, white, white if rng.random() < 0.7 else np.clip(white * 0.95 + 5, 0, 255)
+
+
+def boxes_round(rng: np.random.Generator, main: Box, target: str, kind: Kind) -> list[Box]:
+    """Return what stands round the container."""
+    boxes = boxes_behind(rng, main, float(main.sides[1]))
+    if 1000 < main.corner[1] < 1500:
+        boxes += vehicle(rng, main)
+    return [*boxes_beside(rng, main, target), *boxes] if kind.crowded else boxes
+
+
+def in_the_way(
+    box: Box, face: Face, camera: Camera, seen: list[Seen], crowded: bool = False
+) -> bool:
+    """Return whether a box hides the face's number, or its own number looks as large.
+
+    Among a crowd only a number counts that is all on the photo, and almost as large.
+    """
     points = face.corners()
     if seen:
         letters = face.panel.number.letters
         points = face.at(*np.array([(c.x, c.y) for c in letters]).T)
     if box.hides(camera.place, points) or contains(box, camera.place):
         return True
-    return bool(seen) and largest_number(box, camera) >= LARGEST_OTHER * seen[0].pitch
+    if not seen:
+        return False
+    least, share = (10, LARGEST_IN_CROWD) if crowded else (3, LARGEST_OTHER)
+    return largest_number(box, camera, least) >= share * seen[0].pitch
