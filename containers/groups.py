@@ -6,6 +6,7 @@ import math
 import re
 from pathlib import Path
 
+from containers.command_line import say
 from containers.escapes import visible
 from containers.iso6346 import is_valid
 from containers.results import Row, write_results
@@ -17,12 +18,15 @@ ROUNDED = 0.0005  # what is less stands as 0.000 in a result file, and as much i
 
 
 def group_of(image: str, pattern: re.Pattern[str]) -> str:
-    """Return the name that the views of one container share; a photo without one stands alone."""
+    """Return the name that the views of one container share; a photo without one stands alone.
+
+    So does one of which the pattern takes nothing: `x*` or `(x)?` fit every name, emptily.
+    """
     folder, _, name = image.rpartition("/")
     found = pattern.search(name)
-    if found is None:
+    key = found and (found[1] if pattern.groups else found[0])
+    if not key:
         return image
-    key = found[1] if pattern.groups else found[0]
     return f"{folder}/{key}" if folder else key
 
 
@@ -113,6 +117,8 @@ def write_groups(
     for row in rows:
         groups.setdefault(group_of(row["image"], pattern), []).append(row)
     fused = [row for name in sorted(groups) for row in fuse_group(name, groups[name], review_below)]
+    if rows and all(name == views[0]["image"] for name, views in groups.items()):
+        say(f"warning: --group_by {group_by} takes a part of no photo's name: each stands alone")
     path = output.with_name(f"{output.stem}_grouped{output.suffix}")
     made_by = visible(f"{description}, grouped by {group_by}")
     return f"{path}: {write_results(path, made_by, fused, 'container')}"

@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from conftest import NUMBER, OTHER
+from conftest import NUMBER, OTHER, rows_of
 
-from containers.groups import GROUP_BY, fuse, fuse_group, group_of
+from containers.groups import GROUP_BY, fuse, fuse_group, group_of, write_groups
 from containers.iso6346 import format_number
 
 
@@ -88,7 +88,18 @@ def test_two_different_containers_are_not_forced_into_one():
         ("000207_right_12.jpeg", GROUP_BY, "000207"),
         ("image/gate 3/IMG_20240101.jpg", GROUP_BY, "image/gate 3/IMG_20240101.jpg"),
         ("image/7-a.jpg", "^[0-9]+", "image/7"),
+        ("image/7-a.jpg", "(x)?", "image/7-a.jpg"),
+        ("7-a.jpg", "(x)?", "7-a.jpg"),
+        ("image/7-a.jpg", "x*", "image/7-a.jpg"),
+        ("image/7-a.jpg", "()", "image/7-a.jpg"),
     ],
 )
 def test_photos_are_grouped_by_the_part_of_the_name_that_matches(image, pattern, group):
     assert group_of(image, re.compile(pattern)) == group
+
+
+def test_a_pattern_that_takes_nothing_leaves_each_photo_alone_and_is_named(here, capsys):
+    views = [view("7-a", CSQU3054383=0.9), view("8-a", HLXU2008419=0.9)]
+    write_groups(here / "r.txt", "# made by", views, "(x)?", 0.5)
+    assert [row[1] for row in rows_of("r_grouped.txt")] == [NUMBER, OTHER]
+    assert "--group_by (x)? takes a part of no photo's name" in capsys.readouterr().err
