@@ -30,7 +30,6 @@ if __name__ == "__main__":  # before the other imports, which may fail and take 
     start()
 
 import argparse
-import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -38,6 +37,7 @@ from itertools import chain, islice, zip_longest
 from pathlib import Path
 
 from container_ocr import read_images, reader_of
+from containers.batch_request import OUTPUTS, require_own_files, require_possible
 from containers.command_line import (
     ArgumentParser,
     command,
@@ -48,26 +48,23 @@ from containers.command_line import (
     show,
 )
 from containers.comparison import Case, Run, describe_changes, join, read_labels, read_run
-from containers.errors import FlagError
 from containers.escapes import visible
-from containers.flags import add_model_flags, add_reading_flags, positive, regex, with_model
+from containers.flags import add_model_flags, add_reading_flags, positive, regex
 from containers.groups import GROUP_BY, write_groups
 from containers.labels import read_annotations
 from containers.locks import only_writer
 from containers.owners import describe_owners
 from containers.pace import LookPace
-from containers.photos import IMAGE_SUFFIXES, list_images, photo_key
+from containers.photos import list_images, photo_key
 from containers.report import check_report, write_report
-from containers.results import MADE_BY, PARTIAL, Journal, Row, count_statuses
+from containers.results import MADE_BY, Journal, Row, count_statuses
 from containers.watching import Arrivals, require_watchable
 from florence.adapter import describe_model
 from florence.checkpoint import looks_for, require_model
 from florence.devices import LESS_MEMORY, out_of_memory
 
 GATHER = 32  # photos of each process whose rows are sent to the first together
-OUTPUTS = ("results_base.txt", "results_finetuned.txt")
 ANNOTATIONS = "annotations.json"
-READING = ("watch", "resume", "group_by", "output", "model", "lora_path", "batch_size")
 
 
 def describe_run(args: argparse.Namespace) -> str:
@@ -250,34 +247,13 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def require_possible(args: argparse.Namespace) -> None:
-    """Raise `FlagError` for what does not go together, or another command does."""
-    folder = Path(args.image_folder)
-    if folder.suffix.lower() in IMAGE_SUFFIXES and folder.is_file():
-        typed = with_model(f"container_ocr.py {shlex.quote(args.image_folder)}", args)
-        raise FlagError(f"{folder} is a photo, not a folder: type {typed}")
-    if args.compare is None:
-        return
-    given = [name for name in READING if getattr(args, name) not in (None, False)]
-    if given:
-        typed = shlex.join(["python", "batch_process.py", "--compare", *args.compare])
-        raise FlagError(f"--compare reads no photos: leave --{given[0]} out, type {typed}")
-    files = args.compare or OUTPUTS
-    if len(files) != 2 and not (len(files) == 1 and args.report):
-        need = f"takes two result files, not {len(files)}, or one with --report"
-        raise FlagError(f"--compare {need}; see batch_process.py --help")
-    for name in files:
-        if not Path(name).exists():
-            adapter = " --lora_path ./florence-container-lora" if name == OUTPUTS[1] else ""
-            more = " --resume" if Path(name + PARTIAL).exists() else ""
-            typed = f"python batch_process.py ./image{adapter} --output {shlex.quote(name)}{more}"
-            raise FlagError(f"no {name} to compare yet: type {typed}")
-
-
 @command(build_parser, go_on="what was read is kept; --resume goes on from there")
 def main(args: argparse.Namespace) -> int:
     """Read a folder or compare two runs; exit code 1 if an image failed."""
     require_possible(args)
+    if args.compare is None:
+        args.output = args.output or OUTPUTS[args.lora_path is not None]
+    require_own_files(args)
     if args.report is not None:
         check_report(Path(args.report))
         if has_labels(args):
@@ -289,7 +265,6 @@ def main(args: argparse.Namespace) -> int:
             return 0
         compare(args)
         return 0
-    args.output = args.output or OUTPUTS[args.lora_path is not None]
     require_model(args.model, args.lora_path, args.device, args.revision)
     if args.watch:
         require_watchable(Path(args.image_folder))

@@ -33,12 +33,10 @@ from pathlib import Path
 
 from container_ocr import ContainerOCR, read_images
 from containers.command_line import ArgumentParser, changed_flags, command, counted, say, show
+from containers.data_set import SIDES, sides_in, write_split
 from containers.errors import FlagError, ImageError, UserError
 from containers.files import (
-    dump_json,
     read_file,
-    relative_path,
-    replacing_all,
     while_edited,
     write_json,
 )
@@ -64,6 +62,7 @@ from containers.labels import (
     split_examples,
 )
 from containers.locks import only_writer
+from containers.outputs import require_apart
 from containers.pace import LookPace
 from containers.photos import images_in, list_images, photo_key
 from containers.results import count_statuses
@@ -108,25 +107,10 @@ def add_images(
     show(f"{path}: {len(added)} added, {len(listed)} kept, {len(gone)} no longer found on disk")
 
 
-def write_split(folder: Path, train: list[Example], validation: list[Example]) -> None:
-    """Write train.json and val.json in the common Florence-2 format, both or none.
-
-    Of two splits mixed, photos of one container would stand on both sides.
-    """
-    with replacing_all(folder / "train.json", folder / "val.json") as files:
-        for file, examples in zip(files, (train, validation)):
-            dump_json(list(map(row_of, examples)), file)
-
-
-def row_of(example: Example) -> dict[str, str]:
-    """Return an example as image, prefix and suffix."""
-    image = relative_path(example.image_path)
-    return {"image": image, "prefix": PROMPT, "suffix": example.number}
-
-
 def prepare(args: argparse.Namespace) -> None:
     """Check all labels and write train.json and val.json; any error writes nothing."""
-    path = Path(args.annotation_file)
+    path, folder = Path(args.annotation_file), Path(args.output_dir)
+    require_apart(sides_in(folder), [("--annotation_file", path)])
     saved = read_annotation_file(path)
     entries = parse_annotations(saved, path)["images"]
     labels = check_labels(entries, path.parent, args.strict)
@@ -145,10 +129,10 @@ def prepare(args: argparse.Namespace) -> None:
     if count < FEW_IMAGES:
         say(f"warning: {counted(count, 'labelled image')}: few; 100-200 are recommended")
     train, validation = split_examples(labels.examples, args.seed, labels.together)
-    folder = Path(args.output_dir)
-    with only_writer(folder / "train.json"):
-        write_split(folder, train, validation)
-    for name, examples in (("train.json", train), ("val.json", validation)):
+    sides = train, validation
+    with only_writer(folder / SIDES[0]):
+        write_split(folder, sides, PROMPT)
+    for name, examples in zip(SIDES, sides):
         boxes = len({example.box for example in examples})
         show(f"{folder / name}: {counted(len(examples), 'photo')} of {counted(boxes, 'container')}")
     if not path.is_file() or read_file(path) != saved:

@@ -105,6 +105,11 @@ def fuse_group(name: str, views: list[Row], review_below: float) -> list[Row]:
     return rows
 
 
+def grouped_name(output: Path) -> Path:
+    """Return the name of the file with a line for each container, beside the result file."""
+    return output.with_name(f"{output.stem}_grouped{output.suffix}")
+
+
 def write_groups(
     output: Path, description: str, rows: list[Row], group_by: str, review_below: float
 ) -> str:
@@ -119,6 +124,6 @@ def write_groups(
     fused = [row for name in sorted(groups) for row in fuse_group(name, groups[name], review_below)]
     if rows and all(name == views[0]["image"] for name, views in groups.items()):
         say(f"warning: --group_by {group_by} takes a part of no photo's name: each stands alone")
-    path = output.with_name(f"{output.stem}_grouped{output.suffix}")
+    path = grouped_name(output)
     made_by = visible(f"{description}, grouped by {group_by}")
     return f"{path}: {write_results(path, made_by, fused, 'container')}"
