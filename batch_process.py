@@ -49,7 +49,7 @@ from containers.command_line import (
 )
 from containers.comparison import Case, Run, describe_changes, join, read_labels, read_run
 from containers.escapes import visible
-from containers.flags import add_model_flags, add_reading_flags, positive, regex
+from containers.flags import add_model_flags, add_reading_flags, file_name, positive, regex
 from containers.groups import GROUP_BY, write_groups
 from containers.labels import read_annotations
 from containers.locks import only_writer
@@ -231,7 +231,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser = ArgumentParser(__doc__)
     add = parser.add_argument
     add("image_folder", nargs="?", default="./image", help="folder of photos")
-    add("--output", help=f"result file (default: {OUTPUTS[0]}, with --lora_path {OUTPUTS[1]})")
+    add(
+        "--output",
+        type=file_name,
+        help=f"result file (default: {OUTPUTS[0]}, with --lora_path {OUTPUTS[1]})",
+    )
     add_model_flags(parser)
     add_reading_flags(parser)
     add("--batch_size", type=positive, metavar="N", help="looks at once (default: by device)")
@@ -242,8 +246,9 @@ def build_parser() -> argparse.ArgumentParser:
     compared = f"two result files (default: {' '.join(OUTPUTS)}), or one with --report"
     add("--compare", nargs="*", metavar="FILE", help=compared)
     page = "page to look at: what to review, with --compare what changed"
-    add("--report", metavar="FILE.html", help=page)
-    add("--annotation_file", default=ANNOTATIONS, help="the truth, for --compare and --report")
+    add("--report", type=file_name, metavar="FILE.html", help=page)
+    truth = "the truth, for --compare and --report"
+    add("--annotation_file", type=file_name, default=ANNOTATIONS, help=truth)
     return parser
 
 

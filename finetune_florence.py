@@ -26,14 +26,13 @@ if __name__ == "__main__":  # before the other imports, which may fail and take 
 
 import argparse
 import functools
-import math
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from container_ocr import ContainerOCR
 from containers.command_line import ArgumentParser, command, counted, is_first_process, say, show
-from containers.flags import add_model_flags, positive, seed
+from containers.flags import add_model_flags, fraction, positive, rate, seed
 from containers.labels import Example
 from containers.locks import only_writer
 from containers.looks import Search
@@ -55,22 +54,6 @@ from florence.memory import lower_memory
 from florence.trackers import TRACKERS, require_tracker
 from florence.training import VIEWS, Trainer
 from florence.windows import Windows
-
-
-def fraction(text: str) -> float:
-    """Parse a flag's value that must be at least 0 and below 1."""
-    value = float(text)
-    if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 0 and below 1")
-    return value
-
-
-def rate(text: str) -> float:
-    """Parse a flag's value that must be a number above zero."""
-    value = float(text)
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is not above zero")
-    return value
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -40,7 +40,7 @@ from containers.files import (
     while_edited,
     write_json,
 )
-from containers.flags import add_model_flags, port, seed
+from containers.flags import add_model_flags, file_name, port, seed
 from containers.label_book import LabelBook, is_done
 from containers.label_check import (
     contradicted,
@@ -256,7 +256,8 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--mode", choices=list(MODES), default="create_template", help="step")
     add("--image_folder", default="./image", help="photos to label")
-    add("--annotation_file", default="annotations.json", help="the file you edit")
+    edited = "the file you edit"
+    add("--annotation_file", type=file_name, default="annotations.json", help=edited)
     add("--output_dir", default="./dataset", help="where train.json and val.json go")
     add("--strict", action="store_true", help="a label that is not ISO 6346 is an error")
     add("--seed", type=seed, default=0, help="of the 80/20 split")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import functools
 import os
 import shlex
@@ -14,6 +15,9 @@ from collections.abc import Callable
 from containers.errors import UserError
 from containers.escapes import visible
 from containers.stopping import Stopped, on_signals, stop
+
+NEVER = (errno.ENAMETOOLONG, errno.ELOOP)  # what no folder that is made can mend
+SHOWN = 80  # characters of a value that is too long
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -29,17 +33,49 @@ class ArgumentParser(argparse.ArgumentParser):
             options["help"] += " (default: %(default)s)"
         return super().add_argument(*names, **options)
 
-    def parse_args(self, *given) -> argparse.Namespace:
-        """Parse flags; an empty value, as of a variable that is not set, is a mistake."""
-        args = super().parse_args(*given)
+    def parse_args(self, given: list[str] | None = None) -> argparse.Namespace:
+        """Parse flags; what no flag can take, whatever it is for, is a mistake.
+
+        That is an empty value, as of a variable that is not set, and a name that no file can have.
+        """
+        for word in sys.argv[1:] if given is None else given:
+            self.require_plain(word)
+        args = super().parse_args(given)
         for name, value in vars(args).items():
             if value == "" or (isinstance(value, list) and "" in value):
                 self.error(f"{name} is empty: give a value or leave it out")
+        for action in self._actions:
+            if action.type is None and action.choices is None:  # a path, or a model's id
+                value = getattr(args, action.dest, None)
+                for text in value if isinstance(value, list) else [value]:
+                    if isinstance(text, str) and (problem := path_problem(text)):
+                        self.error(f"{action.dest} {text[:SHOWN]}: {problem}")
         return args
+
+    def require_plain(self, word: str) -> None:
+        """Exit for a word that argparse would not take as it is meant."""
+        flag, _, value = word.partition("=")
+        if word.startswith("-") and value == "--":  # which it takes away, and fails
+            self.error(f"{word}: type {flag} ./-- for a file of this name")
+        if word[:1] == "-" and flag not in self._option_string_actions and os.path.lexists(word):
+            self.error(f"{word} begins like a flag: type ./{word}")
 
     def error(self, message: str) -> None:
         """Print one line and exit with code 2."""
         self.exit(2, f"error: {visible(message)}; see {self.prog} --help\n")
+
+
+def path_problem(text: str) -> str | None:
+    """Return why a text can name no file or folder, whether there is one or not, or None."""
+    if "\0" in text:
+        return "a name holds no null character"
+    try:
+        os.stat(text)
+    except OSError as error:
+        return error.strerror if error.errno in NEVER else None
+    except ValueError:  # halves of characters, where names are UTF-8
+        return "no name of a file"
+    return None
 
 
 def changed_flags(parser: argparse.ArgumentParser, args: argparse.Namespace, *names: str) -> str:

@@ -143,5 +143,6 @@ def relative_path(path: Path) -> str:
 
 def free_name(path: Path) -> str:
     """Return a name like this one's for what is not there yet: lora-2, results-2.txt."""
-    names = (f"{path.stem}-{count}{path.suffix}" for count in itertools.count(2))
-    return relative_path(next(new for name in names if not (new := path.with_name(name)).exists()))
+    real = Path(os.path.realpath(path))
+    names = (f"{real.stem or 'new'}-{count}{real.suffix}" for count in itertools.count(2))
+    return relative_path(next(new for name in names if not (new := real.parent / name).exists()))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import os
 import re
 import shlex
 
-from containers.command_line import say
+from containers.command_line import SHOWN, path_problem, say
 from containers.errors import FlagError
 from containers.review import REVIEW_BELOW
 
@@ -79,6 +80,24 @@ def share(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
 
 
+def fraction(text: str) -> float:
+    """Parse a flag's value that must be at least 0 and below 1."""
+    with contextlib.suppress(ValueError):
+        if 0 <= float(text) < 1:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text} is not at least 0 and below 1")
+
+
+def rate(text: str) -> float:
+    """Parse a flag's value that must be a number above zero."""
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+        if float(text) == math.inf:
+            raise argparse.ArgumentTypeError(f"{text} is too large: a number like 1e-4")
+    raise argparse.ArgumentTypeError(f"{text} is not above zero: a number like 1e-4")
+
+
 def positive(text: str) -> int:
     """Parse a flag's value that must be a whole number above zero."""
     if not re.fullmatch("0*[1-9][0-9]{0,8}", text):
@@ -111,6 +130,17 @@ def regex(text: str) -> str:
     """Parse a flag's value that must be a regular expression."""
     try:
         re.compile(text)
-    except re.error as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no regular expression: {error}") from None
+    except (re.error, OverflowError, RecursionError) as error:  # too large a count, many brackets
+        reason = "too deep" if isinstance(error, RecursionError) else error
+        shown = f"{text[:SHOWN]!r}{'...' * (len(text) > SHOWN)}"
+        raise argparse.ArgumentTypeError(f"{shown} is no regular expression: {reason}") from None
+    return text
+
+
+def file_name(text: str) -> str:
+    """Parse a flag's value that must name a file to write, not a folder."""
+    if problem := path_problem(text):
+        raise argparse.ArgumentTypeError(f"{text[:SHOWN]}: {problem}")
+    if text and (text.endswith(("/", os.sep)) or os.path.basename(text) in ("", ".", "..")):
+        raise argparse.ArgumentTypeError(f"{text} is a folder: name a file in it")
     return text
