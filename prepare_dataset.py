@@ -33,7 +33,7 @@ from pathlib import Path
 
 from container_ocr import ContainerOCR, read_images
 from containers.command_line import ArgumentParser, changed_flags, command, counted, say, show
-from containers.data_set import SIDES, sides_in, write_split
+from containers.data_set import SIDES, require_replaceable, write_split
 from containers.errors import FlagError, ImageError, UserError
 from containers.files import (
     read_file,
@@ -62,7 +62,6 @@ from containers.labels import (
     split_examples,
 )
 from containers.locks import only_writer
-from containers.outputs import require_apart
 from containers.pace import LookPace
 from containers.photos import images_in, list_images, photo_key
 from containers.results import count_statuses
@@ -110,7 +109,7 @@ def add_images(
 def prepare(args: argparse.Namespace) -> None:
     """Check all labels and write train.json and val.json; any error writes nothing."""
     path, folder = Path(args.annotation_file), Path(args.output_dir)
-    require_apart(sides_in(folder), [("--annotation_file", path)])
+    require_replaceable(folder, path)
     saved = read_annotation_file(path)
     entries = parse_annotations(saved, path)["images"]
     labels = check_labels(entries, path.parent, args.strict)

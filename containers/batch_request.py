@@ -9,9 +9,9 @@ from pathlib import Path
 from containers.errors import FlagError
 from containers.flags import with_model
 from containers.groups import grouped_name
-from containers.outputs import Named, require_apart
+from containers.outputs import Named, require_apart, require_ours
 from containers.photos import IMAGE_SUFFIXES
-from containers.results import PARTIAL
+from containers.results import PARTIAL, is_result
 
 OUTPUTS = ("results_base.txt", "results_finetuned.txt")
 READING = ("watch", "resume", "group_by", "output", "model", "lora_path", "batch_size")
@@ -56,3 +56,5 @@ def require_own_files(args: argparse.Namespace) -> None:
     if args.report is not None:
         written.append(("--report", Path(args.report)))
     require_apart(written, read)
+    if args.group_by is not None:
+        require_ours("--group_by", grouped_name(Path(args.output)), is_result, "result file")

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from containers.files import dump_json, relative_path, replacing_all
 from containers.labels import Example
-from containers.outputs import Named
+from containers.outputs import require_apart, require_ours
 
 SIDES = ("train.json", "val.json")
 
 
-def sides_in(folder: Path) -> list[Named]:
-    """Return the two files of a data set, as those of the flag that names their folder."""
-    return [("--output_dir", folder / name) for name in SIDES]
+KEYS = ("image", "prefix", "suffix")  # of a row; other programs' rows may have more
+
+
+def require_replaceable(folder: Path, annotations: Path) -> None:
+    """Raise `FlagError` where writing the two sides would lose the labels, or another's file."""
+    sides = [("--output_dir", folder / name) for name in SIDES]
+    require_apart(sides, [("--annotation_file", annotations)])
+    for flag, path in sides:
+        require_ours(flag, path, is_data_set, "list of photos and their numbers", -1)
+
+
+def is_data_set(data: bytes) -> bool:
+    """Tell whether a file holds a list of rows like those that are written here."""
+    try:
+        rows = json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    is_list = isinstance(rows, list)
+    return is_list and all(isinstance(row, dict) and {*KEYS} <= row.keys() for row in rows)
 
 
 def write_split(folder: Path, sides: Sequence[Sequence[Example]], prompt: str) -> None:
@@ -30,4 +47,4 @@ def write_split(folder: Path, sides: Sequence[Sequence[Example]], prompt: str) -
 def row_of(example: Example, prompt: str) -> dict[str, str]:
     """Return an example as image, prefix and suffix."""
     image = relative_path(example.image_path)
-    return {"image": image, "prefix": prompt, "suffix": example.number}
+    return dict(zip(KEYS, (image, prompt, example.number)))

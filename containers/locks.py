@@ -11,6 +11,8 @@ from containers.command_line import is_first_process
 from containers.errors import UserError
 from containers.files import writing
 
+LONGEST_MARK = 20  # bytes: a process id has fewer
+
 
 @contextlib.contextmanager
 def only_writer(path: Path | str, patience: float = 0) -> Iterator[None]:
@@ -28,6 +30,7 @@ def only_writer(path: Path | str, patience: float = 0) -> Iterator[None]:
     real = Path(os.path.realpath(path))
     mark = real.with_name(f".{real.name}.lock")
     lock = FileLock(mark)
+    require_mark(mark)
     with writing(real):
         try:
             lock.acquire(timeout=patience)
@@ -42,6 +45,17 @@ def only_writer(path: Path | str, patience: float = 0) -> Iterator[None]:
         with contextlib.suppress(OSError):
             mark.unlink()  # while it is held: who waits for it sees that it has gone
         lock.release()
+
+
+def require_mark(mark: Path) -> None:
+    """Raise `UserError` where a file stands in a lock's place that is none: it would be emptied."""
+    with contextlib.suppress(OSError):  # Windows shows nothing of a locked file
+        with open(mark, "rb") as file:
+            held = file.read(LONGEST_MARK)
+        if held and not held.isdigit():
+            raise UserError(
+                f"{mark} is not of this project, which has to write there: move it away"
+            )
 
 
 def holder(mark: Path) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from containers.errors import FlagError
+from containers.files import relative_path, writing
 
+HEAD = 4096  # bytes, in which a mark stands
 Named = tuple[str, Path | str]  # whose file it is, as a flag or in words, and the file
 
 
@@ -31,3 +33,20 @@ def identity(path: Path | str) -> str:
     except OSError:
         return os.path.normcase(os.path.realpath(path))
     return f"{status.st_dev} {status.st_ino}"
+
+
+def require_ours(
+    flag: str, path: Path, is_ours: Callable[[bytes], bool], kind: str, most: int = HEAD
+) -> None:
+    """Raise `FlagError` where a file cannot be written, or stands and is not what we write there.
+
+    `is_ours` is given so many bytes of it, -1: all. An empty one is nobody's loss.
+    """
+    with writing(path):
+        old = b""
+        if path.exists():
+            with open(path, "rb") as file:
+                old = file.read(most)
+    if old and not is_ours(old):
+        shown = relative_path(path)
+        raise FlagError(f"{flag} {shown} is no {kind}; choose another name, or move it away")

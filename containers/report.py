@@ -15,7 +15,8 @@ from containers.command_line import counted
 from containers.comparison import Case, Run, measures, table
 from containers.errors import FlagError
 from containers.escapes import visible
-from containers.files import read_file, replacing, writing
+from containers.files import replacing
+from containers.outputs import require_ours
 from containers.pace import Pace
 from containers.pictures import thumbnails
 from containers.results import STATUSES, Row
@@ -77,10 +78,7 @@ def check_report(path: Path) -> None:
     if path.suffix.lower() not in PAGES:
         page = path.with_suffix(PAGES[0])
         raise FlagError(f"--report {path}: is a page for a browser: type --report {page}")
-    with writing(path):
-        old = read_file(path)[: len(FIRST_LINE)] if path.exists() else FIRST_LINE
-    if old != FIRST_LINE:
-        raise FlagError(f"--report {path} is there and no report; choose another name")
+    require_ours("--report", path, lambda data: data.startswith(FIRST_LINE), "report")
 
 
 def write_report(path: Path, runs: Sequence[Run], cases: Sequence[Case]) -> int:

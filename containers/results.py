@@ -16,6 +16,7 @@ from containers.command_line import counted, say
 from containers.errors import FlagError, UserError
 from containers.escapes import escape, json_line, unescape, visible
 from containers.files import TEXT, free_name, read_file, replacing, writing
+from containers.outputs import require_ours
 
 FIELDS = ("image", "number", "status", "reason", "confidence", "raw_text")
 STATUSES = ("ok", "review", "none", "error")
@@ -148,6 +149,12 @@ def difference(before: str, now: str) -> str:
     return "; ".join(f"{flag}: {was}, now {here}" for flag, (was, here) in zip(flags, pairs))
 
 
+def is_result(data: bytes) -> bool:
+    """Tell whether a file begins as those do that we write, or as one that a power cut has cut."""
+    head, mark = data.removeprefix(codecs.BOM_UTF8), MADE_BY.encode()
+    return head.startswith(mark) or mark.startswith(head)
+
+
 class Journal:
     """The lines of a run that is not complete, in the order in which they were read."""
 
@@ -164,14 +171,13 @@ class Journal:
                 f"--output {self.output}: the ending is none of {known}: type --output "
                 f"{self.output.with_suffix(other)}"
             )
+        for path in (self.path, self.output):
+            require_ours("--output", path, is_result, "result file")
         with writing(self.output):
             with open(self.path, "ab") as file:
                 empty = file.tell() == 0
             if empty:
                 self.path.unlink()
-            old = self.output.read_bytes()[:99] if self.output.exists() else b""
-        if old and not old.removeprefix(codecs.BOM_UTF8).startswith(MADE_BY.encode()):
-            raise FlagError(f"--output {self.output} is no result file; choose another name")
 
     def earlier(self, description: str) -> dict[str, Row]:
         """Return what `--resume` need not read again, by image, and drop a torn last line.

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 from containers.command_line import counted, say
 from containers.errors import FlagError, UserError, one_line
 from containers.files import free_name, write_json, writing
-from florence.adapter import Base, base_revision, save_adapter
+from containers.outputs import require_apart
+from containers.owners import LEARNT
+from florence.adapter import BASE, Base, base_revision, save_adapter
 from florence.features import features_folder, is_cached
-from florence.model_folder import read_json
+from florence.model_folder import OBJECTS, read_json
 from florence.progress import Progress
 
 if TYPE_CHECKING:
@@ -24,8 +26,12 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 MPS_RANDOM = "mps_random.safetensors"
-TRAIN_ARGS = "train_args.json"
+TRAIN_ARGS = "train_args.json"  # the mark of a folder that is ours
+LOG, CURVE = "train_log.jsonl", "training_curve.png"
 ADAPTER = "adapter_model.safetensors"
+# What a training writes beside the two files of the adapter, which --overwrite is there to replace.
+WRITTEN = sorted({*OBJECTS, "merges.txt", "added_tokens.json", LEARNT, BASE, TRAIN_ARGS, LOG})
+WRITTEN += ["README.md", CURVE, "checkpoint-*"]
 FREE_ON_RESUME = {"resume", "overwrite", "device", "patience", "output", "cache", "report_to"}
 
 
@@ -145,6 +151,11 @@ def check_output(args: argparse.Namespace) -> None:
     output = Path(args.output)
     if args.resume and args.overwrite:
         raise FlagError("--resume keeps what --overwrite replaces: leave one of them out")
+    require_own_folder(output)
+    require_apart(
+        [("--output", output / name) for name in (*WRITTEN, ADAPTER)],
+        [("--train", args.train), ("--val", args.val)],
+    )
     checkpoints = find_checkpoints(output)
     if args.resume and checkpoints:
         require_same(args, read_json(checkpoints[-1] / TRAIN_ARGS))
@@ -153,6 +164,21 @@ def check_output(args: argparse.Namespace) -> None:
             f"{args.output} holds the adapter of another run: --output {free_name(output)} keeps "
             "it, --overwrite replaces it, --resume goes on with it"
         )
+
+
+def require_own_folder(output: Path) -> None:
+    """Raise `FlagError` where an adapter would stand in a model's folder, or replace others' files.
+
+    A folder with the arguments of a training in it is ours, and all in it that a training writes.
+    """
+    other = f"name another folder, as --output {free_name(output)}"
+    if (output / "config.json").exists():
+        raise FlagError(f"--output {output} holds a model (config.json): {other}")
+    mark = output / TRAIN_ARGS
+    if mark.is_file() and "lora_targets" in read_json(mark):
+        return
+    if foreign := next((path for name in WRITTEN for path in output.glob(name)), None):
+        raise FlagError(f"--output {output} holds a {foreign.name} of somebody else's: {other}")
 
 
 def require_same(args: argparse.Namespace, before: dict) -> None:

@@ -25,7 +25,7 @@ from florence.accelerating import make_accelerator
 from florence.adapter import SAVING, Base, add_lora, base_model, save_adapter, train_mode
 from florence.card import model_card
 from florence.checkpoint import load_checkpoint
-from florence.checkpoints import TRAIN_ARGS, Checkpoints, revision_of, saving
+from florence.checkpoints import CURVE, LOG, TRAIN_ARGS, Checkpoints, revision_of, saving
 from florence.curve import draw_curve
 from florence.decoding import transcribe
 from florence.features import Collator, make_features
@@ -217,9 +217,9 @@ class Trainer:
     def keep(self, record: dict[str, float]) -> None:
         """Log an epoch, keep its adapter if it is the best, and write a checkpoint."""
         if self.accelerator.is_main_process:
-            with replacing(self.output / "train_log.jsonl") as log:
+            write_json(self.output / TRAIN_ARGS, vars(self.args))  # first: it marks the folder
+            with replacing(self.output / LOG) as log:
                 log.writelines(json.dumps(record) + "\n" for record in self.progress.history)
-            write_json(self.output / TRAIN_ARGS, vars(self.args))
             if record is self.progress.best:
                 with saving(self.output, self.output / SAVING):
                     save_adapter(self.model, self.output, self.base)
@@ -239,7 +239,7 @@ class Trainer:
             not is_microsoft(self.source),
             self.model.get_nb_trainable_parameters(),
         )
-        draw_curve(self.output / "training_curve.png", self.progress)
+        draw_curve(self.output / CURVE, self.progress)
         with replacing(self.output / "README.md") as file:
             file.write(card)
 
