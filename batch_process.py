@@ -56,7 +56,7 @@ from containers.locks import only_writer
 from containers.owners import describe_owners
 from containers.pace import LookPace
 from containers.photos import list_images, photo_key
-from containers.report import check_report, write_report
+from containers.report import write_report
 from containers.results import MADE_BY, Journal, Row, count_statuses
 from containers.watching import Arrivals, require_watchable
 from florence.adapter import describe_model
@@ -259,10 +259,8 @@ def main(args: argparse.Namespace) -> int:
     if args.compare is None:
         args.output = args.output or OUTPUTS[args.lora_path is not None]
     require_own_files(args)
-    if args.report is not None:
-        check_report(Path(args.report))
-        if has_labels(args):
-            read_annotations(Path(args.annotation_file))  # what is wrong there is said now
+    if args.report is not None and has_labels(args):
+        read_annotations(Path(args.annotation_file))  # what is wrong there is said now
     if args.compare is not None:
         args.compare = args.compare or list(OUTPUTS)
         if len(args.compare) == 1 and args.report is not None:

@@ -11,6 +11,7 @@ from containers.flags import with_model
 from containers.groups import grouped_name
 from containers.outputs import Named, require_apart, require_ours
 from containers.photos import IMAGE_SUFFIXES
+from containers.report import is_report, require_page
 from containers.results import PARTIAL, is_result
 
 OUTPUTS = ("results_base.txt", "results_finetuned.txt")
@@ -54,7 +55,10 @@ def require_own_files(args: argparse.Namespace) -> None:
         if args.group_by is not None:
             written.append(("--group_by", grouped_name(output)))
     if args.report is not None:
+        require_page(Path(args.report))
         written.append(("--report", Path(args.report)))
     require_apart(written, read)
     if args.group_by is not None:
         require_ours("--group_by", grouped_name(Path(args.output)), is_result, "result file")
+    if args.report is not None:
+        require_ours("--report", Path(args.report), is_report, "report")

@@ -16,7 +16,6 @@ from containers.comparison import Case, Run, measures, table
 from containers.errors import FlagError
 from containers.escapes import visible
 from containers.files import replacing
-from containers.outputs import require_ours
 from containers.pace import Pace
 from containers.pictures import thumbnails
 from containers.results import STATUSES, Row
@@ -73,12 +72,16 @@ REVIEWS: Sequence[Kind] = (
 )
 
 
-def check_report(path: Path) -> None:
-    """Raise `FlagError` where a report cannot be written, or would replace another file."""
+def require_page(path: Path) -> None:
+    """Raise `FlagError` for a report that no browser would open by its name."""
     if path.suffix.lower() not in PAGES:
         page = path.with_suffix(PAGES[0])
         raise FlagError(f"--report {path}: is a page for a browser: type --report {page}")
-    require_ours("--report", path, lambda data: data.startswith(FIRST_LINE), "report")
+
+
+def is_report(data: bytes) -> bool:
+    """Tell whether a file begins as the pages do that are written here."""
+    return data.startswith(FIRST_LINE)
 
 
 def write_report(path: Path, runs: Sequence[Run], cases: Sequence[Case]) -> int:
