@@ -6,7 +6,9 @@ import codecs
 import csv
 import io
 import json
+import math
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -30,6 +32,7 @@ FLAGS = {  # by the first word of what they put into a file's first line
 ENDINGS = (".txt", ".csv", ".jsonl", "")
 INSTEAD = {".xlsx": ".csv", ".xls": ".csv", ".json": ".jsonl"}  # what is meant by another ending
 PARTIAL = ".partial"  # ends the name of a file that is not complete
+SYNCED_EVERY = 5.0  # seconds: what a power cut may cost; a sync of a slow disk takes 0.05
 Row = dict[str, object]
 
 
@@ -98,10 +101,13 @@ def is_box(value: object) -> bool:
     )
 
 
-def read_results(path: Path, suffix: str = "") -> tuple[str, list[Row]]:
-    """Return the first line of a result file and its rows; raises `UserError`."""
+def read_results(path: Path, suffix: str = "", end: int | None = None) -> tuple[str, list[Row]]:
+    """Return the first line of a result file and its rows; raises `UserError`.
+
+    What stands beyond so many bytes, `end`, is left out.
+    """
     try:
-        text = read_file(path).decode("utf-8-sig")
+        text = read_file(path)[:end].decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read {path}: {getattr(error, 'strerror', 'not a text')}") from None
     rows, lines = [], [line.rstrip("\r") for line in text.split("\n")]
@@ -183,14 +189,11 @@ class Journal:
         """Return what `--resume` need not read again, by image, and drop a torn last line.
 
         That is what a complete file could read, and all of a stopped run. Raises `UserError` where
-        another model made them.
+        another model made them, and then leaves all as it is.
         """
-        if self.path.exists():
-            data = self.path.read_bytes()
-            os.truncate(self.path, data.rfind(b"\n") + 1)
         found: dict[str, Row] = {}
-        for path in (self.path, self.output):
-            made_by, rows = read_results(path, self.suffix) if path.exists() else ("", [])
+        for path, end in ((self.path, self.whole()), (self.output, None)):
+            made_by, rows = read_results(path, self.suffix, end) if path.exists() else ("", [])
             if rows and made_by != description:
                 if found:
                     break  # the complete file is an older run's, which this one was to replace
@@ -201,8 +204,19 @@ class Journal:
                 )
             done = [row for row in rows if path == self.path or row["status"] != "error"]
             found = {row["image"]: row for row in done} | found
+        if self.path.exists():
+            os.truncate(self.path, self.whole())
         say(f"resume: {counted(len(found), 'photo')} read before")
         return found
+
+    def whole(self) -> int:
+        """Return how many bytes of the lines are whole: a kill or a power cut tears the last ones.
+
+        Where the power went away the system may have left zeros.
+        """
+        data = self.path.read_bytes() if self.path.exists() else b""
+        zeros = data.find(b"\0")
+        return data.rfind(b"\n", 0, zeros if zeros >= 0 else len(data)) + 1
 
     def written(self) -> dict[str, Row]:
         """Return the rows of the run that are on the disk, by image."""
@@ -210,13 +224,21 @@ class Journal:
         return {row["image"]: row for row in rows}
 
     def write(self, description: str, rows: Iterator[Row], resume: bool) -> Iterator[Row]:
-        """Yield the rows, each one when it is on the disk; the first opens the file."""
-        mode = "a" if resume else "w"
+        """Yield the rows, each one when it is in the file; the first opens it.
+
+        A kill loses none of them. A power cut may lose what was written since the last sync: the
+        first row is synced, and then one after so many seconds.
+        """
+        mode, synced = "a" if resume else "w", -math.inf
         for row in rows:
             with writing(self.path, UserError), open(self.path, mode, **TEXT) as file:
                 if file.tell() == 0:
                     file.write(f"{description}\n")
                 file.write(f"{format_result(row, self.suffix)}\n")
+                if time.monotonic() >= synced + SYNCED_EVERY:
+                    file.flush()
+                    os.fsync(file.fileno())
+                    synced = time.monotonic()
             mode = "a"
             yield row
 
