@@ -28,7 +28,7 @@ from containers.escapes import visible
 from containers.iso6346 import ALPHABET
 from containers.label_book import LabelBook, OutdatedError
 from containers.owners import known_owner_codes
-from containers.photos import images_in, to_jpeg
+from containers.photos import PassedOver, images_in, to_jpeg
 
 PAGE = Path(__file__).with_name("label_page.html")
 HOSTS = ("127.0.0.1", "localhost")  # any other name in a request may be an attacker's
@@ -174,6 +174,7 @@ class LabelServer(socketserver.ThreadingTCPServer):
     ):
         self.book, self.token, self.nonce = book, secrets.token_urlsafe(16), secrets.token_hex(8)
         self.folder, self.next_step, self.looked = folder, next_step, -LOOK_AGAIN
+        self.passed_over = PassedOver()
         self.page, self.decoding = page_of(self.nonce), threading.Lock()
         self.kept = functools.lru_cache(KEPT)(to_jpeg_of)
         try:
@@ -196,7 +197,7 @@ class LabelServer(socketserver.ThreadingTCPServer):
             if self.folder is None or time.monotonic() < self.looked + LOOK_AGAIN:
                 return
             with contextlib.suppress(UserError):  # a mistake in the file is said by who reads it
-                self.book.add(images_in(self.folder))
+                self.book.add(images_in(self.folder, self.passed_over))
             self.looked = time.monotonic()
 
     def scaled(self, path: Path, kind: str) -> tuple[bytes, tuple[int, int]]:

@@ -9,6 +9,7 @@ import os
 import sys
 import unicodedata
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -24,7 +25,25 @@ if TYPE_CHECKING:  # heavy: imported where an image is really opened
 # What can be read; an array is RGB, height x width x 3, uint8.
 Photo: TypeAlias = "Path | str | Image.Image | np.ndarray"
 GONE = "no such file"
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
+IMAGE_SUFFIXES = {
+    *(".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"),
+}
+# Photos as well, which Pillow alone cannot read.
+OTHER_SUFFIXES = {".heic", ".heif", ".avif", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw"}
+LINKED = "a link to a folder: name that folder itself to have it read"
+
+
+class PassedOver:
+    """What stands in a folder of photos and is not read: each is said once."""
+
+    def __init__(self):
+        self.told: set[Path] = set()
+
+    def __call__(self, path: Path, reason: str) -> None:
+        """Say what is passed over and why, for the first time."""
+        if path not in self.told:
+            self.told.add(path)
+            say(f"warning: {relative_path(path)} is passed over: {reason}")
 
 
 def list_images(folder: Path | str) -> list[str]:
@@ -36,29 +55,45 @@ def list_images(folder: Path | str) -> list[str]:
     if not folder.is_dir():
         kind = "is a file, not a folder" if folder.exists() else "no such folder"
         raise FlagError(f"{folder}: {kind}; name the folder that holds your photos")
-    files = list(files_below(folder))
+    files = list(files_below(folder, PassedOver()))
     images = [f for f in files if f.suffix.lower() in IMAGE_SUFFIXES]
     if not images:
         seen = ", ".join(sorted({f.suffix or f.name for f in files})[:5]) or "nothing"
         kinds = " ".join(sorted(IMAGE_SUFFIXES))
         raise UserError(f"no image in {folder} (it holds {seen}); these are read: {kinds}")
-    if passed_over := sum(f.suffix.lower() in (".heic", ".heif") for f in files):
-        say(f"warning: {passed_over} .heic photos passed over; save them as JPEG to have them read")
+    others = Counter(file.suffix.lower() for file in files)
+    for suffix in sorted(OTHER_SUFFIXES & others.keys()):
+        count = f"{others[suffix]} {suffix} photos"
+        say(f"warning: {count} passed over; save them as JPEG to have them read")
     return sorted(map(relative_path, images))
 
 
-def images_in(folder: Path) -> list[str]:
+def images_in(folder: Path, on_skip: PassedOver | None = None) -> list[str]:
     """Return what `list_images` does; nothing where there is none, or no folder."""
-    files = (file for file in files_below(folder) if file.suffix.lower() in IMAGE_SUFFIXES)
-    return sorted(map(relative_path, files))
+    files = files_below(folder, on_skip)
+    return sorted(relative_path(file) for file in files if file.suffix.lower() in IMAGE_SUFFIXES)
 
 
-def files_below(folder: Path) -> Iterator[Path]:
-    """Yield the files in `folder` and below, but for hidden ones; none where it is not there."""
-    for place, folders, names in os.walk(folder):
+def files_below(folder: Path, on_skip: PassedOver | None = None) -> Iterator[Path]:
+    """Yield the files in `folder` and below, but for hidden ones; none where it is not there.
+
+    `on_skip` is told of folders that cannot be entered, or are not for they are links. What calls
+    itself an image is yielded, too, where it is no file: who opens it says so.
+    """
+    tell = on_skip or (lambda path, reason: None)
+
+    def refused(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):  # it was moved on
+            tell(Path(error.filename), error.strerror)
+
+    for place, folders, names in os.walk(folder, onerror=refused):
         folders[:] = (name for name in folders if not name.startswith("."))
-        paths = (Path(place, name) for name in names if not name.startswith("."))
-        yield from (path for path in paths if path.is_file())
+        for path in (Path(place, name) for name in folders):
+            if path.is_symlink():
+                tell(path, LINKED)
+        for path in (Path(place, name) for name in names if not name.startswith(".")):
+            if path.suffix.lower() in IMAGE_SUFFIXES or path.is_file():
+                yield path
 
 
 def find_image(image_path: str, folder: Path) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 from containers.command_line import process_count, say
 from containers.errors import FlagError, ImageError
 from containers.files import relative_path
-from containers.photos import IMAGE_SUFFIXES, check_image, files_below
+from containers.photos import IMAGE_SUFFIXES, OTHER_SUFFIXES, PassedOver, check_image, files_below
 from containers.results import Row
 
 EVERY = 0.25  # seconds between two looks into the folder, at least
@@ -36,7 +36,7 @@ class Arrivals:
     """
 
     def __init__(self, folder: Path, rows: Iterable[Row]):
-        self.folder = folder
+        self.folder, self.passed_over = folder, PassedOver()
         self.read: set[str] = set()
         self.failed: dict[str, Stamp | None] = {}  # as the file was then
         self.waiting: dict[str, tuple[Stamp, float]] = {}  # and since when it is so
@@ -77,9 +77,11 @@ class Arrivals:
     def at_rest(self, now: float) -> list[str]:
         """Return the photos to read whose files have stayed as they are, the newest first."""
         found = []
-        for path in files_below(self.folder):
+        for path in files_below(self.folder, self.passed_over):
             image = relative_path(path)
-            if path.suffix.lower() not in IMAGE_SUFFIXES or image in self.read:
+            if (suffix := path.suffix.lower()) in OTHER_SUFFIXES:
+                self.passed_over(Path(f"*{suffix}"), "have the photos saved as JPEG")
+            if suffix not in IMAGE_SUFFIXES or image in self.read:
                 continue
             try:
                 status = path.stat()

@@ -1,5 +1,6 @@
 """Tests of photos as they come: odd modes, odd files, odd names."""
 
+import errno
 import io
 import os
 from pathlib import Path
@@ -9,6 +10,7 @@ from PIL import Image
 
 from containers.errors import ImageError, UserError
 from containers.photos import find_image, list_images, open_photo, to_jpeg, to_rgb
+from containers.watching import Arrivals
 
 
 @pytest.fixture
@@ -212,6 +214,36 @@ def test_images_are_listed_sorted_with_slashes_and_without_hidden_files(here):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     assert list_images("./image") == ["image/a.PNG", "image/b.jpg", "image/sub dir/컨테이너.jpeg"]
+
+
+def test_nothing_in_a_folder_is_passed_over_in_silence(here, monkeypatch, capsys):
+    for name in ("a.jfif", "private/b.jpg", "elsewhere/c.jpg", "d.heic", "e.avif"):
+        path = here / ("image" if "elsewhere" not in name else "") / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (here / "image/link").symlink_to(here / "elsewhere")
+    (here / "image/gone.jpg").symlink_to("nowhere")
+    scandir = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "private":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert list_images("image") == ["image/a.jfif", "image/gone.jpg"]
+    assert sorted(capsys.readouterr().err.splitlines()) == [
+        "warning: 1 .avif photos passed over; save them as JPEG to have them read",
+        "warning: 1 .heic photos passed over; save them as JPEG to have them read",
+        "warning: image/link is passed over: a link to a folder: name that folder itself to have "
+        "it read",
+        "warning: image/private is passed over: Permission denied",
+    ]
+    clock = Arrivals(Path("image"), [])
+    assert clock.at_rest(0.0) == clock.at_rest(0.5) == []
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == len(set(said)) == 4, "each once"
+    assert clock.at_rest(9.0) == ["image/a.jfif"]
 
 
 def test_a_folder_without_images_says_what_it_holds(here):
