@@ -51,13 +51,14 @@ from containers.comparison import Case, Run, describe_changes, join, read_labels
 from containers.escapes import visible
 from containers.flags import add_model_flags, add_reading_flags, file_name, positive, regex
 from containers.groups import GROUP_BY, write_groups
+from containers.journal import Journal
 from containers.labels import read_annotations
 from containers.locks import only_writer
 from containers.owners import describe_owners
 from containers.pace import LookPace
-from containers.photos import list_images, photo_key
+from containers.photos import list_images, photo_key, stamp_of
 from containers.report import write_report
-from containers.results import MADE_BY, Journal, Row, count_statuses
+from containers.results import MADE_BY, Row, count_statuses
 from containers.watching import Arrivals, require_watchable
 from florence.adapter import describe_model
 from florence.checkpoint import looks_for, require_model
@@ -99,10 +100,12 @@ def read_folder(args: argparse.Namespace) -> int:
 def read_into(journal: Journal, images: list[str], args: argparse.Namespace) -> int:
     """Read the images that the journal lacks, and finish it; return how many failed."""
     description, rows = begin(journal, args)
-    new = read_rows([image for image in images if image not in rows], args)
+    waiting = [image for image in images if image not in rows]
+    stamps = {image: stamp_of(image) for image in waiting}  # before they are read
+    new = read_rows(waiting, args)
     if not is_first_process():
         return sum(row["status"] == "error" for row in new)
-    for row in journal.write(description, new, args.resume):
+    for row in journal.write(description, new, args.resume, stamps.get):
         rows[row["image"]] = row
     return finish(journal, description, [rows[image] for image in images], args)
 
@@ -139,8 +142,9 @@ def watch(args: argparse.Namespace) -> int:
     with only_writer(args.output):
         description, rows = begin(journal, args)
         try:
-            new = watched_rows(Arrivals(Path(args.image_folder), rows.values()), args)
-            for row in journal.write(description, new, args.resume):
+            arrivals = Arrivals(Path(args.image_folder), rows.values())
+            new = watched_rows(arrivals, args)
+            for row in journal.write(description, new, args.resume, arrivals.stamp):
                 rows[row["image"]] = row
         except KeyboardInterrupt as stopped:
             say(f"stopped ({stopped or 'SIGINT'})")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # heavy: imported where an image is really opened
 
 # What can be read; an array is RGB, height x width x 3, uint8.
 Photo: TypeAlias = "Path | str | Image.Image | np.ndarray"
+Stamp: TypeAlias = tuple[int, int]  # of a file: size in bytes, time of the last change in ns
 GONE = "no such file"
 IMAGE_SUFFIXES = {
     *(".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"),
@@ -94,6 +95,15 @@ def files_below(folder: Path, on_skip: PassedOver | None = None) -> Iterator[Pat
         for path in (Path(place, name) for name in names if not name.startswith(".")):
             if path.suffix.lower() in IMAGE_SUFFIXES or path.is_file():
                 yield path
+
+
+def stamp_of(path: Path | str) -> Stamp | None:
+    """Return what is another as soon as a file is, or None where it is not there."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def find_image(image_path: str, folder: Path) -> Path:

@@ -10,14 +10,21 @@ from pathlib import Path
 from containers.command_line import process_count, say
 from containers.errors import FlagError, ImageError
 from containers.files import relative_path
-from containers.photos import IMAGE_SUFFIXES, OTHER_SUFFIXES, PassedOver, check_image, files_below
+from containers.photos import (
+    IMAGE_SUFFIXES,
+    OTHER_SUFFIXES,
+    PassedOver,
+    Stamp,
+    check_image,
+    files_below,
+    stamp_of,
+)
 from containers.results import Row
 
 EVERY = 0.25  # seconds between two looks into the folder, at least
 AGAIN = 1.0  # seconds after which it is looked into again, though photos of the last look wait
 SETTLED = 1.0  # seconds for which a photo must stay as it is
 PATIENCE = 10.0  # seconds for which one may stay as it is and not open: its copy may go on
-Stamp = tuple[int, int]  # size in bytes, time of the last change in ns
 
 
 def require_watchable(folder: Path) -> None:
@@ -31,27 +38,28 @@ def require_watchable(folder: Path) -> None:
 class Arrivals:
     """The photos of a folder that are yet to be read.
 
-    `rows` are those that were read before. One that could not be opened is taken again when its
-    file has changed; any other is read once.
+    `rows` are those that were read before. What was read, or could not be opened, is taken again
+    when its file has changed: a camera may use its names again.
     """
 
     def __init__(self, folder: Path, rows: Iterable[Row]):
         self.folder, self.passed_over = folder, PassedOver()
-        self.read: set[str] = set()
-        self.failed: dict[str, Stamp | None] = {}  # as the file was then
+        self.known = {  # as the file was then
+            row["image"]: stamp_of(row["image"]) for row in rows if row["status"] != "error"
+        }
         self.waiting: dict[str, tuple[Stamp, float]] = {}  # and since when it is so
-        for row in rows:
-            self.note(row)
+
+    def stamp(self, image: str) -> Stamp | None:
+        """Return what the file of a photo was that has been taken and not noted yet."""
+        return self.waiting.get(image, (None, 0.0))[0]
 
     def note(self, row: Row) -> None:
-        """Take down that a photo was read."""
+        """Take down that a photo was read, or could not be."""
         image = row["image"]
-        if row["status"] == "error":
-            self.failed[image] = self.waiting.pop(image, (None, 0.0))[0]
-        else:
-            self.read.add(image)
-            self.waiting.pop(image, None)
-            self.failed.pop(image, None)
+        if image in self.known:
+            say(f"{image} had changed since it was read: read again")
+        self.known[image] = self.stamp(image)
+        self.waiting.pop(image, None)
 
     def batches(self, size: int) -> Iterator[list[str]]:
         """Yield the photos that are whole, up to so many at once, the newest first; for ever.
@@ -81,15 +89,11 @@ class Arrivals:
             image = relative_path(path)
             if (suffix := path.suffix.lower()) in OTHER_SUFFIXES:
                 self.passed_over(Path(f"*{suffix}"), "have the photos saved as JPEG")
-            if suffix not in IMAGE_SUFFIXES or image in self.read:
+            if suffix not in IMAGE_SUFFIXES:
                 continue
-            try:
-                status = path.stat()
-            except OSError:  # it was moved on
-                continue
-            stamp = status.st_size, status.st_mtime_ns
+            stamp = stamp_of(path)
             before, since = self.waiting.get(image, (None, now))
-            if stamp == self.failed.get(image):
+            if stamp is None or stamp == self.known.get(image):  # none: it was moved on
                 continue
             if stamp != before:
                 self.waiting[image] = stamp, now

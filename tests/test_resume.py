@@ -156,7 +156,7 @@ def test_a_run_killed_for_real_keeps_the_old_file_and_can_go_on(flags, here):
     partial = here / "results_base.txt.partial"
     until = time.monotonic() + 120
     while time.monotonic() < until and not (
-        partial.exists() and partial.read_text().count("\n") > 4
+        partial.exists() and partial.read_text().count("\n") > 8
     ):
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)

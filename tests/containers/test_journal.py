@@ -9,8 +9,9 @@ import pytest
 from conftest import NUMBER
 
 from containers.errors import UserError
+from containers.journal import Journal
 from containers.reading import Reading
-from containers.results import MADE_BY, Journal
+from containers.results import MADE_BY
 
 HERE = f"{MADE_BY}: model here"
 
@@ -49,3 +50,22 @@ def test_lines_are_on_the_disk_in_bounded_intervals(here, monkeypatch):
         now[0] += 1
     assert synced[0] == 0
     assert max(b - a for a, b in pairwise(synced)) == 5
+
+
+@pytest.mark.parametrize("name", ["r.txt", "r.csv", "r.jsonl"])
+def test_a_photo_that_is_another_by_now_is_read_again_and_said(name, here, capsys):
+    """A camera uses its names again: yesterday's number would stand beside today's photo."""
+    names = ["a.jpg", "b\t.jpg", "gone.jpg"]
+    for photo in names[:2]:
+        Path(photo).write_text("yesterday's")
+    journal = Journal(Path(name))
+    list(journal.write(HERE, rows(*names), False))
+    assert list(journal.earlier(HERE)) == names
+    Path("b\t.jpg").write_text("today's")
+    assert list(journal.earlier(HERE)) == ["a.jpg", "gone.jpg"]
+    assert r"resume: 1 photo changed since (b\t.jpg): read again" in capsys.readouterr().err
+    journal.finish(HERE, rows(*names))
+    assert list(journal.earlier(HERE)) == names
+    later = time.time() + 9
+    os.utime("a.jpg", (later, later))
+    assert list(journal.earlier(HERE)) == ["b\t.jpg", "gone.jpg"]

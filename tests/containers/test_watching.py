@@ -82,6 +82,18 @@ def test_what_was_read_before_is_not_taken_but_what_failed_is(clock):
     assert sorted(next(arrivals.batches(9))) == ["image/b.jpg", "image/c.jpg"]
 
 
+def test_a_name_that_a_camera_uses_again_is_read_again(clock, capsys):
+    draw_photo(Path("image/a.jpg"), "yesterday")
+    arrivals = Arrivals(Path("image"), [row("image/a.jpg"), row("image/b.jpg")])
+    batches = arrivals.batches(1)
+    clock.tasks = [(3, lambda: draw_photo(Path("image/a.jpg"), "a longer word today"))]
+    assert next(batches) == ["image/a.jpg"]
+    arrivals.note(row("image/a.jpg"))
+    assert "image/a.jpg had changed since it was read" in capsys.readouterr().err
+    clock.tasks = [(clock.now + 3, lambda: draw_photo(Path("image/b.jpg"), "it comes late"))]
+    assert next(batches) == ["image/b.jpg"]
+
+
 def test_the_newest_comes_first_and_what_arrives_meanwhile_comes_before_what_waits(clock):
     for place, name in enumerate("abc"):
         os.utime(draw_photo(Path(f"image/{name}.jpg"), ""), (place, place))
