@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter
 from pathlib import Path
@@ -36,13 +37,25 @@ def parse_json(text: str, path: Path) -> object:
     strings_or_commas = r'"(?:[^"\\\n]|\\.)*+"?|,(?=\s*[}\]])'
     clean = re.sub(strings_or_commas, lambda m: " " if m[0] == "," else m[0], text)
     try:
-        return json.loads(clean, object_pairs_hook=unique_keys)
+        return json.loads(
+            clean, object_pairs_hook=unique_keys, parse_float=finite, parse_constant=finite
+        )
     except json.JSONDecodeError as error:
         raise UserError(f"{path}, {explain(error, text)}") from None
     except RecursionError:
         raise UserError(f"{path}: brackets nested too deeply") from None
     except ValueError as error:
         raise UserError(f"{path}: {error}") from None
+
+
+def finite(text: str) -> float:
+    """Return a number of JSON; raises ValueError for one that would come back as Infinity, or is.
+
+    Python's json module would write what no other program reads.
+    """
+    if not math.isfinite(float(text)):
+        raise ValueError(f"{text[:40]} is too large or no number: write it in double quotes")
+    return float(text)
 
 
 def explain(error: json.JSONDecodeError, text: str) -> str:

@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
@@ -93,6 +94,8 @@ def replacing_all(
     `check` has the last word before that.
     """
     news = [path.with_name(f"{path.name}.{os.getpid()}.new") for path in paths]
+    for path in paths:
+        discard_leftovers(path)
     with contextlib.ExitStack() as stack:
         for new in news:
             stack.callback(discard, new)
@@ -112,6 +115,28 @@ def replacing_all(
             with held():  # no signal comes between them
                 for path, new in zip(paths, news):
                     os.replace(new, path)
+
+
+def discard_leftovers(path: Path) -> None:
+    """Delete what killed processes have left beside a file: what they wrote, and never renamed."""
+    name = re.compile(re.escape(path.name) + r"\.([0-9]{1,9})\.new")
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(path.parent):
+            if (found := name.fullmatch(entry.name)) and not is_running(int(found[1])):
+                discard(Path(entry.path))
+
+
+def is_running(process: int) -> bool:
+    """Tell whether a process is there; Windows lets nobody delete what one has open anyway."""
+    if os.name == "nt":
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
 
 
 def discard(path: Path) -> None:

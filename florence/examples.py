@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from containers.command_line import counted, say
 from containers.edited_json import read_json_file
 from containers.errors import ImageError, UserError
+from containers.iso6346 import compact
 from containers.labels import Example, label_problem, shorten
 from containers.pace import Pace
 from containers.photos import GONE, check_image, find_image
@@ -61,7 +63,19 @@ def read_examples(flag: str, name: str) -> list[Example]:
 
 
 def warn_of_overlap(train: list[Example], val: list[Example]) -> None:
-    """Say which containers stand on both sides: validation would test memory."""
+    """Say which photos stand twice, and which containers on both sides: that would test memory.
+
+    Raises `UserError` for a photo with two labels: one of them is wrong.
+    """
+    labels: dict[str, str] = {}
+    for example in (*train, *val):
+        key = os.path.realpath(example.image_path)
+        other = labels.setdefault(key, example.number)
+        if compact(other) != compact(example.number):
+            both = f"{other} and {example.number}"
+            raise UserError(f"{example.image_path} stands there with two labels, {both}: mend it")
+    if twice := len(train) + len(val) - len(labels):
+        say(f"warning: {counted(twice, 'photo')} listed more than once")
     if both := sorted({e.box for e in train} & {e.box for e in val}):
         say(
             f"warning: {counted(len(both), 'container')} ({both[0]}) in training and in "

@@ -25,6 +25,7 @@ PROGRAM = 0.7e9  # bytes: torch, the libraries and their buffers
 STATES = 16  # bytes of a weight that is learnt: it, its gradient, AdamW's two moments, in fp32
 ROOM = 0.9  # of what is free is planned with, since the estimate is off by a tenth
 GB = 1e9
+USUAL_RANK = 64  # of an adapter at most: a larger one's own weights and their states count
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,9 @@ def free_memory(device: str) -> float:
 
 def lower_memory(args: argparse.Namespace) -> str:
     """Return what to do where a training takes more memory than there is."""
+    rank = f"lower --lora_rank (now {args.lora_rank}); or " if args.lora_rank > USUAL_RANK else ""
     return (
-        f"lower --batch_size (now {args.batch_size}), raising --gradient_accumulation (now "
+        f"{rank}lower --batch_size (now {args.batch_size}), raising --gradient_accumulation (now "
         f"{args.gradient_accumulation}) in its place, or use --dtype bf16 or --lora_targets decoder"
     )
 

@@ -131,3 +131,16 @@ def test_many_keys_are_read_in_no_time():
 def test_all_json_is_read_as_the_standard_library_reads_it(value):
     text = json.dumps(value, ensure_ascii=False, indent=1)
     assert parse_json(text, Path("x")) == value
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "NaN", "Infinity"])
+def test_a_number_that_would_come_back_as_another_is_an_error_and_nothing_is_written(
+    number, here, capsys
+):
+    draw_photo(here / "image/new.jpg", "")
+    path = here / "annotations.json"
+    path.write_text(GOOD.replace('"images"', f'"note": {number}, "images"'))
+    before = path.read_bytes()
+    assert prepare_dataset.main([]) == 1
+    assert f"{number} is too large or no number" in error_line(capsys.readouterr().err)
+    assert path.read_bytes() == before

@@ -1,6 +1,9 @@
 """Tests of files that are replaced whole."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from conftest import (
@@ -12,6 +15,8 @@ from conftest import (
     prepare,
     write_annotations,
 )
+
+from containers.files import write_json
 
 
 def test_a_linked_annotation_file_stays_a_link(here):
@@ -36,3 +41,13 @@ def test_a_crash_while_writing_leaves_the_old_file(here, monkeypatch):
     with pytest.raises(RuntimeError):
         prepare()
     assert (here / "dataset/train.json").read_bytes() == before
+
+
+def test_what_killed_processes_have_left_is_cleaned_up_and_nothing_else(here):
+    killed = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
+    gone, running = int(killed.stdout), os.getppid()
+    others = [f"annotations.json.{running}.new", "annotations.json.new", "a.json.1x.new"]
+    for name in (f"annotations.json.{gone}.new", *others):
+        (here / name).write_text("half a li")
+    write_json("annotations.json", {})
+    assert sorted(os.listdir()) == sorted(["annotations.json", *others])

@@ -6,11 +6,13 @@ import random
 from pathlib import Path
 
 import pytest
-from conftest import error_line, train
+from conftest import NUMBER, OTHER, error_line, train
 from PIL import Image, ImageChops
 
+from containers.errors import UserError
+from containers.labels import Example
 from containers.places import Window
-from florence.examples import READABLE_OPERATIONS, augment, shake
+from florence.examples import READABLE_OPERATIONS, augment, shake, warn_of_overlap
 
 
 def test_augmentation_leaves_a_number_readable():
@@ -103,3 +105,14 @@ def test_a_container_on_both_sides_is_a_warning(data, capsys):
     Path("dataset/val.json").write_text(json.dumps(rows[:1]))
     assert train(data, "--max_steps", "1", "--no-cache") == 0
     assert "warning: 1 container (CSQU305438) in training and" in capsys.readouterr().err
+
+
+def test_a_photo_with_two_labels_is_an_error_and_one_listed_twice_is_counted(here, capsys):
+    (here / "link.jpg").symlink_to("a.jpg")
+    a, again, link = (Example(Path(n), NUMBER) for n in ("a.jpg", "./a.jpg", "link.jpg"))
+    warn_of_overlap([a, again], [Example(Path("b.jpg"), OTHER)])
+    assert "warning: 1 photo listed more than once" in capsys.readouterr().err
+    other = Example(link.image_path, OTHER)
+    for sides in ([a, other], []), ([a], [other]):
+        with pytest.raises(UserError, match=rf"link\.jpg .* two labels, {NUMBER} and {OTHER}"):
+            warn_of_overlap(*sides)

@@ -8,11 +8,12 @@ from conftest import NUMBER, assert_same_weights, log_of, train
 from PIL import Image
 from transformers import Florence2Config
 
+import finetune_florence
 from florence import memory
 from florence.adapter import Base, add_lora, train_mode
 from florence.checkpoint import load_model
 from florence.inputs import prepare_inputs
-from florence.memory import compute_again, estimate
+from florence.memory import compute_again, estimate, lower_memory
 
 TEXT = {"d_model": 1024, "vocab_size": 51_328, "model_type": "bart"}
 for side in ("encoder", "decoder"):
@@ -86,3 +87,10 @@ def test_where_memory_is_short_layers_are_computed_again_and_the_curve_is_the_sa
     assert "warning: that may be more than there is: lower --batch_size (now 2)" in said
     assert log_of("again") == log_of("plain")
     assert_same_weights("again", "plain")
+
+
+def test_a_large_rank_is_what_is_named_first_where_memory_is_short():
+    args = finetune_florence.build_parser().parse_args(["--lora_rank", "9000"])
+    assert lower_memory(args).startswith("lower --lora_rank (now 9000); or lower --batch_size")
+    args.lora_rank = 16
+    assert lower_memory(args).startswith("lower --batch_size")
