@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 from containers.errors import FlagError
+from containers.files import writing
 from containers.flags import with_model
 from containers.groups import grouped_name
 from containers.outputs import Named, require_apart, require_ours
@@ -62,3 +63,5 @@ def require_own_files(args: argparse.Namespace) -> None:
         require_ours("--group_by", grouped_name(Path(args.output)), is_result, "result file")
     if args.report is not None:
         require_ours("--report", Path(args.report), is_report, "report")
+        with writing(Path(args.report)):
+            pass

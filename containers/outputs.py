@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from containers.errors import FlagError
-from containers.files import relative_path, writing
+from containers.files import relative_path, require_file
 
 HEAD = 4096  # bytes, in which a mark stands
 Named = tuple[str, Path | str]  # whose file it is, as a flag or in words, and the file
@@ -38,15 +38,18 @@ def identity(path: Path | str) -> str:
 def require_ours(
     flag: str, path: Path, is_ours: Callable[[bytes], bool], kind: str, most: int = HEAD
 ) -> None:
-    """Raise `FlagError` where a file cannot be written, or stands and is not what we write there.
+    """Raise `FlagError` where a file stands that is none, or is not what we write there.
 
     `is_ours` is given so many bytes of it, -1: all. An empty one is nobody's loss.
     """
-    with writing(path):
-        old = b""
-        if path.exists():
-            with open(path, "rb") as file:
-                old = file.read(most)
+    try:
+        require_file(path)
+        with open(path, "rb") as file:
+            old = file.read(most)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as problem:
+        raise FlagError(f"cannot write {relative_path(path)}: {problem.strerror}") from None
     if old and not is_ours(old):
         shown = relative_path(path)
         raise FlagError(f"{flag} {shown} is no {kind}; choose another name, or move it away")
