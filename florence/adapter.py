@@ -20,7 +20,7 @@ from florence.model_folder import loading, read_json, require_finite, weights_di
 
 if TYPE_CHECKING:
     import torch
-    from peft import PeftModel
+    from peft import PeftConfig, PeftModel
     from transformers import Florence2ForConditionalGeneration
 
 SAVING = ".saving"  # what is not whole yet
@@ -30,6 +30,9 @@ VISION_LAYERS = ("qkv", "proj", "fc1", "fc2")
 # What changed the base model by chance or by data before it was trained on; PiSSA and OLoRA, which
 # follow from the base alone, load as in plain peft.
 NOT_AGAIN = ("pissa_niter", "corda", "loftq", "lora_ga")
+# A key of rank_pattern or alpha_pattern: peft matches it as a regular expression with the name of
+# every module, and some never end.
+PLAIN = re.compile(r"\^?[\w.]+")
 LORA_TARGETS = {  # where in the model, and the linear layers there
     "decoder": {"language_model.decoder": LANGUAGE_LAYERS},
     "language": {"language_model": LANGUAGE_LAYERS},
@@ -61,6 +64,8 @@ def adapter_problem(config: dict) -> str | None:
     patterns = [config.get(name) or {} for name in ("rank_pattern", "alpha_pattern")]
     if not all(isinstance(pattern, dict) for pattern in patterns):
         return "has a rank_pattern or alpha_pattern that is no JSON object"
+    if odd := next((key for p in patterns for key in p if not PLAIN.fullmatch(key)), None):
+        return f"has the pattern {odd[:40]!r}: the name of a module, or its end, must stand there"
     scales = [config.get("lora_alpha"), *patterns[1].values()]
     ranks = [config.get("r"), *patterns[0].values()]
     if not all(type(rank) is int and rank > 0 for rank in ranks):
@@ -155,6 +160,7 @@ def attach_adapter(model: Florence2ForConditionalGeneration, lora_path: Path | s
         config.inference_mode, config.target_modules = True, sorted(set(adapted.values()))
         config.exclude_modules = config.layers_to_transform = None
         if not homeless:
+            require_sizes(config, modules, tensors, lora_path)
             network = PeftModel(model, config)
             rows = len(model.get_output_embeddings().weight)
             state = {head + name: grown(name, tensor, rows) for name, tensor in tensors.items()}
@@ -165,6 +171,38 @@ def attach_adapter(model: Florence2ForConditionalGeneration, lora_path: Path | s
     if lacking := [name for name in result.missing_keys if ".lora_" in name]:
         raise ModelError(f"adapter {lora_path} lacks {lacking[0]}")
     return network
+
+
+def require_sizes(
+    config: PeftConfig,
+    modules: dict[str, torch.nn.Module],
+    tensors: dict[str, torch.Tensor],
+    lora_path: Path | str,
+) -> None:
+    """Raise `ModelError` for an adapter of another model's size, or not of its own rank.
+
+    Told before it is made: a rank of a million takes all memory there is.
+    """
+    from peft.utils.other import get_pattern_key
+
+    ranks = config.rank_pattern or {}
+    for name, tensor in tensors.items():
+        module, _, kind = name.partition(".lora_")
+        if kind != "A.weight":
+            continue
+        rank = ranks.get(get_pattern_key(ranks, module), config.r)
+        if len(tensor) != rank:
+            raise ModelError(
+                f"adapter {lora_path} is damaged: {module} has rank {len(tensor)}, and "
+                f"adapter_config.json says {rank}"
+            )
+        inputs = modules[module].weight.shape[1]
+        if tensor.shape[1] != inputs:
+            raise ModelError(
+                f"adapter {lora_path} is for a model of another size: {module} takes "
+                f"{tensor.shape[1]} values there and {inputs} here; give the --model that it was "
+                "trained on"
+            )
 
 
 def grown(name: str, tensor: torch.Tensor, rows: int) -> torch.Tensor:

@@ -38,6 +38,7 @@ from florence.microsoft import (
     microsoft_weights,
 )
 from florence.model_folder import count_weights, loading, read_model_config, require_finite
+from florence.sizes import require_fitting
 from florence.threads import SMALL_MODEL
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def require_model(
         read_adapter_config(lora_path)
     source = base_model(model, lora_path)
     if Path(source).is_dir():
-        read_model_config(Path(source))
+        require_fitting(Path(source), read_model_config(Path(source)))
         if revision is not None:
             raise FlagError(f"--revision {revision} is for a hub id; --model {source} is a folder")
     elif Path(source).exists() or not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", source):
@@ -94,6 +95,7 @@ def load_checkpoint(
     logging.disable_progress_bar()
     warnings.filterwarnings("ignore", module="transformers|peft")
     raw, source, state = read_model_config(folder), folder, None
+    require_fitting(folder, raw)
     with loading(folder):
         if is_microsoft(folder):
             processor = microsoft_processor(folder)

@@ -91,18 +91,35 @@ def weights_digest(folder: Path) -> str:
     return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
-def count_weights(folder: Path) -> int:
-    """Return how many weights the safetensors of a model folder hold, by their headers alone.
+def read_shapes(folder: Path) -> dict[str, list[int]]:
+    """Return the shape of each tensor in the safetensors of a model folder, by their headers alone.
 
     Raises `ModelError` where one is damaged.
     """
-    total = 0
+    shapes = {}
     for path in weight_files(folder):
-        with loading(path), open(path, "rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-            header.pop("__metadata__", None)
-            total += sum(math.prod(tensor["shape"]) for tensor in header.values())
-    return total
+        with loading(path):
+            shapes |= header_shapes(path)
+    return shapes
+
+
+def header_shapes(path: Path) -> dict[str, list[int]]:
+    """Return the shape of each tensor in a file of safetensors; raises whatever a damaged one does.
+
+    A header longer than its file is not asked for.
+    """
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > path.stat().st_size:
+            raise ValueError("it is cut off")
+        header = json.loads(file.read(length))
+    header.pop("__metadata__", None)
+    return {name: list(map(int, tensor["shape"])) for name, tensor in header.items()}
+
+
+def count_weights(folder: Path) -> int:
+    """Return how many weights the safetensors of a model folder hold; raises `ModelError`."""
+    return sum(map(math.prod, read_shapes(folder).values()))
 
 
 @functools.cache

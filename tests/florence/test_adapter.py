@@ -206,7 +206,7 @@ def test_an_adapter_of_another_size_is_an_error(tiny_model, adapter, tmp_path):
     name = next(name for name in tensors if name.endswith("lora_A.weight"))
     tensors[name] = torch.zeros(4, 99)
     save_file(tensors, tmp_path / "wide" / "adapter_model.safetensors")
-    with pytest.raises(ModelError, match="size mismatch"):
+    with pytest.raises(ModelError, match=r"of another size: .* takes 99 values there and 16 here"):
         load_model(tiny_model, tmp_path / "wide", device="cpu", dtype="fp32")
 
 
@@ -243,6 +243,8 @@ def test_an_adapter_trained_from_another_beginning_gives_the_logits_of_plain_pef
         ({"rank_pattern": 5}, "rank_pattern or alpha_pattern that is no JSON object"),
         ({"rank_pattern": {"q_proj": 0}}, "r that is no whole number"),
         ({"r": "4"}, "r that is no whole number"),
+        ({"rank_pattern": {"(.+)+!": 4}}, "the pattern '(.+)+!': the name of a module"),
+        ({"alpha_pattern": {"(a|a)*$": 4}}, "the pattern '(a|a)*$': the name of a module"),
         ({"peft_type": "IA3"}, "peft_type IA3, which is not LORA"),
     ],
     ids=str,
@@ -253,8 +255,35 @@ def test_an_adapter_that_cannot_be_right_is_refused_before_anything_is_loaded(
     shutil.copytree(adapter, tmp_path / "odd")
     file = tmp_path / "odd/adapter_config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | values))
-    with pytest.raises(ModelError, match=reason):
+    with pytest.raises(ModelError, match=re.escape(reason)):
         require_model(None, str(tmp_path / "odd"), "cpu")
+
+
+def test_a_rank_that_the_tensors_do_not_have_is_refused_before_it_is_built(
+    tiny_model, adapter, tmp_path, monkeypatch
+):
+    shutil.copytree(adapter, tmp_path / "odd")
+    file = tmp_path / "odd/adapter_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"r": 1_000_000}))
+    monkeypatch.setattr(PeftModel, "__init__", lambda *_: pytest.fail("it is built"))
+    with pytest.raises(ModelError, match=r"has rank 4, and adapter_config\.json says 1000000"):
+        load_model(tiny_model, tmp_path / "odd", device="cpu", dtype="fp32")
+
+
+def test_plain_names_of_modules_have_their_own_rank_and_scale(tiny_model, tmp_path):
+    base = Florence2ForConditionalGeneration.from_pretrained(tiny_model)
+    config = LoraConfig(
+        r=4,
+        target_modules=["q_proj", "fc2"],
+        init_lora_weights=False,
+        rank_pattern={"q_proj": 2},
+        alpha_pattern={"^model.language_model.decoder.layers.0.fc2": 32},
+    )
+    trained = get_peft_model(base, config).eval()
+    trained.save_pretrained(tmp_path)
+    ours, processor = load_model(tiny_model, tmp_path, device="cpu", dtype="fp32")
+    expected = logits_of(trained, processor)
+    torch.testing.assert_close(logits_of(ours, processor), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(
