@@ -251,9 +251,13 @@ async function poll() {
   } catch {
     return alarm(say.gone);
   }
-  const state = reply.status === 204 ? null : await reply.json();
-  alarm(reply.ok ? "" : state.error);
-  if (reply.ok && state && given === answers) take(state);
+  try {
+    const state = reply.status === 204 ? null : await reply.json();
+    alarm(reply.ok ? "" : state.error);
+    if (reply.ok && state && given === answers) take(state);
+  } catch (problem) {
+    alarm(say.broken(problem.message));
+  }
 }
 
 function alarm(text) {
@@ -285,24 +289,30 @@ const stage = $("stage"), frame = $("photo"), shown = new Map(); // downloads, b
 const view = { x: 0, y: 0, scale: 1, fit: 1, width: 1, height: 1 };
 let turn = 0; // counts the photos shown: what comes late for an older one is dropped
 
-function download(kind, photo) {
+function download(kind, photo, fresh = false) {
   const address = `${kind}/${photo.key}`, known = shown.get(address);
   shown.delete(address);
-  shown.set(address, known ?? decode(address));
+  shown.set(address, !known || fresh ? decode(address, known) : known);
   shown.get(address).catch(() => shown.delete(address));
   while (shown.size > 12) shown.delete(shown.keys().next().value);
   return shown.get(address);
 }
 
-async function decode(address) {
-  const reply = await fetch(address);
+/** Fetch a picture; one that is known stays, unless its file has been replaced. */
+async function decode(address, known) {
+  const before = await known?.catch(() => null);
+  const headers = before ? { "If-None-Match": before.tag } : {};
+  const reply = await fetch(address, { headers }).catch((problem) => {
+    if (!before) throw problem;
+  });
+  if (!reply || reply.status === 304) return before; // the alarm says where nobody answers
   if (!reply.ok) throw new Error((await reply.json().catch(() => ({}))).error ?? reply.statusText);
   const image = new Image(), [width, height] = reply.headers.get("X-Size").split(" ").map(Number);
   image.src = URL.createObjectURL(await reply.blob());
   image.draggable = false;
   await image.decode();
   URL.revokeObjectURL(image.src);
-  return { image, width, height };
+  return { image, width, height, tag: reply.headers.get("ETag") };
 }
 
 async function showPhoto() {
@@ -318,7 +328,7 @@ async function showPhoto() {
   }
   const slow = setTimeout(() => mine === turn && absent(say.loading), 150);
   try {
-    const { image, width, height } = await download("photo", photo);
+    const { image, width, height } = await download("photo", photo, true);
     if (mine !== turn) return;
     absent("");
     image.alt = photo.name;

@@ -13,7 +13,9 @@ import functools
 import hmac
 import json
 import os
+import re
 import secrets
+import socket
 import socketserver
 import sys
 import threading
@@ -34,6 +36,7 @@ PAGE = Path(__file__).with_name("label_page.html")
 HOSTS = ("127.0.0.1", "localhost")  # any other name in a request may be an attacker's
 LONGEST = {"photo": 1920, "whole": 6000}  # pixels
 LOOK_AGAIN = 2.0  # seconds between two looks for new photos
+MOST_CONNECTIONS = 24  # a browser opens six; macOS gives a process 256 file handles
 KEPT = 64  # scaled photos, about half a megabyte each
 LARGEST_ANSWER = 10_000  # bytes
 POLICY = (
@@ -56,7 +59,7 @@ class Handler(BaseHTTPRequestHandler):
     """Answer one request."""
 
     protocol_version = "HTTP/1.1"
-    timeout = 60  # seconds that a connection may be silent
+    timeout = 60  # seconds that a connection may be silent, and a body may take
     server: LabelServer
 
     def do_GET(self) -> None:
@@ -76,6 +79,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True  # what else it may have sent is not read
             self.send(HTTPStatus.FORBIDDEN, b"", "text/plain")
             return
+        self.server.note(self.connection)
         try:
             work(place)
         except (UserError, OSError) as error:
@@ -89,10 +93,19 @@ class Handler(BaseHTTPRequestHandler):
         elif kind == "photos":
             self.send_photos(key)
         elif kind in LONGEST and (path := self.server.book.find(key)):
-            data, (width, height) = self.server.scaled(path, kind)
-            self.send(HTTPStatus.OK, data, JPEG, {"X-Size": f"{width} {height}"})
+            self.send_photo(path, kind)
         else:
             self.send(HTTPStatus.NOT_FOUND, b"", "text/plain")
+
+    def send_photo(self, path: Path, kind: str) -> None:
+        """Send a photo, unless it is the one that the page has."""
+        stamp = file_stamp(path)
+        tag = '"{}"'.format("-".join(map(str, stamp)))
+        if self.headers.get("If-None-Match") == tag:
+            self.send(HTTPStatus.NOT_MODIFIED, b"", JPEG)
+            return
+        data, (width, height) = self.server.scaled(path, kind, stamp)
+        self.send(HTTPStatus.OK, data, JPEG, {"X-Size": f"{width} {height}", "ETag": tag})
 
     def send_photos(self, known: str) -> None:
         """Send what annotations.json holds, unless it is the version that is known."""
@@ -110,12 +123,19 @@ class Handler(BaseHTTPRequestHandler):
     def post(self, place: str) -> None:
         """Save an answer; send what the photo's entry then holds, and the versions round it."""
         length = self.headers.get("Content-Length", "")
-        if place != "label" or not length.isdecimal() or int(length) > LARGEST_ANSWER:
+        small = re.fullmatch("[0-9]{1,5}", length) and int(length) <= LARGEST_ANSWER
+        if place != "label" or not small:
             self.close_connection = True
             self.send(HTTPStatus.NOT_FOUND, b"", "text/plain")
             return
         try:
-            answer = json.loads(self.rfile.read(int(length)))
+            body = self.rfile.read(int(length))
+        except OSError:  # it stalls, or has gone away: nothing more is read of it
+            self.close_connection = True
+            self.send(HTTPStatus.REQUEST_TIMEOUT, b"", "text/plain")
+            return
+        try:
+            answer = json.loads(body)
             key, number, seen = (str(answer[name]) for name in ("key", "number", "stamp"))
             unreadable = answer["unreadable"] is True
         except (ValueError, KeyError, TypeError, RecursionError):
@@ -134,7 +154,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def send_json(self, value: object, status: HTTPStatus = HTTPStatus.OK) -> None:
         """Send a value as JSON."""
-        self.send(status, json.dumps(value).encode(), JSON)
+        self.send(status, json.dumps(value, allow_nan=False).encode(), JSON)
 
     def send(
         self, status: HTTPStatus, data: bytes, kind: str, headers: dict[str, str] | None = None
@@ -174,7 +194,8 @@ class LabelServer(socketserver.ThreadingTCPServer):
     ):
         self.book, self.token, self.nonce = book, secrets.token_urlsafe(16), secrets.token_hex(8)
         self.folder, self.next_step, self.looked = folder, next_step, -LOOK_AGAIN
-        self.passed_over = PassedOver()
+        self.passed_over, self.counting = PassedOver(), threading.Lock()
+        self.connections: dict[socket.socket, float] = {}  # and since when they are silent
         self.page, self.decoding = page_of(self.nonce), threading.Lock()
         self.kept = functools.lru_cache(KEPT)(to_jpeg_of)
         try:
@@ -200,19 +221,53 @@ class LabelServer(socketserver.ThreadingTCPServer):
                 self.book.add(images_in(self.folder, self.passed_over))
             self.looked = time.monotonic()
 
-    def scaled(self, path: Path, kind: str) -> tuple[bytes, tuple[int, int]]:
+    def scaled(
+        self, path: Path, kind: str, stamp: tuple[int, ...]
+    ) -> tuple[bytes, tuple[int, int]]:
         """Return a photo as JPEG, and its own size; one is decoded at a time, in turn."""
         with self.decoding:
             if kind == "whole":
                 return to_jpeg(path, LONGEST[kind])
-            return self.kept(path, os.stat(path).st_mtime_ns)
+            return self.kept(path, stamp)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of a browser that has gone away."""
-        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+        """Say nothing of a browser that has gone away, or of one that stalls."""
+        if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
+    def process_request(self, request: socket.socket, client_address: object) -> None:
+        """Have a request answered; where too many connections wait, the stalest one is ended.
 
-def to_jpeg_of(path: Path, _modified: int) -> tuple[bytes, tuple[int, int]]:
-    """Return a photo as the page shows it, by when it was last saved."""
+        Each holds a thread and a file handle, of which a system gives few.
+        """
+        with self.counting:
+            if len(self.connections) >= MOST_CONNECTIONS:
+                stalest = min(self.connections, key=self.connections.get)
+                del self.connections[stalest]
+                with contextlib.suppress(OSError):
+                    stalest.shutdown(socket.SHUT_RDWR)
+            self.connections[request] = time.monotonic()
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: socket.socket) -> None:
+        """End a connection."""
+        with self.counting:
+            self.connections.pop(request, None)
+        super().shutdown_request(request)
+
+    def note(self, request: socket.socket) -> None:
+        """Take down that a connection has just asked for something, with the token."""
+        with self.counting:
+            if request in self.connections:
+                self.connections[request] = time.monotonic()
+
+
+def file_stamp(path: Path) -> tuple[int, ...]:
+    """Return what is another as soon as another photo has the name; a copy may keep the time."""
+    status = os.stat(path)
+    return status.st_mtime_ns, status.st_size, status.st_ino, status.st_ctime_ns
+
+
+def to_jpeg_of(path: Path, _stamp: tuple[int, ...]) -> tuple[bytes, tuple[int, int]]:
+    """Return a photo as the page shows it, by what its file is."""
     return to_jpeg(path, LONGEST["photo"])

@@ -43,7 +43,7 @@ def suggestion_in(entry: dict) -> dict[str, object] | None:
         "reason": str(seen.get("reason") or ""),
         "confidence": confidence,
         "box": corners_of(seen.get("box")),
-        "made_by": seen.get("made_by"),
+        "made_by": str(seen.get("made_by") or ""),
     }
 
 

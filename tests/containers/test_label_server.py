@@ -2,17 +2,24 @@
 
 import http.client
 import json
+import math
 import os
 import socket
 import threading
 from pathlib import Path
 
 import pytest
-from conftest import NUMBER, draw_photo, write_annotations
+from conftest import NUMBER, OTHER, draw_photo, write_annotations
 
 from containers.errors import FlagError
 from containers.label_book import LabelBook
-from containers.label_server import KEPT, LARGEST_ANSWER, LabelServer
+from containers.label_server import (
+    KEPT,
+    LARGEST_ANSWER,
+    MOST_CONNECTIONS,
+    Handler,
+    LabelServer,
+)
 
 EVIL = ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "169.254.169.254", "", "[::1]"]
 
@@ -181,3 +188,47 @@ def test_a_port_that_is_taken_is_one_line(server):
     port = server.server_address[1]
     with pytest.raises(FlagError, match=f"--port {port}: Address already in use; leave it out"):
         LabelServer(server.book, port)
+
+
+def test_a_body_that_stalls_or_a_length_without_end_is_no_traceback(server, capfd, monkeypatch):
+    monkeypatch.setattr(Handler, "timeout", 0.2)
+    head = f"POST /{server.token}/label HTTP/1.1\r\nHost: localhost\r\nContent-Length: "
+    for length, status in (("99", b"408"), (5000 * "9", b"404")):
+        with socket.create_connection(server.server_address, timeout=10) as line:
+            line.sendall(f"{head}{length}\r\n\r\n{{".encode())
+            assert line.recv(1000).split()[1] == status
+            while line.recv(1000):
+                pass
+    assert ask(server, "")[0] == 200
+    assert capfd.readouterr().err == ""
+
+
+def test_silent_connections_do_not_keep_the_page_from_those_that_ask(server):
+    lines = [socket.create_connection(server.server_address, timeout=10) for _ in range(66)]
+    assert ask(server, "")[0] == 200
+    assert len(server.connections) <= MOST_CONNECTIONS
+    for line in lines:
+        line.close()
+
+
+def test_a_photo_that_is_replaced_is_sent_again_though_its_time_is_the_same(server):
+    key = photos(server)[0]["key"]
+    was = os.stat("image/a.jpg").st_mtime_ns
+    _, before, _ = ask(server, f"photo/{key}")
+    assert ask(server, f"photo/{key}", **{"If-None-Match": before["ETag"]})[::2] == (304, b"")
+    draw_photo(Path("image/a.jpg"), OTHER, (40, 30))
+    os.utime("image/a.jpg", ns=(was, was))
+    status, after, _ = ask(server, f"photo/{key}", **{"If-None-Match": before["ETag"]})
+    assert (status, after["X-Size"]) == (200, "40 30")
+
+
+def test_what_is_no_json_in_a_suggestion_is_said_and_sent_to_no_page(server):
+    path = Path("annotations.json")
+    entry = json.loads(path.read_text())["images"][0]
+    seen = {"status": "ok", "container_number": NUMBER, "confidence": 0.5}
+    path.write_text(json.dumps({"images": [entry | {"suggestion": seen | {"made_by": math.nan}}]}))
+    status, _, data = ask(server, "photos/")
+    assert status == 422
+    assert "NaN is too large or no number" in json.loads(data)["error"]
+    path.write_text(json.dumps({"images": [entry | {"suggestion": seen | {"made_by": [1]}}]}))
+    assert photos(server)[0]["suggestion"]["made_by"] == "[1]"
