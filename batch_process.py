@@ -202,7 +202,7 @@ def read_rows(images: list[str], args: argparse.Namespace) -> Iterator[Row]:
 def compare(args: argparse.Namespace) -> None:
     """Print the measures of two result files side by side, and which images changed."""
     labels = read_labels(Path(args.annotation_file))
-    runs = [read_run(name) for name in args.compare]
+    runs = [read_run(name, None if args.report else labels) for name in args.compare]
     cases = join(runs, labels)
     for line in describe_changes(runs, cases, args.annotation_file, len(labels)):
         show(line)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import os
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from containers.command_line import counted, say
 from containers.errors import UserError
 from containers.files import relative_path
 from containers.iso6346 import compact
 from containers.labels import labelled
 from containers.photos import photo_key
-from containers.results import STATUSES, Row, read_results
+from containers.results import PARTIAL, STATUSES, Lines, Row, stream_results
 from containers.scores import edit_distance, score
 
 MEASURES = {
@@ -38,11 +41,12 @@ class Label:
 
 @dataclass(frozen=True)
 class Run:
-    """What one result file holds: its name, its first line, and its rows by `photo_key`."""
+    """What one result file holds: its name, its first line, and rows of it by `photo_key`."""
 
     name: str
     made_by: str
     rows: dict[str, Row]
+    lines: int = 0  # in the file, of which the rows may be those with a label
 
 
 @dataclass(frozen=True)
@@ -124,10 +128,44 @@ def read_labels(path: Path) -> dict[str, Label]:
     return labels
 
 
-def read_run(name: str) -> Run:
-    """Return what a result file holds; raises `UserError`."""
-    made_by, rows = read_results(Path(name))
-    return Run(name, made_by, {photo_key(row["image"], Path()): row for row in rows})
+def read_run(name: str, labels: dict[str, Label] | None = None) -> Run:
+    """Return what a result file holds, of the photos that have `labels`, or of all.
+
+    That it is not whole, or lists a photo twice, is said. Raises `UserError`, also where two of its
+    lines contradict each other.
+    """
+    lines, rows, seen = Lines(), {}, {}
+    path, is_run = Path(name), name.endswith(PARTIAL)
+    is_wanted = (lambda image: True) if labels is None else may_be_one_of(labels)
+    for place, row in stream_results(path, lines):
+        image = row["image"]
+        said = hash((row["number"], row["status"], row["confidence"]))
+        if seen.setdefault(hash(image), said) != said and not is_run:
+            raise UserError(f"{name}, line {place}: another line says otherwise of {image}")
+        if is_wanted(image):
+            rows[photo_key(image, Path())] = row
+    twice = lines.rows - len(seen)
+    if lines.problem and not is_run:
+        say(f"warning: {name} {lines.problem}")
+    if twice and not is_run:
+        say(f"warning: {name} lists {counted(twice, 'photo')} more than once")
+    return Run(name, lines.made_by, rows, lines.rows)
+
+
+def may_be_one_of(labels: dict[str, Label]) -> Callable[[str], bool]:
+    """Return what tells of an image's name, fast, whether `photo_key` may be among the labels.
+
+    Another name for the same photo leads there by a link. Of a million rows few may have a label.
+    """
+    names = {unicodedata.normalize("NFC", key.rpartition("/")[2]) for key in labels}
+
+    def may_be(image: str) -> bool:
+        name = image.replace("\\", "/").rpartition("/")[2]
+        if not name.isascii():
+            name = unicodedata.normalize("NFC", name)
+        return name in names or os.path.islink(image)
+
+    return may_be
 
 
 def join(runs: Sequence[Run], truth: dict[str, Label]) -> list[Case]:
@@ -167,7 +205,7 @@ def describe_changes(
     """
     known = [case for case in cases if case.label]
     if not known:
-        read = " and ".join(f"{len(run.rows)} in {run.name}" for run in runs)
+        read = " and ".join(f"{run.lines:,} in {run.name}" for run in runs)
         raise UserError(
             f"nothing to compare: of {count} labelled images in {labels}, none stands in both "
             f"files ({read})"

@@ -6,15 +6,21 @@ import codecs
 import csv
 import io
 import json
+import re
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from containers.command_line import counted
 from containers.errors import UserError
 from containers.escapes import escape, json_line, unescape, visible
-from containers.files import read_file, replacing
+from containers.files import replacing, require_file
+from containers.iso6346 import MAY_BE_PAINTED, compact
 
 FIELDS = ("image", "number", "status", "reason", "confidence", "raw_text")
+COLUMNS = "# " + "\t".join(field for field in FIELDS if field != "reason")
+CLOSING = re.compile(r"# ([0-9,]+) (?:image|container)s?: .* [0-9]+ error")
 STATUSES = ("ok", "review", "none", "error")
 MADE_BY = "# batch_process.py"
 FAR = 1e6  # pixels: no photo is so large
@@ -58,6 +64,8 @@ def parse_result(line: str, suffix: str) -> Row:
     texts = [row["image"], number, row["reason"], row["raw_text"]]
     if row["status"] not in STATUSES or not all(isinstance(text, str) for text in texts):
         raise ValueError("not a result")
+    if number and not MAY_BE_PAINTED.fullmatch(compact(number)):
+        raise ValueError("not a number, so perhaps another column")
     confidence = float(row["confidence"])
     extras = is_alternatives(row.get("alternatives", [])) and is_box(row.get("box", []))
     if not 0 <= confidence <= 1 or not extras:
@@ -87,25 +95,74 @@ def is_box(value: object) -> bool:
     )
 
 
+@dataclass
+class Lines:
+    """What the lines of a result file that are not about photos say, and how many are."""
+
+    made_by: str = ""
+    closing: str = ""
+    rows: int = 0
+
+    @property
+    def problem(self) -> str:
+        """Return why a file is not whole, in words that follow its name; nothing where it is."""
+        if not self.closing:
+            return "is not whole: its last line, which counts the images, is missing"
+        if int(self.closing.replace(",", "")) != self.rows:
+            return f"is not whole: it counts {self.closing}, and holds {self.rows:,}"
+        return ""
+
+
 def read_results(path: Path, suffix: str = "", end: int | None = None) -> tuple[str, list[Row]]:
     """Return the first line of a result file and its rows; raises `UserError`.
 
     What stands beyond so many bytes, `end`, is left out.
     """
-    try:
-        text = read_file(path)[:end].decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {path}: {getattr(error, 'strerror', 'not a text')}") from None
-    rows, lines = [], [line.rstrip("\r") for line in text.split("\n")]
+    lines = Lines()
+    rows = [row for _, row in stream_results(path, lines, suffix, end)]
+    return lines.made_by, rows
+
+
+def stream_results(
+    path: Path, lines: Lines, suffix: str = "", end: int | None = None
+) -> Iterator[tuple[int, Row]]:
+    """Yield (line, row) of a result file, and note in `lines` what else it says.
+
+    A file of a million rows is never in memory whole. Line ends are those of any system. Raises
+    `UserError` for what is none, with the line.
+    """
     suffix = suffix or Path(path.name.removesuffix(PARTIAL)).suffix.lower()
-    for place, line in enumerate(lines, 1):
-        if line.startswith("#") or line in ("", ",".join(FIELDS)):
-            continue
-        try:
-            rows.append(parse_result(line, suffix))
-        except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError, csv.Error):
-            raise UserError(f"{path}, line {place}: not a line of a result file") from None
-    return lines[0], rows
+    place, read = 0, 0
+    try:
+        require_file(path)
+        with open(path, encoding="utf-8-sig", errors="surrogateescape") as file:
+            for place, whole in enumerate(file, 1):
+                if end is not None:  # beyond it a line may end within a letter
+                    read += len(whole.encode("utf-8", "surrogateescape"))
+                    if read > end:
+                        break
+                if not whole.isascii():
+                    whole.encode()
+                line = whole.rstrip("\n")
+                if place == 1:
+                    lines.made_by = line
+                if line.startswith("#"):
+                    note_comment(line, lines, f"{path}, line {place}")
+                elif line not in ("", ",".join(FIELDS)):
+                    lines.rows += 1
+                    yield place, parse_result(line, suffix)
+    except (OSError, UnicodeError) as error:
+        raise UserError(f"cannot read {path}: {getattr(error, 'strerror', 'not a text')}") from None
+    except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError, csv.Error):
+        raise UserError(f"{path}, line {place}: not a line of a result file") from None
+
+
+def note_comment(line: str, lines: Lines, where: str) -> None:
+    """Take down what a comment says; raises `UserError` for columns in another order."""
+    if found := CLOSING.fullmatch(line):
+        lines.closing = found[1]
+    elif line.startswith("# image\t") and line != COLUMNS:
+        raise UserError(f"{where}: other columns than {COLUMNS!r}: make the file again")
 
 
 def count_statuses(counts: Counter[str]) -> str:
@@ -117,11 +174,10 @@ def write_results(output: Path, description: str, rows: list[Row], noun: str) ->
     """Write a result file with a count at its end; return the count."""
     suffix, count = output.suffix.lower(), Counter(row["status"] for row in rows)
     summary = f"{counted(len(rows), noun)}: {count_statuses(count)}"
-    columns = "\t".join(field for field in FIELDS if field != "reason")
     with replacing(output) as file:
         print(
             description,
-            ",".join(FIELDS) if suffix == ".csv" else f"# {columns}",
+            ",".join(FIELDS) if suffix == ".csv" else COLUMNS,
             sep="\n",
             file=file,
         )
