@@ -9,11 +9,14 @@ import itertools
 import json
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
+from containers.command_line import say
 from containers.errors import FlagError, UserError
+from containers.exchange import exchange
 from containers.stopping import held
 
 # How text is written: a file name that is no Unicode becomes an escape, which JSON reads back.
@@ -50,6 +53,14 @@ def require_file(path: Path | str) -> None:
         raise OSError(errno.EINVAL, "a device or pipe, not a file", str(path))
 
 
+def require_no_lock(path: Path) -> None:
+    """Raise OSError for a file that is read-only: somebody wants it as it is."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        if not path.stat().st_mode & stat.S_IWUSR:
+            reason = "it is read-only; let it be written, or name another"
+            raise PermissionError(errno.EACCES, reason, str(path))
+
+
 def read_file(path: Path | str) -> bytes:
     """Return what is in a file; raises OSError, for what is no file too."""
     require_file(path)
@@ -61,6 +72,7 @@ def writing(path: Path, error: type[UserError] = FlagError) -> Iterator[None]:
     """Make the folder of `path`; turn what keeps it from being written into an `error`."""
     try:
         require_file(path)
+        require_no_lock(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as problem:
@@ -77,21 +89,48 @@ def replacing(path: Path | str, *before: bytes | None) -> Iterator[TextIO]:
     """
     path = Path(os.path.realpath(path))  # a link stays a link
 
-    def require_unchanged() -> None:
-        if before and before[0] != (read_file(path) if path.exists() else None):
+    def put(new: Path, path: Path) -> None:
+        if not before:
+            os.replace(new, path)
+        elif before[0] != (read_file(path) if path.exists() else None) or not put_in_place(
+            new, path, before[0]
+        ):
             raise ChangedError(f"{relative_path(path)} has changed meanwhile: run this again")
 
-    with replacing_all(path, check=require_unchanged) as (file,):
+    with replacing_all(path, put=put) as (file,):
         yield file
+
+
+def put_in_place(new: Path, path: Path, before: bytes | None) -> bool:
+    """Put a new file in the place of one that held `before`; False: another was saved just then.
+
+    That one is then back in its place. Where the system has no exchange, what is saved within some
+    microseconds before the rename is lost.
+    """
+    if before is None:
+        try:
+            os.link(new, path)
+        except FileExistsError:
+            return False
+        except OSError:  # no links there
+            os.replace(new, path)
+        return True
+    if not exchange(new, path):
+        os.replace(new, path)
+        return True
+    if read_file(new) == before:
+        return True
+    exchange(new, path)
+    return False
 
 
 @contextlib.contextmanager
 def replacing_all(
-    *paths: Path, check: Callable[[], None] = lambda: None
+    *paths: Path, put: Callable[[Path, Path], None] = os.replace
 ) -> Iterator[tuple[TextIO, ...]]:
     """Do what `replacing` does for files that belong together: all are replaced, or none is.
 
-    `check` has the last word before that.
+    `put` renames. A file keeps its mode: a private one stays private.
     """
     news = [path.with_name(f"{path.name}.{os.getpid()}.new") for path in paths]
     for path in paths:
@@ -103,6 +142,7 @@ def replacing_all(
         for path, new in zip(paths, news):
             with writing(path):
                 files.append(open(new, "w", **TEXT))
+                keep_mode(path, new)
         with writing(paths[0], UserError):
             with contextlib.ExitStack() as opened:
                 for file in files:
@@ -111,10 +151,20 @@ def replacing_all(
                 for file in files:
                     file.flush()
                     os.fsync(file.fileno())
-            check()
             with held():  # no signal comes between them
                 for path, new in zip(paths, news):
-                    os.replace(new, path)
+                    put(new, path)
+
+
+def keep_mode(path: Path, new: Path) -> None:
+    """Give a new file the mode and the owner of the one that it replaces, as far as may be."""
+    with contextlib.suppress(FileNotFoundError):
+        old = path.stat()
+        with contextlib.suppress(OSError, AttributeError):  # Windows has no owners
+            os.chown(new, old.st_uid, old.st_gid)
+        new.chmod(stat.S_IMODE(old.st_mode))
+        if old.st_nlink > 1:
+            say(f"warning: {relative_path(path)} has other names, which keep what it was")
 
 
 def discard_leftovers(path: Path) -> None:

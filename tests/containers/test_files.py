@@ -1,7 +1,9 @@
 """Tests of files that are replaced whole."""
 
+import contextlib
 import json
 import os
+import stat
 import subprocess
 import sys
 
@@ -16,6 +18,9 @@ from conftest import (
     write_annotations,
 )
 
+from containers import files
+from containers.errors import FlagError
+from containers.exchange import exchange
 from containers.files import write_json
 
 
@@ -51,3 +56,52 @@ def test_what_killed_processes_have_left_is_cleaned_up_and_nothing_else(here):
         (here / name).write_text("half a li")
     write_json("annotations.json", {})
     assert sorted(os.listdir()) == sorted(["annotations.json", *others])
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["a save", "a first file"])
+def test_what_is_saved_between_the_last_look_and_the_rename_is_not_lost(there, here, monkeypatch):
+    """Somebody's editor saves in the last microseconds."""
+    path = here / "annotations.json"
+    before = path.write_bytes(b"{}\n") and path.read_bytes() if there else None
+    held = files.held
+
+    @contextlib.contextmanager
+    def save_just_then():
+        (here / "edited").write_text("a label by hand")
+        (here / "edited").replace(path)
+        with held():
+            yield
+
+    monkeypatch.setattr(files, "held", save_just_then)
+    with pytest.raises(files.ChangedError):
+        write_json(path, {"ours": 1}, before)
+    assert path.read_text() == "a label by hand"
+    assert os.listdir() == ["annotations.json"]
+
+
+def test_files_change_places_or_the_system_cannot(here):
+    (here / "a").write_text("1")
+    (here / "b").write_text("2")
+    if exchange(here / "a", here / "b"):
+        assert ((here / "a").read_text(), (here / "b").read_text()) == ("2", "1")
+    else:
+        assert ((here / "a").read_text(), (here / "b").read_text()) == ("1", "2")
+    if sys.platform == "linux":
+        with pytest.raises(FileNotFoundError):
+            exchange(here / "a", here / "no")
+
+
+def test_a_private_file_stays_private_and_a_read_only_one_is_refused(here, capsys):
+    path = here / "annotations.json"
+    path.write_text("{}")
+    path.chmod(0o600)
+    os.link(path, here / "other")
+    write_json(path, {"new": 1})
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert "annotations.json has other names, which keep what it was" in capsys.readouterr().err
+    assert (here / "other").read_text() == "{}"
+    path.chmod(0o444)
+    before = path.read_bytes()
+    with pytest.raises(FlagError, match=r"annotations\.json: it is read-only"):
+        write_json(path, {"newer": 1})
+    assert path.read_bytes() == before
