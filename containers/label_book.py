@@ -7,11 +7,13 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from containers.backups import save_annotations
 from containers.errors import UserError
 from containers.escapes import visible
-from containers.files import digest, while_edited, write_json
+from containers.files import digest, while_edited
 from containers.iso6346 import LIKE_A_NUMBER, compact, split_number
 from containers.labels import (
     PARTS,
@@ -90,12 +92,23 @@ def answered(entry: dict, number: str, unreadable: bool) -> dict:
     return kept | filled | ({UNREADABLE: True} if unreadable and not painted else {})
 
 
+@dataclass(frozen=True)
+class Given:
+    """An answer that the page has saved, and the stamps of the label before and after it."""
+
+    number: str
+    unreadable: bool
+    before: str
+    after: str
+
+
 class LabelBook:
     """The photos and labels of annotations.json; each read sees what others have saved."""
 
     def __init__(self, path: Path):
         self.path, self.lock = path, threading.RLock()
         self.saved, self.entries, self.photos = b"", {}, []
+        self.given: dict[str, Given] = {}  # answers of this run, by key
         self.listed: set[str] = set()  # images that `add` need not look at again
 
     def read(self) -> str:
@@ -126,7 +139,7 @@ class LabelBook:
             data = parse_annotations(before, self.path)
             entries = dict(keyed(data["images"]))
             edit(entries)
-            write_json(self.path, data | {"images": list(entries.values())}, before)
+            save_annotations(self.path, data | {"images": list(entries.values())}, before)
 
         with self.lock, only_writer(self.path, PATIENCE):
             while_edited(save)
@@ -143,8 +156,43 @@ class LabelBook:
             if stamp(entries[key]) != seen:
                 raise OutdatedError(f"{self.path} has another label for this photo by now")
             entries[key] = answered(entries[key], number, unreadable)
+            after.append(stamp(entries[key]))
 
+        after: list[str] = []
         self.change(edit)
+        earlier = self.given.get(key)
+        first = earlier.before if earlier and earlier.after == seen else seen
+        self.given[key] = Given(number, unreadable, first, after[-1])
+
+    @property
+    def lost(self) -> list[str]:
+        """Return the keys of answers given here whose labels are what they were before them.
+
+        So they are where a browser or an editor has saved an older file over them. A label that
+        somebody has written since is none of these.
+        """
+        return [
+            key
+            for key, given in self.given.items()
+            if key in self.entries and stamp(self.entries[key]) == given.before != given.after
+        ]
+
+    def give_again(self) -> int:
+        """Save all answers that are lost, in one go; return how many."""
+        with self.lock:
+            self.read()
+            lost = self.lost
+
+            def edit(entries: dict[str, dict]) -> None:
+                for key in lost:
+                    given = self.given[key]
+                    if key in entries and stamp(entries[key]) == given.before:
+                        entries[key] = answered(entries[key], given.number, given.unreadable)
+
+            if lost:
+                self.change(edit)
+                self.read()
+            return len(lost)
 
     def suggest(self, suggestions: dict[str, dict]) -> None:
         """Save suggestions, by key, for the photos that still stand in the file."""

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from containers.backups import save_annotations
 from containers.command_line import say
 from containers.errors import ImageError, UserError
-from containers.files import write_json
 from containers.iso6346 import compact
 from containers.labels import (
     TODO,
@@ -95,7 +95,7 @@ def prune(path: Path) -> None:
     data = parse_annotations(before, path)
     here, gone = split_by_photo(data["images"], path.parent)
     if gone:
-        write_json(path, data | {"images": here}, before)
+        save_annotations(path, data | {"images": here}, before)
 
 
 def lone_owners(examples: Sequence[Example]) -> Iterator[str]:

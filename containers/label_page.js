@@ -260,6 +260,16 @@ async function poll() {
   }
 }
 
+/** Save again the answers over which an older file was saved; `poll` then shows them. */
+async function giveAgain() {
+  $("again").disabled = true;
+  const reply = await fetch("again", { method: "POST" }).catch(() => null);
+  const value = await reply?.json().catch(() => null);
+  $("again").disabled = false;
+  if (!reply?.ok) return alarm(reply ? say.unsaved(value?.error ?? reply.statusText) : say.gone);
+  return poll();
+}
+
 function alarm(text) {
   $("alarm").hidden = !text;
   if ($("alarm").textContent !== text) $("alarm").textContent = text;
@@ -269,6 +279,8 @@ function take(state) {
   const stamp = current?.stamp, dirty = isDirty(), first = !version;
   ({ version, alphabet, next } = state);
   owners = new Set(state.owners);
+  $("lost").hidden = !state.lost;
+  $("lost").firstElementChild.textContent = say.lost(state.lost);
   document.title = state.file;
   photos = state.photos.map((p) => Object.assign(byKey.get(p.key) ?? {}, p));
   byKey = new Map(photos.map((p) => [p.key, p]));
@@ -475,7 +487,7 @@ $("answer").addEventListener("submit", (event) => { event.preventDefault(); subm
 const buttons = {
   save: submit, unreadable: markUnreadable, take: takeSuggestion, back: () => move(-1),
   on: () => move(1), nearer: () => zoom(1.5), farther: () => zoom(1 / 1.5),
-  left: () => rotate(-90), right: () => rotate(90), whole: toggle,
+  left: () => rotate(-90), right: () => rotate(90), whole: toggle, again: giveAgain,
 };
 for (const [id, action] of Object.entries(buttons)) {
   $(id).addEventListener("click", action);

@@ -2,8 +2,8 @@
 
 The address holds a token of this run's own. Under it are the page, `photos/VERSION` (what
 annotations.json holds, if it is another version), `photo/KEY` (a listed photo, small enough to come
-at once), `whole/KEY` (the same, large enough to read small digits), and `label`, to which answers
-are sent.
+at once), `whole/KEY` (the same, large enough to read small digits), `label`, to which answers are
+sent, and `again`, which saves those again over which somebody has saved an older file.
 """
 
 from __future__ import annotations
@@ -112,16 +112,24 @@ class Handler(BaseHTTPRequestHandler):
         book = self.server.book
         self.server.look_for_photos()
         with book.lock:
-            version, photos = book.read(), book.photos
+            version, photos, lost = book.read(), book.photos, len(book.lost)
         if version == known:
             self.send(HTTPStatus.NO_CONTENT, b"", JSON)
             return
         rules = {"alphabet": ALPHABET, "owners": sorted(known_owner_codes())}
         state = {"version": version, "photos": photos, "file": visible(str(book.path))}
+        state |= {"lost": lost}
         self.send_json(state | {"next": visible(self.server.next_step)} | rules)
 
     def post(self, place: str) -> None:
-        """Save an answer; send what the photo's entry then holds, and the versions round it."""
+        """Save an answer; send what the photo's entry then holds, and the versions round it.
+
+        At `again` all answers are saved again over which an older file was saved.
+        """
+        if place == "again":
+            self.close_connection = True  # what else it may have sent is not read
+            self.send_json({"saved": self.server.book.give_again()})
+            return
         length = self.headers.get("Content-Length", "")
         small = re.fullmatch("[0-9]{1,5}", length) and int(length) <= LARGEST_ANSWER
         if place != "label" or not small:

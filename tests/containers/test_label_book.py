@@ -159,7 +159,7 @@ def test_two_pages_on_one_file_lose_no_label(here):
     ]
     assert [page.wait(60) for page in pages] == [0, 0]
     assert [entry["container_number"] for entry in saved()] == numbers
-    assert [path.name for path in here.iterdir()] == ["annotations.json"]
+    assert {path.name for path in here.iterdir()} == {"annotations.json", "annotations.json.bak"}
 
 
 def test_a_photo_beside_the_file_is_found(here):
@@ -169,3 +169,44 @@ def test_a_photo_beside_the_file_is_found(here):
     book.read()
     assert book.find(book.photos[0]["key"]) == Path("job/a.jpg")
     assert book.find("a.jpg") is None
+
+
+def test_answers_over_which_an_older_file_is_saved_are_known_and_given_again(book, capsys):
+    older = Path("annotations.json").read_bytes()
+    answer(book, 0, OTHER)
+    answer(book, 0, NUMBER)
+    answer(book, 1, "", True)
+    book.read()
+    assert not book.lost
+    Path("annotations.json").write_bytes(older)
+    book.read()
+    assert len(book.lost) == 2
+    assert book.give_again() == 2
+    assert [entry["container_number"] for entry in saved()] == [NUMBER, "TODO"]
+    assert saved()[1]["unreadable"] is True
+    book.read()
+    assert not book.lost
+    assert book.give_again() == 0
+    write_annotations(Path("annotations.json"), {"image/a.jpg": OTHER, "image/b.jpg": OTHER})
+    book.read()
+    assert not book.lost, "what somebody has written since is no answer lost"
+
+
+def test_the_labels_of_the_morning_are_kept_once_a_day_and_no_file_of_others_is_replaced(
+    book, capsys
+):
+    backup, morning = Path("annotations.json.bak"), Path("annotations.json").read_bytes()
+    Path("annotations.json").chmod(0o600)
+    answer(book, 0, NUMBER)
+    answer(book, 1, OTHER)
+    assert backup.read_bytes() == morning
+    assert backup.stat().st_mode & 0o777 == 0o600
+    evening = Path("annotations.json").read_bytes()
+    os.utime(backup, (0, 0))  # a day long ago
+    answer(book, 1, NUMBER)
+    assert backup.read_bytes() == evening
+    backup.write_text("my own notes")
+    os.utime(backup, (0, 0))
+    answer(book, 1, OTHER)
+    assert backup.read_text() == "my own notes"
+    assert "annotations.json.bak holds no labels and stays as it is" in capsys.readouterr().err

@@ -232,3 +232,16 @@ def test_what_is_no_json_in_a_suggestion_is_said_and_sent_to_no_page(server):
     assert "NaN is too large or no number" in json.loads(data)["error"]
     path.write_text(json.dumps({"images": [entry | {"suggestion": seen | {"made_by": [1]}}]}))
     assert photos(server)[0]["suggestion"]["made_by"] == "[1]"
+
+
+def test_answers_that_are_lost_are_counted_for_the_page_and_saved_again_by_it_alone(server):
+    photo, older = photos(server)[0], Path("annotations.json").read_bytes()
+    answer = {"key": photo["key"], "stamp": photo["stamp"], "number": OTHER, "unreadable": False}
+    assert ask(server, "label", answer)[0] == 200
+    Path("annotations.json").write_bytes(older)
+    assert json.loads(ask(server, "photos/")[2])["lost"] == 1
+    assert ask(server, "again", {}, token="x")[::2] == (403, b"")
+    assert Path("annotations.json").read_bytes() == older
+    assert json.loads(ask(server, "again", {})[2]) == {"saved": 1}
+    assert photos(server)[0]["number"] == OTHER
+    assert json.loads(ask(server, "photos/")[2])["lost"] == 0
