@@ -339,17 +339,25 @@ async function showPhoto() {
     return absent(!version ? say.loading : isAll ? `${say.nothing}\n${say.next(next)}` : say.nothing);
   }
   const slow = setTimeout(() => mine === turn && absent(say.loading), 150);
-  try {
-    const { image, width, height } = await download("photo", photo, true);
-    if (mine !== turn) return;
+  const put = ({ image, width, height }) => {
+    clearTimeout(slow);
     absent("");
     image.alt = photo.name;
     image.dataset.sharp = "";
     Object.assign(view, { width, height });
     frame.replaceChildren(image, ...drawBox(photo.suggestion));
     fit();
+  };
+  try {
+    const wasHere = shown.has(`photo/${photo.key}`), seen = await download("photo", photo);
+    if (mine !== turn) return;
+    put(seen);
+    const now = wasHere ? await download("photo", photo, true) : seen; // it may be replaced by now
+    if (mine === turn && now !== seen) put(now);
   } catch (problem) {
-    if (mine === turn) absent(problem.message);
+    if (mine !== turn) return;
+    frame.replaceChildren();
+    absent(problem.message);
   } finally {
     clearTimeout(slow);
   }

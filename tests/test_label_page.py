@@ -385,6 +385,33 @@ def test_a_mistake_in_the_file_is_shown_and_no_answer_is_lost(visit):
     hands.tab.problems.clear()
 
 
+def test_an_older_file_saved_over_answers_is_said_and_undone_at_a_click(visit):
+    numbers = draw(2)
+    hands = visit()
+    older = ANNOTATIONS.read_bytes()
+    for number in numbers:
+        hands.type(number)
+        hands.press("Enter")
+    wait_for_labels(hands.tab, numbers)
+    ANNOTATIONS.write_bytes(older)
+    expect(hands.tab.locator("#lost")).to_contain_text("saved over 2 of your answers")
+    hands.tab.locator("#again").click()
+    wait_for_labels(hands.tab, numbers)
+    expect(hands.tab.locator("#lost")).to_be_hidden()
+
+
+def test_a_photo_that_is_replaced_is_another_when_it_is_shown_again(visit):
+    draw(2)
+    hands = visit()
+    wide = "document.querySelector('#photo img')?.naturalWidth"
+    hands.tab.wait_for_function(f"{wide} > 0")
+    before = hands.tab.evaluate(wide)
+    draw_photo(Path("image/000.jpg"), OTHER, (40, 30))
+    hands.press("ArrowDown", "ArrowUp")
+    hands.tab.wait_for_function(f"{wide} === 40")
+    assert before != 40
+
+
 def test_cannot_be_read_is_an_answer_that_can_be_taken_back(visit):
     draw(2)
     hands = visit()
