@@ -157,15 +157,17 @@ def may_be_one_of(labels: dict[str, Label]) -> Callable[[str], bool]:
 
     Another name for the same photo leads there by a link. Of a million rows few may have a label.
     """
-    names = {unicodedata.normalize("NFC", key.rpartition("/")[2]) for key in labels}
+    names = {last_of(key) for key in labels}
+    return lambda image: last_of(image) in names or os.path.islink(image)
 
-    def may_be(image: str) -> bool:
-        name = image.replace("\\", "/").rpartition("/")[2]
-        if not name.isascii():
-            name = unicodedata.normalize("NFC", name)
-        return name in names or os.path.islink(image)
 
-    return may_be
+def last_of(image: str) -> str:
+    """Return the last part of a path, however it is spelt: by `/` or a backslash, composed or not.
+
+    It is the same for all spellings of one, and may be for others.
+    """
+    name = image.replace("\\", "/").rpartition("/")[2]
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def join(runs: Sequence[Run], truth: dict[str, Label]) -> list[Case]:

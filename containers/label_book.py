@@ -144,8 +144,10 @@ class LabelBook:
         with self.lock, only_writer(self.path, PATIENCE):
             while_edited(save)
 
-    def answer(self, key: str, number: str, unreadable: bool, seen: str) -> None:
+    def answer(self, key: str, number: str, unreadable: bool, seen: str) -> bool:
         """Save an answer for a photo whose label had the stamp `seen`.
+
+        False: somebody has saved the file again since, and who has only the answer lacks that.
 
         Raises `OutdatedError` where it has another by now, `UserError` where it cannot be saved.
         """
@@ -156,13 +158,16 @@ class LabelBook:
             if stamp(entries[key]) != seen:
                 raise OutdatedError(f"{self.path} has another label for this photo by now")
             entries[key] = answered(entries[key], number, unreadable)
-            after.append(stamp(entries[key]))
+            whole.clear()  # it is called again where the file has changed
+            whole.update(entries)
 
-        after: list[str] = []
+        whole: dict[str, dict] = {}
         self.change(edit)
         earlier = self.given.get(key)
         first = earlier.before if earlier and earlier.after == seen else seen
-        self.given[key] = Given(number, unreadable, first, after[-1])
+        self.given[key] = Given(number, unreadable, first, stamp(whole[key]))
+        self.read()
+        return self.entries == whole
 
     @property
     def lost(self) -> list[str]:

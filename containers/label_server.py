@@ -37,6 +37,7 @@ HOSTS = ("127.0.0.1", "localhost")  # any other name in a request may be an atta
 LONGEST = {"photo": 1920, "whole": 6000}  # pixels
 LOOK_AGAIN = 2.0  # seconds between two looks for new photos
 MOST_CONNECTIONS = 24  # a browser opens six; macOS gives a process 256 file handles
+UNKNOWN = "unknown"  # of a page that lacks what somebody has saved just now: it asks for all
 KEPT = 64  # scaled photos, about half a megabyte each
 LARGEST_ANSWER = 10_000  # bytes
 POLICY = (
@@ -152,11 +153,12 @@ class Handler(BaseHTTPRequestHandler):
         book, found, status = self.server.book, {}, HTTPStatus.OK
         with book.lock:
             found["before"] = book.read()
+            is_alone = True
             try:
-                book.answer(key, number, unreadable, seen)
+                is_alone = book.answer(key, number, unreadable, seen)
             except OutdatedError as error:
                 found["error"], status = str(error), HTTPStatus.CONFLICT
-            found["version"] = book.read()
+            found["version"] = book.read() if is_alone else UNKNOWN
             found["photo"] = next((p for p in book.photos if p["key"] == key), None)
         self.send_json(found, status)
 

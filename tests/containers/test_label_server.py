@@ -245,3 +245,17 @@ def test_answers_that_are_lost_are_counted_for_the_page_and_saved_again_by_it_al
     assert json.loads(ask(server, "again", {})[2]) == {"saved": 1}
     assert photos(server)[0]["number"] == OTHER
     assert json.loads(ask(server, "photos/")[2])["lost"] == 0
+
+
+def test_what_is_saved_just_after_an_answer_is_asked_for_by_the_page(server, monkeypatch):
+    photo, older = photos(server)[0], Path("annotations.json").read_bytes()
+    change = LabelBook.change
+
+    def change_and_undo(self, edit):
+        change(self, edit)
+        Path("annotations.json").write_bytes(older)
+
+    monkeypatch.setattr(LabelBook, "change", change_and_undo)
+    answer = {"key": photo["key"], "stamp": photo["stamp"], "number": OTHER, "unreadable": False}
+    version = json.loads(ask(server, "label", answer)[2])["version"]
+    assert json.loads(ask(server, f"photos/{version}")[2])["lost"] == 1

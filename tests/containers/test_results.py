@@ -68,11 +68,15 @@ def test_columns_in_another_order_are_an_error(here):
 
 def test_only_labelled_photos_are_kept_by_whatever_name_they_have(here):
     Path("image").mkdir()
-    for name in ("a.jpg", "b.jpg", "c.jpg"):
+    for name in ("a.jpg", "b.jpg", "c.jpg", r"d\t.jpg"):
         Path("image", name).touch()
     Path("link.jpg").symlink_to("image/b.jpg")
-    write("r.txt", ("image/a.jpg", NUMBER), ("link.jpg", OTHER), ("image/c.jpg", OTHER))
-    labels = {str(here.resolve() / f"image/{n}.jpg"): Label(NUMBER) for n in "ab"}
+    odd = r"image/d\t.jpg"
+    write(
+        "r.txt", ("image/a.jpg", NUMBER), ("link.jpg", OTHER), ("image/c.jpg", OTHER), (odd, OTHER)
+    )
+    names = ["image/a.jpg", "image/b.jpg", odd]
+    labels = {str(here.resolve() / name): Label(NUMBER) for name in names}
     run = read_run("r.txt", labels)
     assert set(run.rows) == set(labels)
-    assert run.lines == 3
+    assert run.lines == 4
