@@ -6,6 +6,7 @@ Each maker yields checks: calls that return None where all is well, or what is w
 
 import contextlib
 import io
+import itertools
 import json
 import os
 import random
@@ -25,6 +26,7 @@ from transformers import Florence2ForConditionalGeneration
 import batch_process
 import prepare_dataset
 from container_ocr import ContainerOCR
+from containers.comparison import read_run
 from containers.errors import ImageError, UserError
 from containers.labels import parse_annotations
 from containers.photos import list_images, open_photo
@@ -148,6 +150,28 @@ def check_results(path: Path, data: bytes) -> None:
     typed(batch_process.main, *files)
 
 
+def cut_results(rng: random.Random, count: int) -> Iterator[Check]:
+    """Yield checks of result files cut at any byte: that is said, or an error."""
+    reading = Reading("CSQU 305438 3", "ok", "", 0.97, "MAERSK CSQU 305438 3 22G1")
+    for i in range(count):
+        path = Path(f"cut.{('txt', 'csv', 'jsonl')[i % 3]}")
+        write_results(path, MADE_BY, [reading.row("a.jpg"), reading.row("한글.jpg")], "image")
+        data = path.read_bytes()
+        yield partial(check_cut, path, data[: rng.randrange(len(data) - 1)])
+
+
+def check_cut(path: Path, data: bytes) -> str | None:
+    """Check one result file that is cut."""
+    path.write_bytes(data)
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            read_run(str(path))
+    except UserError:
+        return None
+    return None if "is not whole" in said.getvalue() else f"wrong: whole: {data!r}"
+
+
 def data_sets(rng: random.Random, count: int) -> Iterator[Check]:
     """Yield checks of train.json files."""
     Image.new("RGB", (40, 30), "red").save("image/a.jpg")
@@ -255,9 +279,25 @@ def adapters(rng: random.Random, count: int, model: Path) -> Iterator[Check]:
     base = Florence2ForConditionalGeneration.from_pretrained(model)
     config = LoraConfig(r=4, target_modules=["q_proj", "fc2"], init_lora_weights=False)
     get_peft_model(base, config).save_pretrained("adapter")
+    for key, value in itertools.product(("rank_pattern", "alpha_pattern"), HOSTILE):
+        if count > len(HOSTILE) * 4:  # in a short run there is no time for them
+            count -= 1
+            yield lambda k=key, v=value: check_adapter(model, *changed_adapter(k, {v: 4}))
     files = ["adapter_config.json"] * 3 + ["adapter_model.safetensors"]
     for _ in range(count):
         yield lambda: check_adapter(model, *broken_folder(rng, Path("adapter"), files))
+
+
+HOSTILE = ["(.+)+!", "(a|a)*$", "((q*)*)*k", ".*", "(", "", "\\w+", "q_proj"]
+
+
+def changed_adapter(key: str, value: object) -> tuple[Path, str]:
+    """Return a copy of the adapter with one value of its configuration changed, and its name."""
+    shutil.rmtree("broken", ignore_errors=True)
+    shutil.copytree("adapter", "broken")
+    path = Path("broken/adapter_config.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    return Path("broken"), key
 
 
 def check_adapter(model: Path, folder: Path, changed: str) -> str | None:
@@ -300,6 +340,7 @@ MAKERS = {
     "annotation files": annotations,
     "data sets": data_sets,
     "result files": results,
+    "cut result files": cut_results,
     "names of photos": names,
     "photos": images,
     "adapters": adapters,

@@ -3,7 +3,8 @@
     python tests/endurance.py --output endurance.md
 
 Kills by SIGKILL, SIGTERM, SIGINT and SIGHUP: see tests/kills.py. Broken inputs: see
-tests/broken.py. Then a small full disk and a read-only one (tmpfs, for root),
+tests/broken.py. Others' files, outputs that are one file, values of flags, and connections to the
+label page: see tests/touches.py. Then a small full disk and a read-only one (tmpfs, for root),
 a long run of reads with known answers and a long training, with memory, open files and threads
 sampled. The models are tiny and real. --part runs one of these alone.
 """
@@ -47,6 +48,7 @@ from kills import (
     wrong_answer,
 )
 from tiny_models import save_taught_model, save_tiny_model
+from touches import cross_outputs, odd_values, press_sockets, touch_others
 
 from containers.command_line import ArgumentParser, command, say
 from containers.flags import positive, seed
@@ -231,7 +233,7 @@ def train_long(rng: random.Random, count: int, table: Table, models: dict) -> No
 
 
 def counting(part: Callable) -> Callable:
-    """Return a part of tests/kills.py that counts in the table."""
+    """Return a part of tests/kills.py or tests/touches.py that counts in the table."""
     return lambda rng, count, table, models: part(rng, count, table.count, models)
 
 
@@ -241,7 +243,11 @@ PARTS: dict[str, tuple[int, Callable]] = {
     "batch": (60, counting(kill_batch)),
     "training": (40, counting(kill_training)),
     "reader": (40, counting(kill_reader)),
-    "inputs": (2100, break_inputs),
+    "inputs": (3_200, break_inputs),
+    "others": (300, counting(touch_others)),
+    "outputs": (200, counting(cross_outputs)),
+    "values": (4_000, counting(odd_values)),
+    "sockets": (900, counting(press_sockets)),
     "disks": (10, fill_disks),
     "reads": (20_000, read_long),
     "steps": (2_001, train_long),

@@ -43,7 +43,7 @@ def many(flags, here):
 )
 def test_a_signal_ends_a_batch_in_one_line_and_loses_nothing(number, to, many, here):
     process, partial = begin("batch_process.py", *many), Path("results_base.txt.partial")
-    wait_until(lambda: partial.exists() and partial.read_text().count("\n") > 4)
+    wait_until(lambda: partial.exists() and partial.read_text().count("\n") > 8)
     (os.killpg if to == "group" else os.kill)(process.pid, number)
     stderr = process.communicate(timeout=60)[1]
     assert process.returncode == 128 + number
@@ -121,7 +121,7 @@ def test_a_signal_while_annotations_are_written_leaves_the_old_ones(
 def test_a_signal_that_is_ignored_stays_ignored(many, here):
     ignore = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)}  # as nohup does
     process, partial = begin("batch_process.py", *many, **ignore), Path("results_base.txt.partial")
-    wait_until(lambda: partial.exists() and partial.read_text().count("\n") > 4)
+    wait_until(lambda: partial.exists() and partial.read_text().count("\n") > 8)
     os.killpg(process.pid, signal.SIGHUP)
     process.communicate(timeout=120)
     assert process.returncode == 1  # bad.jpg
