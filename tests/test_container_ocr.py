@@ -1,6 +1,7 @@
 """Tests of ContainerOCR, of its command, and of many photos in a stream."""
 
 import json
+import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +19,8 @@ from containers.photos import open_photo
 from containers.reading import Reading
 from containers.results import FIELDS, read_results
 from containers.streaming import workers
+
+MEETINGS = 50  # forward passes of the decoder before which two threads wait for each other
 
 
 def test_a_large_folder_read_ahead_in_other_processes_gives_the_bytes_of_one_read_in_turn(
@@ -164,3 +167,24 @@ def test_the_old_flag_for_one_look_still_asks_for_one_look(capsys):
     assert args.looks == 1
     assert "now --looks 1" in capsys.readouterr().err
     assert container_ocr.build_parser().parse_args(["a.jpg"]).looks is None, "by model and device"
+
+
+def test_two_threads_that_use_one_reader_read_what_one_thread_does(taught_model):
+    """Both are in the decoder at once, from the first batch on: each waits there for the other."""
+    reader = ContainerOCR(str(taught_model), device="cpu", dtype="fp32", looks=3)
+    photos = [Image.new("RGB", (300 + 20 * i, 200), name) for i, name in enumerate(TAUGHT)]
+    expected = [reader.read(photo) for photo in photos]
+    assert len({reading.raw_text for reading in expected}) == len(TAUGHT)
+    together, inside = threading.Barrier(2, timeout=60), Counter()
+
+    def meet(*_: object) -> None:
+        inside[threading.get_ident()] += 1
+        if inside[threading.get_ident()] <= MEETINGS:
+            together.wait()
+
+    reader.model.model.language_model.decoder.register_forward_pre_hook(meet)
+    with ThreadPoolExecutor(2) as pool:
+        shares = list(pool.map(lambda _: [reader.read(photo) for photo in photos], range(2)))
+    assert len(inside) == 2
+    assert min(inside.values()) > MEETINGS
+    assert shares == [expected, expected]
