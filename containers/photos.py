@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from containers.command_line import say
+from containers.command_line import counted, say
 from containers.errors import FlagError, ImageError, UserError, one_line
 from containers.files import relative_path, require_file
 
@@ -43,7 +43,8 @@ def list_images(folder: Path | str) -> list[str]:
         kinds = " ".join(sorted(IMAGE_SUFFIXES))
         raise UserError(f"no image in {folder} (it holds {seen}); these are read: {kinds}")
     if passed_over := sum(f.suffix.lower() in (".heic", ".heif") for f in files):
-        say(f"warning: {passed_over} .heic photos passed over; save them as JPEG to have them read")
+        count = counted(passed_over, ".heic photo")
+        say(f"warning: {count} passed over: save as JPEG what is to be read")
     return sorted(map(relative_path, images))
 
 
