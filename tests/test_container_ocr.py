@@ -6,6 +6,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import NUMBER, TAUGHT, draw_photo, error_line, paint
@@ -102,10 +103,14 @@ def test_a_batch_reads_as_one_by_one(taught_model):
         assert [p for _, p in reading.alternatives] == pytest.approx(expected, rel=1e-3)
 
 
-def test_a_file_and_its_image_read_the_same(tiny_model, here):
+def test_a_file_its_image_and_its_array_read_the_same(tiny_model, here):
     path = draw_photo(here / "photo.png", NUMBER)
     reader = ContainerOCR(str(tiny_model), device="cpu", dtype="fp32")
     assert reader.read(path) == reader.read(str(path)) == reader.read(open_photo(path)[0])
+    array = np.asarray(open_photo(path)[0])
+    assert (array.shape, array.dtype) == ((120, 160, 3), np.uint8)
+    assert reader.read(array) == reader.read(path)
+    assert reader.read(array[..., ::-1].copy()[..., ::-1]) == reader.read(path), "as OpenCV has it"
 
 
 def test_a_photo_of_a_few_pixels_is_read_without_a_closer_look(tiny_model):

@@ -147,6 +147,15 @@ def test_resume_refuses_the_lines_of_another_model(taught, tiny_model, capsys):
     assert Path("results_base.txt").read_bytes() == before
 
 
+def test_resume_names_the_flag_that_has_changed_and_another_output(taught, capsys):
+    assert batch_process.main(taught) == 0
+    assert batch_process.main([*taught, "--review_below", "0.7", "--resume"]) == 1
+    assert error_line(capsys.readouterr().err).endswith(
+        "(--review_below: review below 0.5, now review below 0.7): give the same flags, or begin "
+        "another file with --output results_base-2.txt"
+    )
+
+
 def test_a_run_killed_for_real_keeps_the_old_file_and_can_go_on(flags, here):
     (here / "results_base.txt").write_text("# batch_process.py: the old file\n")
     for place in range(40):
