@@ -92,7 +92,7 @@ def test_a_photo_that_cannot_be_read_does_not_stop_the_others(flags, capsys):
 
 
 def test_a_batch_reads_as_one_by_one(taught_model):
-    reader = ContainerOCR(str(taught_model), device="cpu", dtype="fp32")
+    reader = ContainerOCR(str(taught_model), device="cpu", dtype="fp32", looks=3)
     images = [Image.new("RGB", (90, 70), colour) for colour in (*TAUGHT, "gray")]
     together = reader.read_batch(images)
     for image, reading in zip(images, together, strict=True):
@@ -105,7 +105,7 @@ def test_a_batch_reads_as_one_by_one(taught_model):
 
 def test_a_file_its_image_and_its_array_read_the_same(tiny_model, here):
     path = draw_photo(here / "photo.png", NUMBER)
-    reader = ContainerOCR(str(tiny_model), device="cpu", dtype="fp32")
+    reader = ContainerOCR(str(tiny_model), device="cpu", dtype="fp32", looks=2)
     assert reader.read(path) == reader.read(str(path)) == reader.read(open_photo(path)[0])
     array = np.asarray(open_photo(path)[0])
     assert (array.shape, array.dtype) == ((120, 160, 3), np.uint8)
