@@ -35,7 +35,7 @@ from concurrent.futures import Executor
 from itertools import repeat
 from typing import TYPE_CHECKING
 
-from containers.command_line import ArgumentParser, beside_bars, command, counted, say
+from containers.command_line import ArgumentParser, beside_bars, command, say
 from containers.errors import ImageError
 from containers.escapes import json_line
 from containers.flags import add_model_flags, add_reading_flags, require_photos
@@ -183,8 +183,7 @@ class ContainerOCR:
                 if len(part) == 1 or not is_out_of_memory(error):
                     raise
             self.most_at_once = half = len(part) // 2
-            count = counted(len(part), "photo")
-            say(f"warning: out of memory with {count} at once: going on with {half}")
+            say(f"warning: out of memory with a batch of {len(part)}: going on with {half}")
             clear_device_cache(garbage_collection=True)  # here: the error holds on to tensors
         return seen
 

@@ -60,8 +60,8 @@ def test_where_memory_runs_out_half_as_many_photos_are_read_at_once(taught, monk
     assert batch_process.main([*taught, "--output", "halves.txt", "--batch_size", "5"]) == 0
     assert sizes[:4] == [2, 1, 1, 1], "what has been read is not read again"
     warnings = capsys.readouterr().err
-    assert "out of memory with 5 photos at once: going on with 2" in warnings
-    assert "out of memory with 2 photos at once: going on with 1" in warnings
+    assert "out of memory with a batch of 5: going on with 2" in warnings
+    assert "out of memory with a batch of 2: going on with 1" in warnings
     assert Path("halves.txt").read_bytes() == Path("whole.txt").read_bytes()
 
 
