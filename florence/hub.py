@@ -199,5 +199,5 @@ def why_not_listed(error: Exception) -> tuple[str, str]:
 def elsewhere() -> str:
     """Return what to do where there is no network."""
     copied = "copy the model's folder from a machine with a network and pass --model FOLDER"
-    small = f", or use the small model that is here: --model {relative_path(SMALL)}"
+    small = f", or type the same with --model {relative_path(SMALL)}, the small model that is here"
     return f"or {copied}{small if SMALL.is_dir() else ''}"
