@@ -183,7 +183,7 @@ class ContainerOCR:
                 if len(part) == 1 or not is_out_of_memory(error):
                     raise
             self.most_at_once = half = len(part) // 2
-            say(f"warning: out of memory with {len(part)} photos at once: going on with {half}")
+            say(f"warning: out of memory with a batch of {len(part)}: going on with {half}")
             clear_device_cache(garbage_collection=True)  # here: the error holds on to tensors
         return seen
 

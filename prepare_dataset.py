@@ -154,17 +154,17 @@ def check(args: argparse.Namespace) -> None:
     for line in ask_model(found.labels.examples, args) if is_asked else contradicted(here):
         show(f"contradicted: {line}")
         count += 1
-    said = f"{path}: {len(found.labels.examples)} labelled, {found.labels.todo} still {TODO}, "
-    said += f"{len(found.errors)} errors, {len(found.doubts)} warnings"
-    show(f"{said}, {count} contradicted")
+    errors, doubts = counted(len(found.errors), "error"), counted(len(found.doubts), "warning")
+    said = f"{path}: {len(found.labels.examples)} labelled, {found.labels.todo} still {TODO}"
+    show(f"{said}, {errors}, {doubts}, {count} contradicted")
     if found.errors:
-        raise UserError(f"{path} has {len(found.errors)} errors: prepare would write nothing")
+        raise UserError(f"{path} has {errors}: prepare would write nothing")
 
 
 def ask_model(examples: list[Example], args: argparse.Namespace) -> Iterator[str]:
     """Yield the lines for the labels that contradict what a model surely reads."""
     made_by = describe_model(args.model, args.lora_path, args.revision)
-    say(f"{len(examples)} labels are compared with what is read by {made_by}")
+    say(f"{counted(len(examples), 'label')} to compare with what is read by {made_by}")
     photos = [str(example.image_path) for example in examples]
     with LookPace(title="reading", total=len(photos)) as pace:
         readings = read_images(photos, None, reader_of(args), pace.look)

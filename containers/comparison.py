@@ -209,10 +209,10 @@ def describe_changes(
     if not known:
         read = " and ".join(f"{run.lines:,} in {run.name}" for run in runs)
         raise UserError(
-            f"nothing to compare: of {count} labelled images in {labels}, none stands in both "
-            f"files ({read})"
+            f"nothing to compare: of {counted(count, 'labelled image')} in {labels}, none stands "
+            f"in both files ({read})"
         )
-    yield f"{len(known)} of {count} labelled images are in both files"
+    yield f"in both files: {len(known)} of {counted(count, 'labelled image')}"
     yield ""
     names = [run.name for run in runs]
     width = max(map(len, names)) + 2
@@ -222,7 +222,7 @@ def describe_changes(
     better, worse = ([c for c in known if c.is_better], [c for c in known if c.is_worse])
     for title, changed in (("better", better), ("worse", worse)):
         yield ""
-        yield f"{title}: {len(changed)} images"
+        yield f"{title}: {counted(len(changed), 'image')}"
         for case in changed:
             before, after = (row["number"] or "-" for row in case.rows)
             yield f"  {relative_path(Path(case.key))}  {case.number}: {before} -> {after}"

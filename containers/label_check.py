@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from containers.backups import save_annotations
-from containers.command_line import say
+from containers.command_line import counted, say
 from containers.errors import ImageError, UserError
 from containers.iso6346 import compact
 from containers.labels import (
@@ -51,8 +51,8 @@ def split_by_photo(entries: Sequence[dict], folder: Path) -> tuple[list[dict], l
         (here if is_on_disk(entry["image_path"], folder) else gone).append(entry)
     if gone and not here:
         raise UserError(
-            f"none of the {len(gone)} photos is here: run this in the folder from which their "
-            f"paths begin, as {gone[0]['image_path']}"
+            f"of {counted(len(gone), 'photo')} none is here: run this in the folder from which "
+            f"their paths begin, as {gone[0]['image_path']}"
         )
     return here, gone
 
@@ -131,6 +131,6 @@ def contradicted(entries: Sequence[dict]) -> list[str]:
             if seen["status"] == "ok":
                 by = str(seen["made_by"])
                 lines += contradiction(entry["image_path"], label, seen["number"], by)
-    compared = f"{count} labels have a suggestion beside them and are compared with it"
+    compared = f"compared with the suggestion beside it: {counted(count, 'label')}"
     say(f"{compared}; --model or --lora_path names a model that reads all of them now")
     return lines

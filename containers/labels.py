@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from containers.command_line import say
+from containers.command_line import counted, say
 from containers.edited_json import decode_text, parse_json, read_edited
 from containers.errors import UserError
 from containers.iso6346 import (
@@ -257,8 +257,8 @@ def split_examples(
         groups.setdefault(first[example.box], []).append(example)
     if len(groups) < 2:
         raise UserError(
-            f"all {len(examples)} labelled photos show one container: training needs at least two, "
-            "one of them for validation"
+            f"{counted(len(examples), 'labelled photo')} of one container: training needs at least "
+            "two, one of them for validation"
         )
     order = sorted(groups, key=lambda n: hashlib.sha256(f"{seed} {n}".encode()).digest())
     wanted, chosen, count = len(examples) * VALIDATION_SHARE, [], 0

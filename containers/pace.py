@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from tqdm import tqdm
 
-from containers.command_line import is_first_process, say
+from containers.command_line import counted, is_first_process, say
 from containers.looks import Search
 
 EVERY = 30  # seconds between the lines of a log, where stderr is no terminal
@@ -95,7 +95,7 @@ class LookPace(Pace):
     def format_dict(self) -> dict[str, object]:
         """Return what the line shows; before the first photo ends, the pace is that of looks."""
         shown = super().format_dict
-        count = f"{self.n:,} of {self.total:,} photos, {self.looks:,} looks"
+        count = f"{self.n:,} of {counted(self.total, 'photo')}, {counted(self.looks, 'look')}"
         if not self.n and self.seconds:
             shown["pace"] = f"{60 * self.looks / self.seconds:.1f} looks a minute"
         return shown | {"count": count}
@@ -123,10 +123,10 @@ class LookPace(Pace):
             return
         less = FEW_LOOKS if most > FEW_LOOKS else 1
         other = f"; --looks {less}: about {duration(time_with(less))}" if less < most else ""
+        photos, looks = counted(self.total, "photo"), counted(most, "look")
         say(
-            f"{self.desc}: about {duration(time_with(most))} for {self.total:,} photos, with up to "
-            f"{most} looks of {a_look:.1f} s ({self.sure} of the first {self.begun} were sure at "
-            f"once){other}"
+            f"{self.desc}: about {duration(time_with(most))} for {photos}, with up to {looks} of "
+            f"{a_look:.1f} s ({self.sure} of the first {self.begun} were sure at once){other}"
         )
 
 

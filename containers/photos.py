@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from containers.command_line import say
+from containers.command_line import counted, say
 from containers.errors import FlagError, ImageError, UserError, one_line
 from containers.files import relative_path, require_file
 
@@ -64,7 +64,7 @@ def list_images(folder: Path | str) -> list[str]:
         raise UserError(f"no image in {folder} (it holds {seen}); these are read: {kinds}")
     others = Counter(file.suffix.lower() for file in files)
     for suffix in sorted(OTHER_SUFFIXES & others.keys()):
-        count = f"{others[suffix]} {suffix} photos"
+        count = counted(others[suffix], f"{suffix} photo")
         say(f"warning: {count} passed over; save them as JPEG to have them read")
     return sorted(map(relative_path, images))
 

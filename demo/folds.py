@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from evaluate import MODEL, Case, percent, read, read_cases, sure_cells
 
 from container_ocr import ContainerOCR
-from containers.command_line import ArgumentParser, command, show
+from containers.command_line import ArgumentParser, command, counted, show
 from containers.errors import UserError
 from containers.flags import add_model_flags, positive
 from containers.labels import Example, split_examples
@@ -47,7 +47,9 @@ def deal(examples: Sequence[Example], count: int) -> list[list[Example]]:
     """
     boxes = sorted({example.box for example in examples}, key=lot)
     if len(boxes) < count:
-        raise UserError(f"{len(boxes)} containers are too few for {count} folds: lower --folds")
+        raise UserError(
+            f"{counted(len(boxes), 'container')} for {count} folds: too few, lower --folds"
+        )
     place = {box: i % count for i, box in enumerate(boxes)}
     return [[e for e in examples if place[e.box] == fold] for fold in range(count)]
 

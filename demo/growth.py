@@ -17,7 +17,7 @@ from einops import rearrange
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from lessons import CELL, COLUMNS, HEIGHT, ROWS, WIDTH
 
-from containers.command_line import say
+from containers.command_line import counted, say
 
 if TYPE_CHECKING:
     import torch
@@ -114,7 +114,7 @@ def grown_model(folder: str) -> tuple[Florence2ForConditionalGeneration, Florenc
         ends = ("proj.weight", "fc2.weight", "conv1.weight", "conv2.weight")
         if name in missing and (name.endswith(ends) or (weight.dim() == 1 and "norm" not in name)):
             weight.data.zero_()
-    say(f"weights from {folder}; new here: {len(missing)} tensors")
+    say(f"weights from {folder}; new here: {counted(len(missing), 'tensor')}")
     return model, processor
 
 

@@ -41,7 +41,7 @@ from markings import draw_number
 from panels import Coat, random_coat
 from PIL import Image
 
-from containers.command_line import ArgumentParser, command, say
+from containers.command_line import ArgumentParser, command, counted, say
 from containers.files import relative_path, write_json, writing
 from containers.flags import positive, seed
 from containers.iso6346 import split_number
@@ -162,7 +162,8 @@ def main(args: argparse.Namespace) -> int:
             path.write_bytes(photo.jpeg)
         images.append({"image_path": relative_path(path), **label(photo.number)})
     write_json(folder / "annotations.json", {"images": images})
-    say(f"rendered {args.count} photos: {folder / 'image'}, {folder / 'annotations.json'}")
+    count = counted(args.count, "photo")
+    say(f"rendered {count}: {folder / 'image'}, {folder / 'annotations.json'}")
     return 0
 
 

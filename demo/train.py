@@ -37,7 +37,7 @@ from objectives import losses
 from windows import Sample
 
 from container_ocr import ContainerOCR
-from containers.command_line import ArgumentParser, command, say
+from containers.command_line import ArgumentParser, command, counted, say
 from containers.files import write_json
 from containers.flags import positive
 from florence.devices import choose_device
@@ -92,7 +92,8 @@ class Trainer:
         if args.resume:
             self.load_checkpoint()
         millions = sum(weight.numel() for weight in model.parameters()) / 1e6
-        say(f"model: {millions:.2f} million weights, {WIDTH}x{HEIGHT}; {self.steps} steps")
+        steps = counted(self.steps, "step")
+        say(f"model: {millions:.2f} million weights, {WIDTH}x{HEIGHT}; {steps}")
 
     def run(self) -> None:
         """Train to the end; log, save a checkpoint and the model on the way."""
@@ -184,7 +185,7 @@ class Trainer:
         self.accelerator.load_state(str(folder))
         progress = read_json(folder / "progress.json")
         self.step, self.first = progress["step"], progress["first"]
-        say(f"resumed from {folder}: {self.step * self.args.batch_size} photos are done")
+        say(f"resumed from {folder}: {counted(self.step * self.args.batch_size, 'photo')} done")
 
 
 def build_parser() -> argparse.ArgumentParser:

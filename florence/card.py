@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from string import Template
 
+from containers.command_line import counted
 from containers.escapes import visible
 from containers.labels import Example
 from florence.adapter import Base
@@ -113,7 +114,7 @@ def model_card(
     named = repr(base.model) + (f", revision={base.revision!r}" if base.revision else "")
     load = (NATIVE if is_native else MICROSOFT).format(base=named)
     whole = "It was taught whole photos."
-    windows = f"It was taught {len(train):,} parts of these photos, which show the number."
+    windows = f"It was taught what shows the number: {counted(len(train), 'part')} of these photos."
     reading = ["python", "batch_process.py", "./image", "--lora_path", args.output]
     return CARD.substitute(
         base_line="" if Path(base.model).is_dir() else f"base_model: {base.model}\n",

@@ -51,8 +51,9 @@ def read_examples(flag: str, name: str) -> list[Example]:
                 problems.append(f"{path}, entry {place}: {error}")
     if len(problems) > 1 and all(problem.endswith(f": {GONE}") for problem in problems):
         first = problems[0].removesuffix(f": {GONE}").partition(": ")[2]
+        count = f"{len(problems)} of its {counted(len(rows), 'photo')}"
         raise UserError(
-            f"{path}: {len(problems)} of its {len(rows)} photos are not here, {first} among them: "
+            f"{path}: {count} are not here, {first} among them: "
             "make it again from yours, python prepare_dataset.py --mode prepare"
         )
     for problem in problems[:-1]:

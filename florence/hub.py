@@ -16,7 +16,7 @@ import shutil
 from pathlib import Path
 from threading import Event
 
-from containers.command_line import say
+from containers.command_line import counted, say
 from containers.errors import ModelError, UserError
 from containers.files import relative_path, replacing
 from containers.flags import DEFAULT_MODEL
@@ -125,7 +125,7 @@ def fetch_files(repo: Path, snapshot: Path, files: list[RemoteFile], what: str) 
     done, total = sum(here(f, blobs) for f in missing), sum(file.size for file in missing)
     require_room(repo, total - done, what)
     have = f", {amount(done)} of them are here" if done else ""
-    say(f"fetching {len(missing)} files, {amount(total)}{have}")
+    say(f"fetching {counted(len(missing), 'file')}, {amount(total)}{have}")
     with Bytes(title="fetching", total=total, done=done) as pace:
 
         def work(stopped: Event) -> None:
@@ -199,5 +199,5 @@ def why_not_listed(error: Exception) -> tuple[str, str]:
 def elsewhere() -> str:
     """Return what to do where there is no network."""
     copied = "copy the model's folder from a machine with a network and pass --model FOLDER"
-    small = f", or use the small model that is here: --model {relative_path(SMALL)}"
+    small = f", or type the same with --model {relative_path(SMALL)}, the small model that is here"
     return f"or {copied}{small if SMALL.is_dir() else ''}"

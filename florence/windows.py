@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from statistics import median
 
-from containers.command_line import say
+from containers.command_line import counted, say
 from containers.errors import ImageError, ModelError, UserError
 from containers.files import write_json
 from containers.labels import Example
@@ -67,7 +67,8 @@ class Windows:
             if rows[0][-1] >= least
         ]
         if left_out := [e for e, rows in zip(examples, found) if rows[0][-1] < least]:
-            say(f"{len(left_out)} photos left out: their label is not what the model finds on them")
+            count = counted(len(left_out), "photo")
+            say(f"{count} left out, where the label is not what the model finds")
             for example, seen in zip(left_out, self.read_there(left_out, search)):
                 say(f"  {example.image_path}: label {example.number}, read there: {seen}")
         if not near:
@@ -76,7 +77,8 @@ class Windows:
                 "prepare_dataset.py --mode check, or learn whole photos with --looks 1"
             )
         if known:
-            say(f"{sum(map(len, near))} windows show the labels of {len(near)} photos")
+            count = counted(sum(map(len, near)), "window")
+            say(f"learnt from: {count} that show the labels of {counted(len(near), 'photo')}")
         return list(chain.from_iterable(near))
 
     def read_there(self, examples: Sequence[Example], search: Finder) -> list[str]:

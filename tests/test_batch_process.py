@@ -101,7 +101,8 @@ def test_csv_and_jsonl_hold_what_the_text_file_holds(taught):
 def test_lora_path_changes_the_default_output_and_the_first_line(taught, taught_model):
     base = Florence2ForConditionalGeneration.from_pretrained(taught_model)
     get_peft_model(base, LoraConfig(r=2, target_modules=["q_proj"])).save_pretrained("adapter")
-    assert batch_process.main(["--lora_path", "adapter", "--device", "cpu", "--dtype", "fp32"]) == 0
+    flags = ["--device", "cpu", "--dtype", "fp32", "--looks", "1"]
+    assert batch_process.main(["--lora_path", "adapter", *flags]) == 0
     first = Path("results_finetuned.txt").read_text().splitlines()[0]
     assert first.startswith("# batch_process.py: model ")
     weights = hashlib.sha256((taught_model / "model.safetensors").read_bytes()).hexdigest()[:12]
@@ -148,7 +149,7 @@ def test_two_processes_write_the_file_of_one_and_resume_it(taught, here):
 def test_group_by_writes_a_line_for_each_container(taught_model, here, suffix):
     for name, colour in (("1_LEFT_1", "red"), ("1_LEFT_2", "green"), ("2_BACK_1", "white")):
         paint(here / f"image/{name}.png", colour)
-    flags = ["--model", str(taught_model), "--device", "cpu", "--group_by"]
+    flags = ["--model", str(taught_model), "--device", "cpu", "--looks", "1", "--group_by"]
     assert batch_process.main(["image", "--output", f"r.{suffix}", *flags]) == 0
     made_by, rows = read_results(here / f"r_grouped.{suffix}")
     assert "grouped by" in made_by

@@ -35,7 +35,7 @@ def test_compare_prints_the_measures_and_what_changed(here, capsys):
     assert batch_process.main(["--compare"]) == 0
     out = capsys.readouterr().out
     table = {line[:21].strip(): line[21:].split() for line in out.splitlines()}
-    assert "4 of 4 labelled images are in both files" in out
+    assert "in both files: 4 of 4 labelled images" in out
     assert table["exact match"] == ["50.0", "%", "50.0", "%", "4"]
     assert table["character error rate"] == ["27.3", "%", "4.5", "%", "4"]  # 12 and 2 of 44
     assert table["owner code"] == ["75.0", "%", "100.0", "%", "4"]
@@ -44,9 +44,9 @@ def test_compare_prints_the_measures_and_what_changed(here, capsys):
     assert table["check-digit rate"] == ["50.0", "%", "50.0", "%", "4"]
     assert table["status none"] == ["1", "0", "4"]
     better, worse = out.split("better: ")[1].split("worse: ")
-    assert better.startswith("1 images")
+    assert better.startswith("1 image\n")
     assert f"image/0.jpg  {NUMBER}: - -> {NUMBER}" in better
-    assert worse.startswith("1 images")
+    assert worse.startswith("1 image\n")
     assert "image/3.jpg" in worse
 
 

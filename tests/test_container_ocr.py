@@ -1,10 +1,12 @@
 """Tests of ContainerOCR, of its command, and of many photos in a stream."""
 
 import json
+import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import NUMBER, TAUGHT, draw_photo, error_line, paint
@@ -18,6 +20,8 @@ from containers.photos import open_photo
 from containers.reading import Reading
 from containers.results import FIELDS, read_results
 from containers.streaming import workers
+
+MEETINGS = 50  # forward passes of the decoder before which two threads wait for each other
 
 
 def test_a_large_folder_read_ahead_in_other_processes_gives_the_bytes_of_one_read_in_turn(
@@ -56,8 +60,8 @@ def test_where_memory_runs_out_half_as_many_photos_are_read_at_once(taught, monk
     assert batch_process.main([*taught, "--output", "halves.txt", "--batch_size", "5"]) == 0
     assert sizes[:4] == [2, 1, 1, 1], "what has been read is not read again"
     warnings = capsys.readouterr().err
-    assert "out of memory with 5 photos at once: going on with 2" in warnings
-    assert "out of memory with 2 photos at once: going on with 1" in warnings
+    assert "out of memory with a batch of 5: going on with 2" in warnings
+    assert "out of memory with a batch of 2: going on with 1" in warnings
     assert Path("halves.txt").read_bytes() == Path("whole.txt").read_bytes()
 
 
@@ -88,7 +92,7 @@ def test_a_photo_that_cannot_be_read_does_not_stop_the_others(flags, capsys):
 
 
 def test_a_batch_reads_as_one_by_one(taught_model):
-    reader = ContainerOCR(str(taught_model), device="cpu", dtype="fp32")
+    reader = ContainerOCR(str(taught_model), device="cpu", dtype="fp32", looks=3)
     images = [Image.new("RGB", (90, 70), colour) for colour in (*TAUGHT, "gray")]
     together = reader.read_batch(images)
     for image, reading in zip(images, together, strict=True):
@@ -99,10 +103,14 @@ def test_a_batch_reads_as_one_by_one(taught_model):
         assert [p for _, p in reading.alternatives] == pytest.approx(expected, rel=1e-3)
 
 
-def test_a_file_and_its_image_read_the_same(tiny_model, here):
+def test_a_file_its_image_and_its_array_read_the_same(tiny_model, here):
     path = draw_photo(here / "photo.png", NUMBER)
-    reader = ContainerOCR(str(tiny_model), device="cpu", dtype="fp32")
+    reader = ContainerOCR(str(tiny_model), device="cpu", dtype="fp32", looks=2)
     assert reader.read(path) == reader.read(str(path)) == reader.read(open_photo(path)[0])
+    array = np.asarray(open_photo(path)[0])
+    assert (array.shape, array.dtype) == ((120, 160, 3), np.uint8)
+    assert reader.read(array) == reader.read(path)
+    assert reader.read(array[..., ::-1].copy()[..., ::-1]) == reader.read(path), "as OpenCV has it"
 
 
 def test_a_photo_of_a_few_pixels_is_read_without_a_closer_look(tiny_model):
@@ -164,3 +172,24 @@ def test_the_old_flag_for_one_look_still_asks_for_one_look(capsys):
     assert args.looks == 1
     assert "now --looks 1" in capsys.readouterr().err
     assert container_ocr.build_parser().parse_args(["a.jpg"]).looks is None, "by model and device"
+
+
+def test_two_threads_that_use_one_reader_read_what_one_thread_does(taught_model):
+    """Both are in the decoder at once, from the first batch on: each waits there for the other."""
+    reader = ContainerOCR(str(taught_model), device="cpu", dtype="fp32", looks=3)
+    photos = [Image.new("RGB", (300 + 20 * i, 200), name) for i, name in enumerate(TAUGHT)]
+    expected = [reader.read(photo) for photo in photos]
+    assert len({reading.raw_text for reading in expected}) == len(TAUGHT)
+    together, inside = threading.Barrier(2, timeout=60), Counter()
+
+    def meet(*_: object) -> None:
+        inside[threading.get_ident()] += 1
+        if inside[threading.get_ident()] <= MEETINGS:
+            together.wait()
+
+    reader.model.model.language_model.decoder.register_forward_pre_hook(meet)
+    with ThreadPoolExecutor(2) as pool:
+        shares = list(pool.map(lambda _: [reader.read(photo) for photo in photos], range(2)))
+    assert len(inside) == 2
+    assert min(inside.values()) > MEETINGS
+    assert shares == [expected, expected]

@@ -1,6 +1,7 @@
 """Tests of the house: imports run downwards between the floors and in no circle within one."""
 
 import ast
+import itertools
 import re
 from pathlib import Path
 
@@ -21,6 +22,11 @@ FLOORS = {
 FILES = sorted(
     file for name in FLOORS for file in (*ROOT.glob(f"{name}.py"), *(ROOT / name).glob("*.py"))
 )
+COUNTABLE = (
+    *("photo", "image", "label", "file", "line", "number", "container", "window", "part", "row"),
+    *("look", "step", "epoch", "error", "warning", "problem", "thread"),
+)
+PLURAL = re.compile(rf" (?:\S+ )?(?:{'|'.join(COUNTABLE)})e?s\b")
 CONTAINER_OCR = ast.parse((ROOT / "container_ocr.py").read_text(encoding="utf-8"))
 NOT_IN_CONTAINERS = {"torch", "transformers", "peft", "accelerate", "timm", "safetensors"}
 
@@ -128,3 +134,29 @@ def test_the_public_names_are_the_contracts_and_nothing_else_is_handed_on():
         }
         own = {n.name for n in CONTAINER_OCR.body if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
         assert taken <= own, f"{file} takes {taken - own} from where it does not live"
+
+
+def miscounts(file: Path) -> list[str]:
+    """Return what a file puts together as a number and a plural, and not by `counted`."""
+    texts = [n for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.JoinedStr)]
+    pairs = (pair for text in texts for pair in itertools.pairwise(text.values))
+    return [
+        f"{file}, line {value.lineno}: {{{ast.unparse(value.value)}}}{text.value}"
+        for value, text in pairs
+        if isinstance(value, ast.FormattedValue) and isinstance(text, ast.Constant)
+        if PLURAL.match(text.value) and not has_fractions(value)
+    ]
+
+
+def has_fractions(value: ast.FormattedValue) -> bool:
+    """Tell whether a value is shown with digits after a point: a rate, which is plural."""
+    return value.format_spec is not None and "." in ast.unparse(value.format_spec)
+
+
+def test_one_photo_is_never_called_1_photos(tmp_path):
+    bad = tmp_path / "bad.py"
+    bad.write_text(
+        'f"{len(a)} photos", f"{n:,} labelled images are here", f"{n:.1f} looks a minute"'
+    )
+    assert len(miscounts(bad)) == 2
+    assert not [line for file in FILES for line in miscounts(file)]

@@ -77,9 +77,8 @@ def test_a_second_kill_before_the_first_new_line_loses_nothing(taught, here, mon
 def test_a_stopped_run_goes_on_where_an_older_runs_file_was_to_be_replaced(
     taught, tiny_model, monkeypatch
 ):
-    assert (
-        batch_process.main(["--model", str(tiny_model), "--device", "cpu", "--dtype", "fp32"]) == 0
-    )
+    older = ["--model", str(tiny_model), "--device", "cpu", "--dtype", "fp32", "--looks", "1"]
+    assert batch_process.main(older) == 0
     flags = [*taught, "--batch_size", "1"]
     with monkeypatch.context() as patch:
         stop_before(2, patch)
@@ -147,10 +146,20 @@ def test_resume_refuses_the_lines_of_another_model(taught, tiny_model, capsys):
     assert Path("results_base.txt").read_bytes() == before
 
 
+def test_resume_names_the_flag_that_has_changed_and_another_output(taught, capsys):
+    assert batch_process.main(taught) == 0
+    assert batch_process.main([*taught, "--review_below", "0.7", "--resume"]) == 1
+    assert error_line(capsys.readouterr().err).endswith(
+        "(--review_below: review below 0.5, now review below 0.7): give the same flags, or begin "
+        "another file with --output results_base-2.txt"
+    )
+
+
 def test_a_run_killed_for_real_keeps_the_old_file_and_can_go_on(flags, here):
     (here / "results_base.txt").write_text("# batch_process.py: the old file\n")
     for place in range(40):
         draw_photo(here / f"image/d{place:02}.jpg", "")
+    flags += ["--looks", "1"]
     command = [sys.executable, str(ROOT / "batch_process.py"), *flags, "--batch_size", "1"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     partial = here / "results_base.txt.partial"

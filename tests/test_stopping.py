@@ -35,7 +35,7 @@ def many(flags, here):
     """Draw enough photos for a worker to open them; return the flags to read them one by one."""
     for place in range(40):
         draw_photo(here / f"image/d{place:02}.jpg", "")
-    return [*flags, "--batch_size", "1"]
+    return [*flags, "--batch_size", "1", "--looks", "1"]
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 import errno
 import io
 import os
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -276,3 +278,22 @@ def test_a_photo_as_jpeg_is_upright_no_larger_than_asked_and_tells_its_own_size(
     assert image.format == "JPEG"
     assert max(image.size) == min(1920, max(size))
     assert image.width / image.height == pytest.approx(own[0] / own[1], rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("photo", "given"),
+    [
+        (np.zeros((40, 60), np.uint8), "an array of 40 x 60, uint8"),
+        (np.zeros((40, 60, 4), np.uint8), "an array of 40 x 60 x 4, uint8"),
+        (np.zeros((3, 40, 60), np.uint8), "an array of 3 x 40 x 60, uint8"),
+        (np.zeros((40, 60, 3), np.float32), "an array of 40 x 60 x 3, float32"),
+        (np.zeros((0, 60, 3), np.uint8), "an array of 0 x 60 x 3, uint8"),
+        (b"\xff\xd8", "bytes"),
+        (["a.jpg"], "list"),
+        (None, "NoneType"),
+    ],
+)
+def test_what_is_no_photo_names_what_is(photo, given):
+    accepted = "the path of a file, a PIL image or a numpy array (RGB, height x width x 3, uint8)"
+    with pytest.raises(ImageError, match=re.escape(f"a photo is {accepted}, not {given}")):
+        open_photo(photo)

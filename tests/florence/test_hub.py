@@ -174,8 +174,8 @@ def test_a_download_that_is_given_up_says_that_it_will_go_on(cache, hub):
     assert re.search(
         rf"^cannot fetch {MODEL} at main: .*; run it again: it goes on where it stopped "
         r"\(0\.1 MB of 0\.\d MB are here\), or copy the model's folder from a machine with a "
-        r"network and pass --model FOLDER, or use the small model that is here: "
-        r"--model \S*demo/model$",
+        r"network and pass --model FOLDER, or type the same with --model "
+        r"\S*demo/model, the small model that is here$",
         str(error.value),
     )
     assert weights_in(fetch_model(MODEL)) == hub.files["model.safetensors"]

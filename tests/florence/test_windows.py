@@ -48,7 +48,7 @@ def test_a_photo_on_which_the_label_is_not_found_is_left_out_and_named(examples,
             replace(e, window=Window(9, 8, 7, 6, 90)) for e in examples if e.image_path.stem != "2"
         ]
         err = capsys.readouterr().err
-        assert "1 photos left out" in err
+        assert "1 photo left out, where" in err
         assert f"{examples[2].image_path}: label {NUMBER}, read there: {OTHER} (ok)" in err
     assert calls == [[NUMBER] * 4, None], "read once"
     assert len(Windows(None, "model").find(examples, False, lambda *_: iter(searches))) == 4
@@ -80,7 +80,7 @@ def test_every_window_that_shows_the_label_is_learnt_and_the_one_that_is_read_is
     near = Windows(None, "model").find(examples, True, search)
     assert [e.window.x for e in near] == [3, 5, 1, 4] * 4, "four at most, the likeliest first"
     assert [e.image_path for e in near] == [e.image_path for e in examples for _ in range(4)]
-    assert "16 windows show the labels of 4 photos" in capsys.readouterr().err
+    assert "learnt from: 16 windows that show the labels of 4 photos" in capsys.readouterr().err
     read = Windows(None, "model").find(examples, False, search)
     assert [e.window.x for e in read] == [3] * 4
 
