@@ -17,6 +17,7 @@ from containers.places import (
     parts_of,
     place_of,
     shaken,
+    turned,
 )
 from containers.reading import Reading
 from containers.review import REVIEW_BELOW, judge, merge
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
 NEARER = ((1.4, 6), (1.25, 3), (1.25, 3))  # the looks that follow: how much larger than the place,
 # and from how many of the last ones, those with the most confidence
 LOST = 0.1  # where the whole photo has brought less confidence, its parts are looked at, and then
-# all of it turned by 180 degrees
+# all of it turned: on its head, and as rows that run up ask for
 FAINT = 0.003  # of a place where the surest look has less, shaken windows would show no more
 SURE = 0.95  # a look with so much confidence needs no shaken windows: they agree with it
 FEW_SHAKEN, AGREED = 3, 0.8  # nor do so many windows with this mean need the other six
-LOOKS = 53  # at most, at each photo: 4 from the whole of it, 18 from its parts, 4 with it turned,
+LOOKS = 57  # at most, at each photo: 4 from the whole of it, 18 from its parts, 8 with it turned,
 # and each time 9 round the place that these have shown
 
 
@@ -96,9 +97,8 @@ class Search:
 
     def plan(self, size: tuple[int, int]) -> Iterator[list[Window]]:
         """Yield the windows of one round after the other, by what the looks before have shown."""
-        whole = first_window(size)
-        turned = [replace(whole, angle=whole.angle + 180)] if self.is_thorough else []
-        for self.start, windows in enumerate(([whole], parts_of(size), turned)):
+        turns = turned(size) if self.is_thorough else []
+        for self.start, windows in enumerate(([first_window(size)], parts_of(size), turns)):
             if self.done and self.best.confidence >= LOST:
                 return
             if windows:

@@ -145,6 +145,19 @@ def parts_of(size: tuple[int, int]) -> list[Window]:
     ]
 
 
+def turned(size: tuple[int, int]) -> list[Window]:
+    """Return windows on all of a photo of (width, height) that does not lie as one reads.
+
+    One is for a photo on its head, one for rows that run up. A photo of a number alone has no rows
+    that run to a side of it.
+    """
+    width, height = size
+    whole = first_window(size)
+    head = replace(whole, angle=whole.angle + 180)
+    is_alone = (whole.length, whole.height) != (width, height)
+    return [head] if is_alone else [head, Window(whole.x, whole.y, height, width, 270)]
+
+
 def place_of(window: Window, letters: Sequence[Point]) -> Window:
     """Return the rectangle round the characters of a number seen in a window.
 

@@ -100,9 +100,9 @@ def test_after_the_first_looks_the_time_of_all_is_said_once_and_that_of_fewer_lo
         pace.look(looked_at(4, False), 28.0)
     (line,) = capsys.readouterr().err.splitlines()
     assert line == (
-        "reading: about 7 h 45 min for 100 photos, with up to 53 looks of 7.0 s (1 of the first 4 "
+        "reading: about 8 h 20 min for 100 photos, with up to 57 looks of 7.0 s (1 of the first 4 "
         "were sure at once); --looks 4: about 38 min"
-    )  # 100 * 7 s * (1 + 3/4 * 52), and * (1 + 3/4 * 3)
+    )  # 100 * 7 s * (1 + 3/4 * 56), and * (1 + 3/4 * 3)
 
 
 def test_photos_that_have_ended_tell_the_time_better_than_the_first_looks(capsys):

@@ -19,6 +19,7 @@ from containers.places import (
     parts_of,
     place_of,
     see,
+    turned,
 )
 
 SIZES = st.tuples(st.integers(1, 400), st.integers(1, 400))
@@ -61,6 +62,18 @@ def test_the_parts_of_a_photo_overlap_and_show_all_of_it():
     assert seen.min() == 1
     assert seen[200, 300] == 6
     assert parts_of((900, 100)) == parts_of((100, 900)) == [], "a number alone"
+
+
+def test_a_photo_is_turned_so_that_what_stood_on_its_head_or_ran_up_lies_as_one_reads():
+    photo = gradient()
+    head, up = (
+        np.asarray(w.cut(photo, (round(w.length), round(w.height)))) for w in turned((60, 40))
+    )
+    assert (head == np.asarray(photo.rotate(180))).all()
+    assert (up == np.asarray(photo.rotate(-90, expand=True))).all(), "clockwise"
+    for alone in ((900, 100), (100, 900)):
+        (window,) = turned(alone)
+        assert window.angle == first_window(alone).angle + 180
 
 
 @pytest.mark.parametrize("size", [(600, 400), (400, 600), (900, 100), (100, 900), (1, 1)])
