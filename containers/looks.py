@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 NEARER = ((1.4, 6), (1.25, 3), (1.25, 3))  # the looks that follow: how much larger than the place,
 # and from how many of the last ones, those with the most confidence
-LOST = 0.1  # where the whole photo has brought less confidence, its parts are looked at, and then
-# all of it turned: on its head, and as rows that run up ask for
+LOST = 0.1  # where the whole photo has brought less confidence, its parts are looked at
+UNSURE = (
+    0.3  # the same for a mean over shaken windows; and then all of the photo is looked at turned
+)
 FAINT = 0.003  # of a place where the surest look has less, shaken windows would show no more
 SURE = 0.95  # a look with so much confidence needs no shaken windows: they agree with it
 FEW_SHAKEN, AGREED = 3, 0.8  # nor do so many windows with this mean need the other six
@@ -99,7 +101,7 @@ class Search:
         """Yield the windows of one round after the other, by what the looks before have shown."""
         turns = turned(size) if self.is_thorough else []
         for self.start, windows in enumerate(([first_window(size)], parts_of(size), turns)):
-            if self.done and self.best.confidence >= LOST:
+            if self.done and self.best.confidence >= (UNSURE if self.is_thorough else LOST):
                 return
             if windows:
                 yield from self.come_nearer(windows, size)
@@ -124,7 +126,7 @@ class Search:
         if self.is_thorough and windows and reading.confidence >= FAINT:
             self.is_shaken = True
             yield windows[:FEW_SHAKEN]
-            if LOST <= self.best.confidence < AGREED:
+            if UNSURE <= self.best.confidence < AGREED:
                 yield windows[FEW_SHAKEN:]
             self.is_shaken = False
 

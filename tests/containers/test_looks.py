@@ -130,7 +130,7 @@ def test_where_the_whole_photo_shows_nothing_its_parts_are_looked_at_and_then_it
     assert all(window.is_on_head for window in chain(*rounds[8:]))
     rounds = rounds_of(Search("photo.jpg"), lambda window: 0.05)
     assert list(map(len, rounds)) == [1, 1, 1, 1, 3, 6, 6, 3, 3, 3, 2, 2, 2, 2, 3]
-    assert len(rounds_of(Search("photo.jpg"), lambda window: 0.2)) == 6, "something was seen"
+    assert len(rounds_of(Search("photo.jpg"), lambda window: 0.4)) == 6, "something was seen"
     alone = (900, 200)
     assert len(rounds_of(Search("photo.jpg"), lambda window: 0.001, alone)) == 8, "no parts"
 
