@@ -8,7 +8,7 @@ from dataclasses import replace
 from containers.iso6346 import Candidate, compact, find_candidates, format_number, is_valid
 from containers.reading import SEVERAL, Reading, Transcript
 
-REVIEW_BELOW = 0.5  # confidence; the calibration behind it is in demo/README.md
+REVIEW_BELOW = 0.4  # confidence: well above what leaving out sources would choose, demo/README.md
 UNLIKELY = 0.005  # probability, of what is written or of all: less makes a number no option
 MOST_ALTERNATIVES = 5
 FAVOUR = 0.1  # a number of a known owner is preferred that is so likely, as a share of one without

@@ -40,7 +40,7 @@ def test_a_reading_says_what_is_doubtful(text, number, status, reason):
 def test_confidence_is_the_probability_of_the_number_alone():
     reading = interpret(transcript("MAERSK CSQU3054383 22G1", 0.9))
     assert reading.confidence == pytest.approx(0.9**11)
-    assert (reading.status, reading.reason) == ("review", "confidence below 0.5")
+    assert (reading.status, reading.reason) == ("review", "confidence below 0.4")
     assert interpret(transcript("MAERSK CSQU3054383 22G1", 0.9), review_below=0.3).is_ok
 
 
