@@ -133,7 +133,7 @@ def is_slow(weights: int, device: str) -> bool:
 def choose_looks(weights: int, device: str) -> int:
     """Return how often to look at a photo at most, and print why.
 
-    Where a look takes seconds, the parts of a photo, 18 looks more, are left out.
+    Where a look takes seconds, the parts of a photo and shaken windows are left out.
     """
     if is_slow(weights, device):
         say(
