@@ -143,6 +143,8 @@ def dress(rng: np.random.Generator, coat: Coat, kind: Kind, on: str) -> Coat:
         coat = replace(coat, repair=kind.repair)
     if kind.apart and on != "door":  # on doors it is the locking bar that stands there
         coat = replace(coat, style=replace(coat.style, apart=rng.uniform(*kind.apart)))
+    if kind.deep:
+        coat = replace(coat, deep=True)
     if kind.scanned:
         coat = scans.dress_for_scan(rng, coat)
     if kind.studio and rng.random() < 0.7:
