@@ -92,6 +92,11 @@ def sideways(forward: np.ndarray, roll: float) -> tuple[np.ndarray, np.ndarray]:
     right = np.cross((0.0, 1.0, 0.0), forward)
     right /= np.linalg.norm(right)
     down = -np.cross(forward, right)
+    return rolled(right, down, roll)
+
+
+def rolled(right: np.ndarray, down: np.ndarray, roll: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return right and down of a camera that is turned by so many radians."""
     cos, sin = np.cos(roll), np.sin(roll)
     return cos * right + sin * down, cos * down - sin * right
 
@@ -153,6 +158,12 @@ def expose(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     return image
 
 
+def burn(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """Return the image with what is dark black, and what is bright often white."""
+    black, gain = rng.uniform(0, 20), np.exp(rng.uniform(-0.05, 0.5))
+    return cv2.convertScaleAbs(cv2.subtract(image, (black,) * 3), alpha=gain)
+
+
 def shine(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     """Return the image with a lamp or the sun beside it, or a dark corner."""
     height, width = image.shape[:2]
@@ -207,6 +218,8 @@ def develop(
     """
     if not kind.studio:
         image = light_up(rng, image, unit)
+    if kind.scanned:
+        image = burn(rng, image)
     most = 0.5 if gentle else 0.95
     if rng.random() < 0.7:
         sigma = most * rng.random() ** 1.5 * unit

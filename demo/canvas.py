@@ -6,6 +6,7 @@ of ribs run through letters as they do on real walls.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -21,6 +22,7 @@ INKS = (
 )  # fmt: skip
 RUSTS = ((0.33, 0.16, 0.07), (0.45, 0.22, 0.10), (0.22, 0.12, 0.08))
 LUMINANCE = np.array((0.299, 0.587, 0.114))  # ITU-R BT.601
+MOST_LEAN, MOST_RISE = 0.6, 1.6  # of a slope, to its width: how far it moves what is on it
 MARGIN = 4  # round a block of text, in pixels
 
 
@@ -74,18 +76,33 @@ def ribs(rng: np.random.Generator, length: int, scale: float) -> tuple[np.ndarra
     return light, depth.astype(np.float32)
 
 
+def seen_aslant(
+    rng: np.random.Generator, depth: np.ndarray, scale: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return how far aside and up ribs of this depth move what is written on them: lean and rise.
+
+    No slope is hidden, nor so steep that it tears a letter to pieces.
+    """
+    slope = np.gradient(depth)
+    lean = depth * np.float32(rng.normal(0, 28) * scale)
+    lean *= np.float32(min(1.0, MOST_LEAN / max(1e-6, np.abs(np.gradient(lean)).max())))
+    rise = min(rng.uniform(14, 60) * scale, MOST_RISE / max(1e-6, np.abs(slope).max()))
+    return lean, depth * np.float32(rise * rng.choice((-1, 1)))
+
+
 class Canvas:
     """A texture while it is painted: light along each axis is part of every paint."""
 
     def __init__(
         self, width: int, height: int, paint: np.ndarray, across: np.ndarray, down: np.ndarray,
-        lean: np.ndarray | None = None,
+        lean: np.ndarray | None = None, rise: np.ndarray | None = None,
     ) -> None:  # fmt: skip
         """Coat the wall; `across` [width] and `down` [height] are the light on its profile.
 
-        `lean` [width] is how far a rib's depth moves what is written there, seen from aside.
+        `lean` [width] is how far a rib's depth moves what is written there to the left, seen from
+        aside; `rise` [width] how far up. With a rise, the lean falls by less than 1 in 1.
         """
-        self.lean = lean
+        self.lean, self.rise = lean, rise
         self.across, self.down = across.astype(np.float32), down.astype(np.float32)
         row = (255 * paint * self.across[:, None]).astype(np.float32)  # [width, 3]
         if np.ptp(self.down) == 0:
@@ -129,7 +146,10 @@ class Canvas:
         mask = block.mask(margin)
         left, top = x - margin, y - margin
         lines = block.moved(x, y)
-        if self.lean is not None:
+        if self.rise is not None:
+            mask, lines, rim = self.rise_over(mask, left, lines)
+            left, top = left - rim, top - rim
+        elif self.lean is not None:
             mask, lines = self.lean_over(mask, left, lines)
         height, width = self.texture.shape[:2]
         cut_x, cut_y = max(0, -left), max(0, -top)
@@ -162,6 +182,30 @@ class Canvas:
             return replace(letter, x=letter.x - float(here))
 
         return mask, [replace(line, letters=tuple(map(moved, line.letters))) for line in lines]
+
+    def rise_over(
+        self, mask: np.ndarray, left: int, lines: Sequence[Line]
+    ) -> tuple[np.ndarray, list[Line], int]:
+        """Return mask and letters that ribs move aside and up or down, and how wide its new rim is.
+
+        A letter is torn at the slopes; its box is round all its parts.
+        """
+        wall = np.arange(len(self.rise), dtype=np.float32)
+        source = wall + self.lean  # where on the block a column of the wall comes from
+        rim = math.ceil(max(np.abs(self.rise).max(), np.abs(self.lean).max()))
+        mask = cv2.copyMakeBorder(mask, rim, rim, rim, rim, cv2.BORDER_CONSTANT)
+        y, x = np.indices(mask.shape, np.float32)
+        at = np.clip(np.arange(mask.shape[1]) + left - rim, 0, len(wall) - 1)
+        mask = cv2.remap(mask, x + self.lean[at], y + self.rise[at], cv2.INTER_LINEAR)
+
+        def moved(letter: Letter) -> Letter:
+            half = letter.width / 2
+            x0, x1 = np.interp((letter.x - half, letter.x + half), source, wall)
+            ups = np.interp(np.linspace(x0, x1, 40), wall, self.rise)
+            y, tall = letter.y - (ups.min() + ups.max()) / 2, letter.height + np.ptp(ups)
+            return Letter(letter.character, *map(float, ((x0 + x1) / 2, y, x1 - x0, tall)))
+
+        return mask, [replace(line, letters=tuple(map(moved, line.letters))) for line in lines], rim
 
     def age(self, rng: np.random.Generator, age: float, number: Sequence[Line] = ()) -> None:
         """Let dirt, rust, streaks and shadow come over the wall; rust spares the number mostly."""

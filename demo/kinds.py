@@ -14,6 +14,10 @@ SALES = (
     (500, 375), (640, 480), (640, 640), (600, 600), (500, 500), (750, 500), (750, 750), (1000, 667),
     (1024, 683), (1000, 1000), (1200, 900), (1920, 1280),
 )  # fmt: skip
+SCANS = (
+    (640, 640), (640, 640), (800, 640), (1200, 500), (1600, 640), (2048, 512), (2400, 600),
+    (512, 1600), (640, 1400),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,9 @@ class Kind:
     captioned: bool = False  # the camera writes on its photos
     studio: bool = False  # cut out on white
     squared: bool = False  # stretched to a square, as data sets are exported
+    deep: bool = False  # ribs move letters up and down
+    slant: tuple[float, float] | None = None  # degrees that the camera is turned to either side
+    scanned: bool = False  # line by line, while the train passes
     resaved: bool = False  # saved as JPEG again, in another size
 
 
@@ -55,11 +62,17 @@ KINDS = {
     ),
     "small": Kind(zoom=0.7, sizes=SMALL, resaved=True),
     "square": Kind(squared=True),
+    "linescan": Kind(("horizontal", "horizontal", "two-line"), sizes=SCANS, scanned=True),
+    "ribs": Kind(
+        ("horizontal", "horizontal", "two-line"), on="left", aside=(20.0, 62.0), deep=True
+    ),
+    "slant": Kind(("vertical",), slant=(8.0, 30.0)),
 }  # fmt: skip
 SHARES = {  # of the yards that training shows
-    "plain": 0.34, "split": 0.07, "stack": 0.05, "lying": 0.07, "roof": 0.05, "lane": 0.06,
+    "plain": 0.22, "split": 0.07, "stack": 0.05, "lying": 0.07, "roof": 0.05, "lane": 0.06,
     "patch": 0.05, "repaint": 0.03, "neighbours": 0.05, "caption": 0.03, "apart": 0.06,
-    "cutout": 0.04, "small": 0.05, "square": 0.05,
+    "cutout": 0.04, "small": 0.05, "square": 0.05, "linescan": 0.06, "ribs": 0.03,
+    "slant": 0.03,
 }  # fmt: skip
 
 

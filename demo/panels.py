@@ -81,6 +81,7 @@ class Coat:
     age: float  # 0 new, 1 worn out
     logo: str
     repair: str = ""  # how the number was mended: repairs.py
+    deep: bool = False  # its ribs are seen aslant: letters on them jump up and down
 
 
 def random_coat(rng: np.random.Generator, number: str) -> Coat:

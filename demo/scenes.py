@@ -35,6 +35,7 @@ class Scene:
     target: str  # the face that the camera is turned to: near, left
     captions: list[Caption] = field(default_factory=list)
     kind: Kind = PLAIN
+    streaks: np.ndarray | None = None  # of a line scan: colours across the photo, behind all
 
     def seen_lines(self) -> list[Seen]:
         """Return all lines on the main container that face the camera and that no box hides."""
@@ -139,8 +140,10 @@ class Scene:
         np.copyto(target, part, where=inside[..., None])
 
     def backdrop(self, flat: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        """Return sky and ground, uint8 [rows, columns, 3]."""
+        """Return sky and ground, uint8 [rows, columns, 3]; of a line scan its streaks."""
         u, v = np.broadcast_arrays(*flat)
+        if self.streaks is not None:
+            return self.streaked(u, v)
         rows, columns = u.shape
         u, v = u[::4, ::4], v[::4, ::4]
         axes, focal = self.camera.axes, self.camera.focal
@@ -164,6 +167,13 @@ class Scene:
         ground = self.ground * light[..., None]
         small = np.clip(np.where(rise[..., None] > 0, sky, ground), 0, 255).astype(np.uint8)
         return cv2.resize(small, (columns, rows), interpolation=cv2.INTER_LINEAR)
+
+    def streaked(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        """Return the streaks of a line scan: each runs along the photo's longer side."""
+        across = 1 if self.camera.size[0] >= self.camera.size[1] else 0
+        share = (u, v)[across] * self.camera.stretch[across] / self.camera.size[across] + 0.5
+        at = np.clip(share * len(self.streaks), 0, len(self.streaks) - 1)
+        return np.clip(self.streaks, 0, 255).astype(np.uint8)[at.astype(int)]
 
     def shadow(self, x: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Return the light on the ground that far from the camera: soft shadow at the container."""

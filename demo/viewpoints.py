@@ -37,6 +37,8 @@ def new_camera(
     pixel = width * rng.uniform(0.15, 0.85), height * rng.uniform(0.12, 0.8)
     roll = np.deg2rad(rng.normal(0, 2.5) if rng.random() < 0.85 else rng.normal(0, 12))
     roll += np.deg2rad(kind.roll)
+    if kind.slant:
+        roll = np.deg2rad(rng.uniform(*kind.slant) * rng.choice((-1, 1)))
     bend = 0.0
     if rng.random() < 0.45:
         bend = rng.uniform(0.01, 0.12) if rng.random() < 0.7 else rng.uniform(0.12, 0.4)

@@ -7,7 +7,7 @@ roof at the front edge.
 from __future__ import annotations
 
 import numpy as np
-from canvas import Canvas, ribs
+from canvas import Canvas, ribs, seen_aslant
 from letters import Line
 from markings import set_number
 from panels import (
@@ -69,11 +69,14 @@ def corrugated(
     width, height = round(length * scale), round(coat.height * scale)
     down = spread(rng, height, 0.88, 1.06)
     light, depth = ribs(rng, width, scale)
-    if rng.random() < 0.08:  # a smooth wall
+    if rng.random() < 0.08 and not coat.deep:  # a smooth wall
         light, depth = np.ones(width), np.zeros(width, np.float32)
     lean = depth * np.float32(rng.normal(0, 9) * scale) if rng.random() < 0.7 else None
+    rise = None
+    if coat.deep:
+        lean, rise = seen_aslant(rng, depth, scale)
     across = light * spread(rng, width, 0.9, 1.05)
-    canvas = Canvas(width, height, coat.paint, across, down, lean)
+    canvas = Canvas(width, height, coat.paint, across, down, lean, rise)
     rail = rng.uniform(60, 130) * scale
     tone = coat.paint * rng.uniform(0.8, 1.15)
     if frame:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import doors
 import ends
 import numpy as np
+import scans
 import walls
 from boxes import FACES, Box, Face, Seen, contains, in_frame, largest_number, lines_of
 from camera import Camera
@@ -75,6 +76,8 @@ def new_scene(
     if kind.layouts:
         layout = str(rng.choice(kind.layouts))
     target, on = choose_face(rng, layout, kind.on)
+    if kind.scanned:
+        target, on = ("roof" if rng.random() < 0.55 else "left"), ""
     coat = dress(rng, coat, kind, on)
     floor = float(rng.choice((0, 0, 0, 1250, 1400, coat.height, coat.height, 2 * coat.height)))
     if kind.studio:
@@ -82,6 +85,8 @@ def new_scene(
     corner = np.array((-WIDTH / 2, floor, 0.0))
     main = Box(corner, np.array((WIDTH, coat.height, coat.length), float))
     main.panels[target] = paint_face(rng, coat, target, layout, on)
+    if kind.scanned:
+        scans.finish_panel(rng, coat, main.panels[target])
     face, sizes = main.faces()[0], kind.sizes or PHOTO_SIZES
     middle = main.corner + main.sides / 2 if kind.studio else None
     share *= kind.zoom
@@ -89,7 +94,10 @@ def new_scene(
         size = sizes[rng.integers(len(sizes))]
         least = LEAST_WIDE / size[0] if kind.zoom < 1 else 0.0
         wanted = max(share * 0.97**attempt, least)
-        camera = new_camera(rng, face, size, wanted, kind, middle)
+        if kind.scanned:
+            camera = scans.scan_camera(rng, face, size, wanted)
+        else:
+            camera = new_camera(rng, face, size, wanted, kind, middle)
         seen = [line for line in lines_of(face, camera) if line.line.is_number]
         if kind.studio and wanted > least and not is_whole(main, camera):
             share *= STEP_BACK
@@ -97,7 +105,8 @@ def new_scene(
         if not coat.number or (face.faces(camera.place) and seen
                                and in_frame(seen[0], camera.size)):  # fmt: skip
             break
-    paint_others(rng, coat, main, camera.place)
+    if not kind.scanned:
+        paint_others(rng, coat, main, camera.place)
     others = [] if kind.studio else boxes_round(rng, main, target, kind)
     others = [box for box in others if not in_the_way(box, face, camera, seen, kind.crowded)]
     letters, pitch = (seen[0].centres, seen[0].pitch) if seen else (np.zeros((1, 2)), 9.0)
@@ -110,9 +119,13 @@ def new_scene(
     if kind.studio:
         ground, horizon, zenith = studio_light(rng)
         lines = []
+    streaks = None
+    if kind.scanned:
+        lines, streaks = scans.draw_faults(rng, camera.size), scans.draw_streaks(rng)
     captions = draw_captions(rng, camera.size, letters, pitch) if kind.captioned else []
     return Scene(
-        camera, main, others, ground, (horizon, zenith), tile, lines, shades, target, captions, kind
+        camera, main, others, ground, (horizon, zenith), tile, lines, shades, target, captions,
+        kind, streaks,
     )  # fmt: skip
 
 
@@ -130,6 +143,10 @@ def dress(rng: np.random.Generator, coat: Coat, kind: Kind, on: str) -> Coat:
         coat = replace(coat, repair=kind.repair)
     if kind.apart and on != "door":  # on doors it is the locking bar that stands there
         coat = replace(coat, style=replace(coat.style, apart=rng.uniform(*kind.apart)))
+    if kind.deep:
+        coat = replace(coat, deep=True)
+    if kind.scanned:
+        coat = scans.dress_for_scan(rng, coat)
     if kind.studio and rng.random() < 0.7:
         coat = replace(coat, length=6058)
     return coat
@@ -146,6 +163,8 @@ def studio_light(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.n
 
 def boxes_round(rng: np.random.Generator, main: Box, target: str, kind: Kind) -> list[Box]:
     """Return what stands round the container."""
+    if kind.scanned:
+        return scans.wagons(rng, main)
     boxes = boxes_behind(rng, main, float(main.sides[1]))
     if 1000 < main.corner[1] < 1500:
         boxes += vehicle(rng, main)

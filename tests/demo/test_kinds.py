@@ -218,6 +218,56 @@ def test_a_stretched_photo_shows_each_letter_where_its_camera_says():
     assert np.allclose(np.stack(scene.camera.straighten(*pixels.T), 1), expected, rtol=1e-3, atol=1)
 
 
+def test_a_line_scan_shows_what_is_farther_off_as_large_and_streaks_along_the_train():
+    turned = set()
+    for seed in range(8):
+        scene = drawn("linescan", seed, share=0.3)
+        size = scene.camera.size
+        along_x, seen = size[0] >= size[1], number_seen(scene)
+        face = scene.main.faces()[0]
+        near, far = (scene.camera.project(face.corners() + d * face.normal)[0] for d in (0, -2000))
+        assert abs(np.linalg.norm(near[2] - near[0]) / np.linalg.norm(far[2] - far[0]) - 1) < 0.01
+        bare = dataclasses.replace(scene.main, panels={})
+        streaked = dataclasses.replace(scene, main=bare, others=[], lines=[])
+        image = streaked.render(windows.whole(scene), 60, 60).astype(int)
+        assert np.ptp(image, axis=1 if along_x else 0).max() == 0
+        assert np.ptp(image, axis=0 if along_x else 1).max() > 0
+        across, down = seen.centres[9] - seen.centres[4]
+        assert (down > abs(across)) == (along_x == (scene.target == "roof"))
+        turned.add((along_x, scene.target))
+    assert len(turned) >= 3
+
+
+@pytest.mark.parametrize("kind", ["linescan", "ribs", "slant"])
+def test_each_letter_stands_where_the_ground_truth_says(kind):
+    """What is painted over one letter is seen at its place, and nowhere else."""
+    for seed in range(3):
+        scene = drawn(kind, seed)
+        scene = dataclasses.replace(scene, lines=[], captions=[])
+        seen, panel = number_seen(scene), scene.main.panels[scene.target]
+        window = windows.whole(scene)
+        before = scene.render(window, *scene.camera.size).astype(int)
+        letter = panel.number.letters[6]
+        x0, x1 = (round(letter.x + side * letter.width / 2) for side in (-1, 1))
+        y0, y1 = (round(letter.y + side * letter.height / 2) for side in (-1, 1))
+        panel.texture[y0:y1, x0:x1] = 255 - panel.texture[y0:y1, x0:x1]
+        panel.__dict__.pop("levels")
+        y, x = np.nonzero((scene.render(window, *scene.camera.size) - before != 0).any(2))
+        middle = (x.min() + x.max() + 1) / 2, (y.min() + y.max() + 1) / 2
+        assert np.hypot(*(middle - seen.centres[6])) < 0.25 * seen.pitch
+
+
+def test_a_slanting_column_is_turned_to_either_side():
+    turns = []
+    for seed in range(8):
+        camera = drawn("slant", seed, layout="vertical").camera
+        level = np.cross((0.0, 1.0, 0.0), camera.axes[2])
+        cos = camera.axes[0] @ level / np.linalg.norm(level)
+        turns.append(np.rad2deg(np.arccos(cos)) * np.sign(camera.axes[0][1]))
+    assert all(8 <= abs(turn) <= 30 for turn in turns)
+    assert min(turns) < 0 < max(turns)
+
+
 def test_small_photos_are_written_as_small_as_they_are():
     for _, photo in render.render_series(3, 6, kind="small"):
         assert photo.image.size in kinds.SMALL
