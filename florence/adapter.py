@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import re
@@ -17,6 +16,7 @@ from containers.flags import DEFAULT_MODEL
 from florence.hub import PINS, commit_of, fetch_model
 from florence.microsoft import EMBEDDING, rename_microsoft
 from florence.model_folder import loading, read_json, require_finite, weights_digest
+from florence.options import TrainingOptions
 
 if TYPE_CHECKING:
     import torch
@@ -189,7 +189,7 @@ def merge_adapter(model: PeftModel) -> Florence2ForConditionalGeneration | PeftM
 
 
 def add_lora(
-    model: Florence2ForConditionalGeneration, base: Base, args: argparse.Namespace
+    model: Florence2ForConditionalGeneration, base: Base, options: TrainingOptions
 ) -> PeftModel:
     """Return the model with a fresh adapter, all else frozen; print how many modules it hits.
 
@@ -197,7 +197,7 @@ def add_lora(
     """
     from peft import LoraConfig, get_peft_model
 
-    places, names = LORA_TARGETS[args.lora_targets], [name for name, _ in model.named_modules()]
+    places, names = LORA_TARGETS[options.lora_targets], [name for name, _ in model.named_modules()]
     patterns = {where: re.escape(f"model.{where}.") + r".*\b(?:%s)" for where in places}
     for where, layers in places.items():
         hits = {x: sum(bool(re.fullmatch(patterns[where] % x, n)) for n in names) for x in layers}
@@ -205,9 +205,9 @@ def add_lora(
         if missed := [layer for layer, count in hits.items() if not count]:
             raise UserError(f"LoRA target {missed[0]} matches no module of {where}")
     config = LoraConfig(
-        r=args.lora_rank,
-        lora_alpha=args.lora_alpha,
-        lora_dropout=args.lora_dropout,
+        r=options.lora_rank,
+        lora_alpha=options.lora_alpha,
+        lora_dropout=options.lora_dropout,
         target_modules="|".join(patterns[where] % "|".join(places[where]) for where in places),
     )
     model.name_or_path = base.model  # is recorded
