@@ -21,6 +21,12 @@ STRAIGHT = 0.5  # of a step: points that lie off a line by more tell no slant
 SHAPES = {0: (1.6, 2.4), 90: (2.6, 3.2)}  # length to height of a window, by the number's direction
 STEEPEST = 30  # degrees from level or from upright that a window turns
 PART = 0.62  # of a photo's width and height: a part of it
+SHAKEN = tuple(  # windows round a place: how much larger, and which way they are moved and turned
+    (margin, way)
+    for ways in ((0, 1, -1), (-1, 0, 1), (1, -1, 0))
+    for margin, way in zip((1.1, 1.25, 1.45), ways)
+)
+MOVED, TURNED = 0.025, 2  # that is so much of a window's sides along and across, and degrees
 FEW_PIXELS = 16  # a shorter window holds no number
 
 
@@ -203,6 +209,22 @@ def next_window(place: Window, size: tuple[int, int], margin: float) -> Window |
     if length < FEW_PIXELS:
         return None
     return Window(place.x, place.y, length, height, place.angle).within(*size)
+
+
+def shaken(place: Window, size: tuple[int, int]) -> list[Window]:
+    """Return windows round a place on a photo of (width, height) that differ a little.
+
+    There are none where the place is too small for one of them.
+    """
+    near = [next_window(place, size, margin) for margin, _ in SHAKEN]
+    if None in near:
+        return []
+    shares = [0.5 + way * MOVED for _, way in SHAKEN]
+    turns = [way * TURNED for _, way in SHAKEN]
+    return [
+        Window(*window.at(share, share), window.length, window.height, window.angle + turn)
+        for window, share, turn in zip(near, shares, turns)
+    ]
 
 
 def see(
