@@ -29,9 +29,8 @@ NEARER = ((1.4, 6), (1.25, 3), (1.25, 3))  # the looks that follow: how much lar
 LOST = 0.1  # where the whole photo has brought less confidence, its parts are looked at, and then
 # all of it turned by 180 degrees
 FAINT = 0.003  # of a place where the surest look has less, shaken windows would show no more
-FEW_SHAKEN = 3  # windows, before the others
-ENOUGH = {1: 0.95, FEW_SHAKEN: 0.8}  # the confidence of a look, or of so many windows, which makes
-# more of them idle: both read as well as all nine from review_below on (demo/README.md)
+SURE = 0.95  # a look with so much confidence needs no shaken windows: they agree with it
+FEW_SHAKEN, AGREED = 3, 0.8  # nor do so many windows with this mean need the other six
 LOOKS = 53  # at most, at each photo: 4 from the whole of it, 18 from its parts, 4 with it turned,
 # and each time 9 round the place that these have shown
 
@@ -125,7 +124,8 @@ class Search:
         if self.is_thorough and windows and reading.confidence >= FAINT:
             self.is_shaken = True
             yield windows[:FEW_SHAKEN]
-            yield windows[FEW_SHAKEN:]
+            if LOST <= self.best.confidence < AGREED:
+                yield windows[FEW_SHAKEN:]
             self.is_shaken = False
 
     @property
@@ -137,9 +137,9 @@ class Search:
     def is_settled(self) -> bool:
         """Tell whether more looks would change nothing: it is sure, or of several containers."""
         best = self.best
-        if not best.is_ok or not self.is_thorough:
-            return best.is_settled
-        return best.confidence >= ENOUGH.get(len(self.places[-1]), self.review_below)
+        if best.is_ok and self.is_thorough:
+            return best.confidence >= SURE
+        return best.is_settled
 
     @property
     def places(self) -> list[list[Look]]:

@@ -15,7 +15,7 @@ from containers.command_line import say
 from containers.errors import ImageError, ModelError, UserError
 from containers.files import write_json
 from containers.labels import Example
-from containers.looks import ENOUGH, LOST, NEARER, Look, Search
+from containers.looks import AGREED, LOST, NEARER, SURE, Look, Search
 from containers.pace import LookPace
 from containers.places import SHAKEN, Window
 from containers.reading import Reading
@@ -43,7 +43,7 @@ class Windows:
 
     def name(self, example: Example, known: bool) -> str:
         """Return the key of an example, looked for with its label or without."""
-        rules = SHOWN, MOST, NEARER, LOST, SHAKEN, ENOUGH
+        rules = SHOWN, MOST, NEARER, LOST, SHAKEN, SURE, AGREED
         number = example.number if known else None
         key = "windows", rules, self.identity, photo_digest(example.image_path), number
         return hashlib.sha256(repr(key).encode()).hexdigest()[:32]
