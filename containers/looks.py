@@ -1,32 +1,53 @@
-"""The looks at one photo: nearer each time, until one is sure; then at its parts."""
+"""The looks at one photo: nearer each time, until one is sure; then shaken, at parts, turned."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from containers.places import Point, Window, first_window, next_window, parts_of, place_of
+from containers.places import (
+    SHAKEN,
+    Point,
+    Window,
+    first_window,
+    next_window,
+    parts_of,
+    place_of,
+    shaken,
+)
 from containers.reading import Reading
 from containers.review import REVIEW_BELOW, judge, merge
 
 if TYPE_CHECKING:
     from PIL import Image
 
-LOOKS = 22  # at most, at each photo: 4 from the whole of it, and 18 from its parts
 NEARER = ((1.4, 6), (1.25, 3), (1.25, 3))  # the looks that follow: how much larger than the place,
 # and from how many of the last ones, those with the most confidence
-LOST = 0.1  # where the whole photo has brought less confidence, its parts are looked at
+LOST = 0.1  # where the whole photo has brought less confidence, its parts are looked at, and then
+# all of it turned by 180 degrees
+FAINT = 0.003  # of a place where the surest look has less, shaken windows would show no more
+SURE = 0.95  # a look with so much confidence needs no shaken windows: they agree with it
+FEW_SHAKEN, AGREED = 3, 0.8  # nor do so many windows with this mean need the other six
+LOOKS = 53  # at most, at each photo: 4 from the whole of it, 18 from its parts, 4 with it turned,
+# and each time 9 round the place that these have shown
 
 
 @dataclass(frozen=True)
 class Look:
-    """One look at a photo: what it read, not judged yet; its window, and the number's place."""
+    """One look at a photo: what it read, not judged yet; its window, and the number's place.
+
+    `start` counts where it set out: the whole photo, its parts, and the photo turned. Shaken
+    windows stand round the place that the looks before them have found.
+    """
 
     reading: Reading
     window: Window
     place: Window
+    start: int = 0
+    is_shaken: bool = False
 
 
 @dataclass
@@ -41,6 +62,8 @@ class Search:
     done: list[Look] = field(default_factory=list)
     ahead: int = 1  # looks that this round still has
     rounds: Iterator[list[Window]] = field(default_factory=lambda: iter(()))
+    start: int = 0  # of this round
+    is_shaken: bool = False  # this round
 
     def take_in(
         self,
@@ -57,10 +80,11 @@ class Search:
         if window is None:
             window, self.rounds = first_window(size), self.plan(size)
             next(self.rounds)
-        self.done.append(Look(reading, window, place_of(window, letters)))
+        place = place_of(window, letters)
+        self.done.append(Look(reading, window, place, self.start, self.is_shaken))
         self.ahead -= 1
         left = self.looks - len(self.done)
-        if self.ahead or left <= 0 or self.best.is_settled:
+        if self.ahead or left <= 0 or self.is_settled:
             return []
         windows = next(self.rounds, [])[:left]
         self.ahead = len(windows)
@@ -72,9 +96,14 @@ class Search:
 
     def plan(self, size: tuple[int, int]) -> Iterator[list[Window]]:
         """Yield the windows of one round after the other, by what the looks before have shown."""
-        yield from self.come_nearer([first_window(size)], size)
-        if self.best.confidence < LOST:
-            yield from self.come_nearer(parts_of(size), size)
+        whole = first_window(size)
+        turned = [replace(whole, angle=whole.angle + 180)] if self.is_thorough else []
+        for self.start, windows in enumerate(([whole], parts_of(size), turned)):
+            if self.done and self.best.confidence >= LOST:
+                return
+            if windows:
+                yield from self.come_nearer(windows, size)
+                yield from self.shake(size)
 
     def come_nearer(self, windows: list[Window], size: tuple[int, int]) -> Iterator[list[Window]]:
         """Yield these windows, and then nearer ones round the places that they show."""
@@ -87,6 +116,44 @@ class Search:
                 return
             yield windows
 
+    def shake(self, size: tuple[int, int]) -> Iterator[list[Window]]:
+        """Yield windows round the place that the looks since the start have found."""
+        looks = [look for look in self.done if look.start == self.start]
+        i, reading = merge([[look.reading] for look in looks], self.owner_codes)
+        windows = shaken(looks[i].place, size)
+        if self.is_thorough and windows and reading.confidence >= FAINT:
+            self.is_shaken = True
+            yield windows[:FEW_SHAKEN]
+            if LOST <= self.best.confidence < AGREED:
+                yield windows[FEW_SHAKEN:]
+            self.is_shaken = False
+
+    @property
+    def is_thorough(self) -> bool:
+        """Tell whether shaken windows are looked at: there are looks for them, and no label."""
+        return self.label is None and self.looks > len(NEARER) + len(SHAKEN)
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether more looks would change nothing: it is sure, or of several containers."""
+        best = self.best
+        if best.is_ok and self.is_thorough:
+            return best.confidence >= SURE
+        return best.is_settled
+
+    @property
+    def places(self) -> list[list[Look]]:
+        """Return the looks that count, those at one place together.
+
+        Since each start these are the shaken ones, or else each look, alone.
+        """
+        places = []
+        for _, looks in groupby(self.done, key=lambda look: look.start):
+            looks = list(looks)
+            together = [look for look in looks if look.is_shaken]
+            places += [together] if together else [[look] for look in looks]
+        return places
+
     @property
     def is_over(self) -> bool:
         """Tell whether no look is ahead."""
@@ -95,8 +162,10 @@ class Search:
     @property
     def lead(self) -> tuple[Look, Reading]:
         """Return the look that is surest of the number, and what all together have read."""
-        i, reading = merge([look.reading for look in self.done], self.owner_codes)
-        return self.done[i], reading
+        places = self.places
+        readings = [[look.reading for look in looks] for looks in places]
+        i, reading = merge(readings, self.owner_codes)
+        return list(chain(*places))[i], reading
 
     @property
     def best(self) -> Reading:

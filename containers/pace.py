@@ -18,6 +18,7 @@ LINE = "{count}, {pace}, {remaining} left{postfix}"
 LONG = 120  # seconds: of shorter work nothing is foretold
 WARMED_UP = 10  # seconds of looking, after which the first looks' preparations count little
 FEW_LOOKS = 4  # all of them at the whole photo, and nearer
+ENDED = 10  # photos, which tell better than the first looks how long all will take
 
 tqdm.set_lock(threading.RLock())  # its own would also be a semaphore of the system's
 
@@ -119,6 +120,10 @@ class LookPace(Pace):
         def time_with(looks: int) -> float:
             return self.total * a_look * (1 + unsure * (looks - 1))
 
+        if self.n >= ENDED:
+            if (time := self.total * self.seconds / self.n) >= LONG:
+                say(f"{self.desc}: about {duration(time)} for {self.total:,} photos")
+            return
         if time_with(most) < LONG:
             return
         less = FEW_LOOKS if most > FEW_LOOKS else 1

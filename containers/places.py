@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, quantiles
 from typing import TYPE_CHECKING
@@ -21,6 +21,12 @@ STRAIGHT = 0.5  # of a step: points that lie off a line by more tell no slant
 SHAPES = {0: (1.6, 2.4), 90: (2.6, 3.2)}  # length to height of a window, by the number's direction
 STEEPEST = 30  # degrees from level or from upright that a window turns
 PART = 0.62  # of a photo's width and height: a part of it
+SHAKEN = tuple(  # windows round a place: how much larger, and which way they are moved and turned
+    (margin, way)
+    for ways in ((0, 1, -1), (-1, 0, 1), (1, -1, 0))
+    for margin, way in zip((1.1, 1.25, 1.45), ways)
+)
+MOVED, TURNED = 0.025, 2  # that is so much of a window's sides along and across, and degrees
 FEW_PIXELS = 16  # a shorter window holds no number
 
 
@@ -53,6 +59,16 @@ class Window:
         """Return its four corners on the photo, from the upper left as one reads, clockwise."""
         return tuple(self.at(*share) for share in ((0, 0), (1, 0), (1, 1), (0, 1)))
 
+    @property
+    def is_upright(self) -> bool:
+        """Tell whether its reading direction runs up or down rather than to a side."""
+        return abs(math.sin(math.radians(self.angle))) > math.sqrt(0.5)
+
+    @property
+    def is_on_head(self) -> bool:
+        """Tell whether its reading direction runs to the left or up."""
+        return 135 <= self.angle % 360 < 315
+
     def within(self, width: float, height: float) -> Window:
         """Return the window moved into a photo of this size, as far as it fits there."""
         xs, ys = zip(*self.corners)
@@ -80,8 +96,8 @@ class Window:
             sides = [min(round(a), 4 * b) for a, b in zip((self.length, self.height), size)]
             sides = tuple(max(1, side) for side in sides)
             part = part.transform(sides, Image.Transform.QUAD, quad, Image.Resampling.BILINEAR)
-        elif self.angle == 90:
-            part = part.transpose(Image.Transpose.ROTATE_90)
+        elif self.angle % 360:
+            part = part.transpose(Image.Transpose[f"ROTATE_{round(self.angle % 360)}"])
         return squash(part, size)
 
 
@@ -135,14 +151,18 @@ def place_of(window: Window, letters: Sequence[Point]) -> Window:
     `letters` are the middles of all its characters in order, in shares of the window's sides.
     """
     points = [window.at(*letter) for letter in letters]
-    angle, pitch, _ = direction_of(points[OWNER:SERIAL])
+    head = 180 if window.is_on_head else 0  # then so does the number
+    sign = -1 if head else 1
+    angle, pitch, _ = direction_of([(sign * x, sign * y) for x, y in points[OWNER:SERIAL]])
+    angle += head
     turn = math.radians(angle)
     along = spread([x * math.cos(turn) + y * math.sin(turn) for x, y in points])
     across = spread([y * math.cos(turn) - x * math.sin(turn) for x, y in points])
     x = along[0] * math.cos(turn) - across[0] * math.sin(turn)
     y = along[0] * math.sin(turn) + across[0] * math.cos(turn)
-    thick = 0.9 if angle > 45 else 1.5  # of a line of characters, in their distances
-    return Window(x, y, along[1] + pitch, across[1] + thick * pitch, angle)
+    place = Window(x, y, along[1] + pitch, across[1] + pitch, angle)
+    thick = 0.9 if place.is_upright else 1.5  # of a line of characters, in their distances
+    return replace(place, height=across[1] + thick * pitch)
 
 
 def spread(values: Sequence[float]) -> tuple[float, float]:
@@ -182,13 +202,29 @@ def next_window(place: Window, size: tuple[int, int], margin: float) -> Window |
 
     None: it is too small for a number.
     """
-    least, most = SHAPES[90 if place.angle > 45 else 0]
+    least, most = SHAPES[90 if place.is_upright else 0]
     length = margin * place.length
     height = min(max(margin * place.height, length / most), length / least)
     length = max(length, least * height)
     if length < FEW_PIXELS:
         return None
     return Window(place.x, place.y, length, height, place.angle).within(*size)
+
+
+def shaken(place: Window, size: tuple[int, int]) -> list[Window]:
+    """Return windows round a place on a photo of (width, height) that differ a little.
+
+    There are none where the place is too small for one of them.
+    """
+    near = [next_window(place, size, margin) for margin, _ in SHAKEN]
+    if None in near:
+        return []
+    shares = [0.5 + way * MOVED for _, way in SHAKEN]
+    turns = [way * TURNED for _, way in SHAKEN]
+    return [
+        Window(*window.at(share, share), window.length, window.height, window.angle + turn)
+        for window, share, turn in zip(near, shares, turns)
+    ]
 
 
 def see(

@@ -63,19 +63,22 @@ def judge(reading: Reading, review_below: float) -> Reading:
     return replace(reading, status=status, reason=reason)
 
 
-def merge(readings: Sequence[Reading], owner_codes: Collection[str] = ()) -> tuple[int, Reading]:
+def merge(
+    places: Sequence[Sequence[Reading]], owner_codes: Collection[str] = ()
+) -> tuple[int, Reading]:
     """Return one considered reading of several looks at a photo, and which look leads it.
 
-    A number's probability is that not all looks are wrong about it: 1 minus the product of
-    1 - p, added up so that one of 1e-20 is not lost. The likeliest is the number, if any look chose
-    one; an UNLIKELY one must be valid and stand in a text. What speaks against it is what the look
-    says that is surest of it.
+    The looks stand place by place. A number's probability is its mean over the looks at a place:
+    looks at one photo err alike, so that two which agree say little more than one. The place
+    counts that is surest of it. The likeliest is the number, if any look chose one; an UNLIKELY
+    one must be valid and stand in a text. What speaks against it is what the look says that is
+    surest of it.
     """
+    readings = [reading for looks in places for reading in looks]
     chances: dict[str, float] = {}
-    for reading in readings:
-        for number, p in chances_of(reading).items():
-            before = chances.get(number, 0.0)
-            chances[number] = before + (1 - before) * p
+    for looks in places:
+        for number, p in mean_chances(looks).items():
+            chances[number] = max(p, chances.get(number, 0.0))
     valid = sorted(filter(is_valid, chances), key=chances.get, reverse=True)
     chosen = [r.number for r in readings if r.number]
     number = max(chosen + valid, key=chances.get) if chosen else None
@@ -96,6 +99,15 @@ def merge(readings: Sequence[Reading], owner_codes: Collection[str] = ()) -> tup
         confidence=chances.get(number, 0.0),
         alternatives=tuple((n, chances[n]) for n in valid[:MOST_ALTERNATIVES]),
     )
+
+
+def mean_chances(looks: Sequence[Reading]) -> dict[str, float]:
+    """Return the numbers that looks at one place may have seen, each with its mean probability."""
+    chances: dict[str, float] = {}
+    for reading in looks:
+        for number, p in chances_of(reading).items():
+            chances[number] = chances.get(number, 0.0) + p / len(looks)
+    return chances
 
 
 def prefer_known(number: str, chances: dict[str, float], owner_codes: Collection[str]) -> str:

@@ -15,9 +15,9 @@ from containers.command_line import say
 from containers.errors import ImageError, ModelError, UserError
 from containers.files import write_json
 from containers.labels import Example
-from containers.looks import LOST, NEARER, Look, Search
+from containers.looks import AGREED, LOST, NEARER, SURE, Look, Search
 from containers.pace import LookPace
-from containers.places import Window
+from containers.places import SHAKEN, Window
 from containers.reading import Reading
 from containers.search import OnLooks
 from florence.examples import photo_digest
@@ -43,7 +43,7 @@ class Windows:
 
     def name(self, example: Example, known: bool) -> str:
         """Return the key of an example, looked for with its label or without."""
-        rules = SHOWN, MOST, NEARER, LOST
+        rules = SHOWN, MOST, NEARER, LOST, SHAKEN, SURE, AGREED
         number = example.number if known else None
         key = "windows", rules, self.identity, photo_digest(example.image_path), number
         return hashlib.sha256(repr(key).encode()).hexdigest()[:32]

@@ -89,7 +89,7 @@ def looked_at(count: int, sure: bool) -> list[Search]:
     """Return searches after one look each, over or not."""
     searches = [Search("photo.jpg") for _ in range(count)]
     for search in searches:
-        reading = Reading("CSQU 305438 3", confidence=0.9 if sure else 0.001)
+        reading = Reading("CSQU 305438 3", confidence=0.99 if sure else 0.001)
         search.take_in(None, reading, [(0.2 + 0.06 * i, 0.5) for i in range(11)], (900, 600))
     return searches
 
@@ -100,9 +100,17 @@ def test_after_the_first_looks_the_time_of_all_is_said_once_and_that_of_fewer_lo
         pace.look(looked_at(4, False), 28.0)
     (line,) = capsys.readouterr().err.splitlines()
     assert line == (
-        "reading: about 3 h 15 min for 100 photos, with up to 22 looks of 7.0 s (1 of the first 4 "
+        "reading: about 7 h 45 min for 100 photos, with up to 53 looks of 7.0 s (1 of the first 4 "
         "were sure at once); --looks 4: about 38 min"
-    )  # 100 * 7 s * (1 + 3/4 * 21), and * (1 + 3/4 * 3)
+    )  # 100 * 7 s * (1 + 3/4 * 52), and * (1 + 3/4 * 3)
+
+
+def test_photos_that_have_ended_tell_the_time_better_than_the_first_looks(capsys):
+    with LookPace(title="reading", total=400) as pace:
+        pace.look(looked_at(10, True) + looked_at(10, False), 9.0)
+        pace.update(10)
+        pace.look(looked_at(10, False), 1.0)
+    assert capsys.readouterr().err == "reading: about 7 min for 400 photos\n"  # 400 * 10 s / 10
 
 
 def test_nothing_is_foretold_of_short_work_nor_by_looks_that_have_not_warmed_up(capsys):

@@ -1,6 +1,7 @@
 """Tests of windows on a photo."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def gradient(width: int = 60, height: int = 40) -> Image.Image:
     return Image.fromarray(np.stack([4 * x, 4 * y, 0 * x], -1))
 
 
-@pytest.mark.parametrize("angle", [0, 90, 17, 75])
+@pytest.mark.parametrize("angle", [0, 90, 180, 270, -90, 17, 75, 170, 255])
 def test_what_is_cut_out_lies_as_the_window_says(angle):
     window = Window(30, 20, 16, 12, angle)
     cut = np.asarray(window.cut(gradient(), (16, 12)), float)
@@ -84,6 +85,17 @@ def test_the_place_of_a_number_holds_its_characters_and_knows_their_direction(le
         assert min(ys) < y < max(ys)
 
 
+@pytest.mark.parametrize("letters", [LEVEL, STACKED, COLUMN], ids=["line", "stack", "column"])
+def test_a_photo_on_its_head_shows_the_same_place_as_one_that_stands(letters):
+    size = (900, 600)
+    window = first_window(size)
+    place, turned = place_of(window, letters), place_of(replace(window, angle=180), letters)
+    assert turned.angle == pytest.approx(place.angle + 180)
+    near, head = (next_window(p, size, 1.3) for p in (place, turned))
+    sides = np.array([size] * 4)
+    assert np.array(head.corners) == pytest.approx(sides - np.array(near.corners))
+
+
 @pytest.mark.parametrize("angle", [-20, -5, 0, 12, 70, 90, 110])
 def test_a_slanted_number_is_found_at_its_slant(angle):
     turn = math.radians(angle)
@@ -110,7 +122,7 @@ def test_wherever_letters_are_seen_the_next_window_is_of_a_shape_that_training_s
     if window is None:
         return
     shape = window.length / window.height
-    least, most = SHAPES[90 if window.angle > 45 else 0]
+    least, most = SHAPES[90 if window.is_upright else 0]
     assert least - 1e-6 <= shape <= most + 1e-6
     image = window.cut(Image.new("RGB", size, "white"), (48, 32))
     assert image.size == (48, 32)

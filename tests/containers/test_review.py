@@ -111,20 +111,30 @@ def test_the_parts_of_a_reading_are_those_of_the_number():
     assert parts == ("CSQU", "305438", "3")
 
 
-def test_of_several_looks_the_number_is_the_one_that_they_are_surest_of_together():
+def test_of_several_looks_at_a_place_the_number_is_the_one_that_they_are_surest_of_together():
     looks = [
         consider(transcript(f"{OTHER} 22G1", 0.9, HLXU2008419=0.12)),
         consider(transcript(NUMBER, 0.9, CSQU3054383=0.1, HLXU2008419=0.01)),
         consider(transcript(NUMBER, 0.9, CSQU3054383=0.1)),
     ]
     lone = [replace(look, confidence=dict(look.alternatives)[look.number]) for look in looks]
-    lead, reading = merge(lone)
+    lead, reading = merge([lone])
     assert reading.number == NUMBER
     assert lead in (1, 2)
     chances = dict(reading.alternatives)
-    assert chances[NUMBER] == reading.confidence == pytest.approx(1 - 0.9**2)
-    assert chances[OTHER] == pytest.approx(1 - 0.88 * 0.99)
+    assert chances[NUMBER] == reading.confidence == pytest.approx(0.2 / 3)
+    assert chances[OTHER] == pytest.approx(0.13 / 3)
     assert "nearly as likely" in judge(reading, 0.0).reason
+
+
+def test_the_place_counts_that_is_surest_of_a_number():
+    def look(text: str, p: float):
+        return replace(consider(transcript(text)), confidence=p, alternatives=())
+
+    here, there = [look(NUMBER, 0.5), look(NUMBER, 0.3)], [look(OTHER, 0.9), look(NUMBER, 0.2)]
+    lead, reading = merge([here, there])
+    assert (lead, reading.number) == (2, OTHER)
+    assert dict(reading.alternatives) == pytest.approx({OTHER: 0.45, NUMBER: 0.4})
 
 
 def test_a_number_that_no_look_chose_can_be_the_likeliest_of_all_looks():
@@ -133,9 +143,9 @@ def test_a_number_that_no_look_chose_can_be_the_likeliest_of_all_looks():
         consider(transcript("MSKU 000000 6", 0.5, MSKU0000006=0.21, CSQU3054383=0.2)),
     ]
     lone = [replace(look, confidence=dict(look.alternatives)[look.number]) for look in looks]
-    _, reading = merge(lone)
+    _, reading = merge([lone])
     assert reading.number == NUMBER
-    assert reading.confidence == pytest.approx(1 - 0.81 * 0.8)
+    assert reading.confidence == pytest.approx((0.19 + 0.2) / 2)
     assert reading.reason == "the text has MSKU 000000 6"
 
 
@@ -144,20 +154,20 @@ def test_looks_together_prefer_a_known_owner_unless_it_is_unlikely():
     assert "GSQU is not in the list" in unknown.reason
     for p, number in ((0.1, NUMBER), (0.04, unknown.number)):
         other = replace(consider(transcript(NUMBER), ["CSQU"]), confidence=p)
-        _, reading = merge([unknown, other], ["CSQU"])
+        _, reading = merge([[unknown], [other]], ["CSQU"])
         assert reading.number == number
         assert reading.confidence == pytest.approx(p if number == NUMBER else 0.5)
-        assert merge([unknown, other])[1].number == unknown.number
+        assert merge([[unknown], [other]])[1].number == unknown.number
 
 
 def test_a_number_in_no_text_that_all_looks_together_find_unlikely_is_none():
     for text, p, status in (
-        ("CSQU 305438 4", 0.002, "none"),
-        ("CSQU 305438 4", 0.003, "review"),
+        ("CSQU 305438 4", 0.004, "none"),
+        ("CSQU 305438 4", 0.006, "review"),
         (NUMBER, 0.0001, "review"),
     ):
         look = replace(consider(transcript(text, CSQU3054383=0.9)), confidence=p, alternatives=())
-        reading = judge(merge([look] * 2)[1], 0.5)
+        reading = judge(merge([[look] * 2])[1], 0.5)
         assert (reading.status, bool(reading.reason)) == (status, status == "review")
         assert (reading.number is None) == (status == "none")
 
@@ -165,20 +175,20 @@ def test_a_number_in_no_text_that_all_looks_together_find_unlikely_is_none():
 def test_one_look_merged_is_that_look():
     for text in (NUMBER, "CSQU 305438 4", "CSQU 305438", "22G1", f"{NUMBER} {OTHER}"):
         written = transcript(text, 0.99, CSQU3054383=0.95)
-        assert judge(merge([consider(written)])[1], 0.5) == interpret(written, 0.5)
+        assert judge(merge([[consider(written)]])[1], 0.5) == interpret(written, 0.5)
 
 
 def test_the_least_probability_of_a_look_is_not_lost():
-    """1 - (1 - 1e-20) is 0: then any number of a known owner would do as well."""
+    """If it were 0, any number of a known owner would do as well."""
     look = replace(consider(transcript("GSQU 305438 7")), confidence=1e-20, alternatives=())
     never = replace(consider(transcript(NUMBER)), confidence=0.0, alternatives=())
-    assert merge([look])[1].confidence == 1e-20
-    assert merge([look] * 3, ["CSQU"])[1].confidence == pytest.approx(3e-20)
-    assert merge([look, never], ["CSQU"])[1].number == "GSQU 305438 7"
+    assert merge([[look]])[1].confidence == 1e-20
+    assert merge([[look] * 3], ["CSQU"])[1].confidence == pytest.approx(1e-20)
+    assert merge([[look], [never]], ["CSQU"])[1].number == "GSQU 305438 7"
 
 
 def test_a_doubt_of_one_look_gives_way_where_another_has_none():
     doubtful = consider(transcript("CSQU 305438 4", 0.9, CSQU3054383=0.7))
     clear = consider(transcript(NUMBER, 0.97, CSQU3054383=0.6))
-    assert judge(merge([doubtful])[1], 0.5).status == "review"
-    assert judge(merge([doubtful, clear])[1], 0.5).is_ok
+    assert judge(merge([[doubtful]])[1], 0.5).status == "review"
+    assert judge(merge([[doubtful], [clear]])[1], 0.5).is_ok

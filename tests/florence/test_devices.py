@@ -121,7 +121,7 @@ def test_idle_threads_do_not_spin_long():
 
 @pytest.mark.parametrize(
     ("weights", "device", "looks"),
-    [(6e6, "cpu", 22), (6e6, "cuda", 22), (776e6, "cpu", 4), (776e6, "cuda", 22)],
+    [(6e6, "cpu", 53), (6e6, "cuda", 53), (776e6, "cpu", 4), (776e6, "cuda", 53)],
 )
 def test_how_often_a_photo_is_looked_at_fits_model_and_device_and_is_said(
     weights, device, looks, capsys
