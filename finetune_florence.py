@@ -34,7 +34,8 @@ from pathlib import Path
 
 from container_ocr import ContainerOCR
 from containers.command_line import ArgumentParser, command, counted, is_first_process, say, show
-from containers.flags import add_model_flags, positive, seed
+from containers.files import relative_path
+from containers.flags import NO_FINDER, add_model_flags, positive, seed
 from containers.labels import Example
 from containers.locks import only_writer
 from containers.looks import Search
@@ -51,6 +52,7 @@ from florence.devices import (
 )
 from florence.examples import read_examples, warn_of_overlap
 from florence.features import features_folder, model_digest
+from florence.finder import finder_folder
 from florence.hub import fetch_model
 from florence.memory import lower_memory
 from florence.options import OPTIONS, TrainingOptions
@@ -123,24 +125,21 @@ def print_epoch(record: dict[str, float], photos: int, seconds: float) -> None:
 
 
 def look_nearer(
-    options: TrainingOptions, train: list[Example], val: list[Example]
+    options: TrainingOptions, folder: Path, train: list[Example], val: list[Example]
 ) -> tuple[list[Example], list[Example], ContainerOCR | None]:
-    """Return the examples with the windows that the looks of the untuned model show, and it.
+    """Return the examples with the windows that the looks of a model in a folder show, and it.
 
     The model is None where all windows were known. On training photos it is led by the labels: one
     photo is several examples, or none. On validation photos it looks as it will when reading. Of
     many processes the first looks, where what it finds is kept.
     """
-    base = base_model(options.model, None)
-    revision = revision_of(base, options)
-    source = fetch_model(base, revision)
     path = features_folder(options) / "windows.json" if options.cache else None
-    identity = repr((model_digest(source), options.dtype, options.looks))
+    identity = repr((model_digest(folder), options.dtype, options.looks))
 
     @functools.cache
     def reader() -> ContainerOCR:
-        look = {"looks": options.looks, "revision": revision}
-        return ContainerOCR(options.model, None, options.device, options.dtype, **look)
+        look = {"looks": options.looks, "finder": NO_FINDER}
+        return ContainerOCR(str(folder), None, options.device, options.dtype, **look)
 
     def search(
         photos: Sequence[Path], numbers: Sequence[str] | None, on_looks: OnLooks
@@ -158,13 +157,17 @@ def look_nearer(
 def fit(options: TrainingOptions, train: list[Example], val: list[Example]) -> None:
     """Train, print a line for each epoch, and say which was best."""
     require_writable(options)
-    looks = options.looks or looks_for(options.model, None, options.device, options.revision)
-    options = replace(options, looks=looks)
-    say(f"{len(train)} training and {counted(len(val), 'validation photo')}")
+    base = base_model(options.model, None)
+    source = fetch_model(base, revision_of(base, options))
+    finder = finder_folder(options.finder, source) or source
+    options = replace(options, looks=options.looks or looks_for(finder, options.device))
+    say(f"{counted(len(train), 'training photo')} and {counted(len(val), 'validation photo')}")
     loaded = None
     if options.looks > 1:
-        train, val, reader = look_nearer(options, train, val)
-        loaded = reader and (reader.model, reader.processor)
+        if finder != source:
+            say(f"finder: {relative_path(finder)} finds the numbers, the model learns them there")
+        train, val, reader = look_nearer(options, finder, train, val)
+        loaded = (reader.model, reader.processor) if reader and finder == source else None
     with out_of_memory(lower_memory(options)):
         trainer = Trainer(options, train, val, loaded)
         for record, seconds in trainer.fit():

@@ -13,6 +13,7 @@ from containers.errors import FlagError
 from containers.review import REVIEW_BELOW
 
 DEFAULT_MODEL = "florence-community/Florence-2-large"
+SMALL, NO_FINDER = "small", "none"  # the model that ships, and no model
 DEVICES = ("auto", "cuda", "mps", "cpu")
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}  # by flag, as torch names them
 
@@ -23,7 +24,10 @@ def add_model_flags(parser: argparse.ArgumentParser, lora: bool = True) -> None:
     if lora:
         add("--lora_path", metavar="DIR", help="adapter made by finetune_florence.py")
         default = f"default: the adapter's, else {DEFAULT_MODEL}"
-    add("--model", metavar="ID_OR_DIR", help=f"hub id or folder of a Florence-2 ({default})")
+    what = f"hub id or folder of a Florence-2, or {SMALL}: the one that ships ({default})"
+    add("--model", metavar="ID_OR_DIR", help=what)
+    finds = "folder of the model that finds the number, which the other then reads; or none"
+    add("--finder", default=SMALL, metavar="DIR", help=finds)
     at = "commit or branch of a hub id (default: the adapter's, the pinned one, or main)"
     add("--revision", type=revision, metavar="COMMIT", help=at)
     add("--device", default="auto", choices=DEVICES, help="auto takes the first that is there")

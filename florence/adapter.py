@@ -13,7 +13,7 @@ from containers.command_line import say
 from containers.errors import FlagError, ModelError, UserError
 from containers.files import digest, relative_path
 from containers.flags import DEFAULT_MODEL
-from florence.hub import PINS, commit_of, fetch_model
+from florence.hub import PINS, commit_of, fetch_model, folder_of
 from florence.microsoft import EMBEDDING, rename_microsoft
 from florence.model_folder import loading, read_json, require_finite, weights_digest
 from florence.options import TrainingOptions
@@ -74,7 +74,13 @@ def base_model(model: str | None, lora_path: str | None) -> str:
     """Return the model asked for, else the one the adapter was trained on, else the default."""
     if model is None and lora_path is not None:
         model = read_adapter_config(lora_path).get("base_model_name_or_path")
-    return str(model or DEFAULT_MODEL)
+    return folder_of(str(model or DEFAULT_MODEL))
+
+
+def base_folder(model: str | None, lora_path: str | Path | None, revision: str | None) -> Path:
+    """Return the folder of the model that reads, fetched where it is not here."""
+    name = base_model(model, lora_path)
+    return fetch_model(name, base_revision(name, revision, lora_path))
 
 
 def base_revision(
@@ -114,7 +120,7 @@ def describe_model(model: str | None, lora_path: str | None, revision: str | Non
     The model is fetched where it is not here. Raises `ModelError` where it cannot be had.
     """
     name = base_model(model, lora_path)
-    base = Base.at(name, fetch_model(name, base_revision(name, revision, lora_path)))
+    base = Base.at(name, base_folder(model, lora_path, revision))
     if lora_path is None:
         return f"model {base}, no adapter"
     weights = (Path(lora_path) / "adapter_model.safetensors").read_bytes()

@@ -203,7 +203,7 @@ def read_folder(folder: str, device: str, dtype: str) -> dict:
     """Return the seconds and the memory of batch_process.py with the small model on a folder."""
     import batch_process
 
-    flags = ["--model", str(ROOT / "demo/model"), "--device", device, "--dtype", dtype]
+    flags = ["--model", str(ROOT / "small_model"), "--device", device, "--dtype", dtype]
     os.chdir(folder)
     start = time.perf_counter()
     batch_process.main([".", *flags, "--output", "../results.txt", "--batch_size", "8"])
