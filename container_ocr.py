@@ -37,7 +37,7 @@ from itertools import tee
 from containers.command_line import ArgumentParser, beside_bars, command, say
 from containers.errors import ImageError
 from containers.escapes import json_line
-from containers.flags import SMALL, add_model_flags, add_reading_flags, require_photos
+from containers.flags import add_model_flags, add_reading_flags, require_photos
 from containers.iso6346 import check_digit, find_numbers, is_valid
 from containers.looks import Found, Search
 from containers.owners import known_owner_codes
@@ -73,8 +73,8 @@ class ContainerOCR(Reader):
     the id, `lora_path` an adapter made by finetune_florence.py. A number less sure than
     `review_below`, or of an owner not among `owner_codes` (default: common ones and the adapter's;
     none: any), is for review. What is not `ok` is looked at again, nearer, up to `looks` times: by
-    default as fits model and device. `finder`, a folder or `small`, says where to look, unless it
-    is the model; `none`: the model finds for itself.
+    default as fits model and device. `finder`, a folder or `small`, says where to look (default:
+    the small one, for larger models); `none`: the model finds for itself.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class ContainerOCR(Reader):
         looks: int | None = None,
         owner_codes: Collection[str] | None = None,
         revision: str | None = None,
-        finder: str = SMALL,
+        finder: str | None = None,
     ):
         base = base_model(model, lora_path)
         network, processor = load_model(base, lora_path, device, dtype, revision)
@@ -128,7 +128,7 @@ class ContainerOCR(Reader):
         on_looks: OnLooks | None = None,
         found: Iterable[Found | None] | None = None,
     ) -> Iterator[Search | ImageError]:
-        """Yield what `Reader.search` does; without `found`, the finder looks at each photo first."""
+        """Yield what `Reader.search` does; the finder looks first where nothing was `found` yet."""
         if self.finder and not found:
             photos, same = tee(photos)
             found = found_by(self.finder.search(same, batch_size, pool))

@@ -26,8 +26,13 @@ def add_model_flags(parser: argparse.ArgumentParser, lora: bool = True) -> None:
         default = f"default: the adapter's, else {DEFAULT_MODEL}"
     what = f"hub id or folder of a Florence-2, or {SMALL}: the one that ships ({default})"
     add("--model", metavar="ID_OR_DIR", help=what)
-    finds = "folder of the model that finds the number, which the other then reads; or none"
-    add("--finder", default=SMALL, metavar="DIR", help=finds)
+    finds = f"folder of the model that finds the number for the other to read; {SMALL}; or none"
+    add(
+        "--finder",
+        type=finder,
+        metavar="DIR",
+        help=f"{finds} (default: {SMALL}, for larger models)",
+    )
     at = "commit or branch of a hub id (default: the adapter's, the pinned one, or main)"
     add("--revision", type=revision, metavar="COMMIT", help=at)
     add("--device", default="auto", choices=DEVICES, help="auto takes the first that is there")
@@ -109,6 +114,13 @@ def revision(text: str) -> str:
     if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)*", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no commit, tag or branch")
     return text
+
+
+def finder(text: str) -> str:
+    """Parse a flag's value that must be a folder, or stand for one or for none."""
+    if text in (SMALL, NO_FINDER) or os.path.isdir(text):
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r} is neither a folder nor {SMALL} nor {NO_FINDER}")
 
 
 def regex(text: str) -> str:

@@ -122,8 +122,11 @@ class Search:
         """Yield the windows of one round after the other, by what the looks before have shown."""
         if self.first:
             self.start, self.is_shaken = AT_FINDERS, True
-            yield from ([window] for window in self.found.windows())
-            self.is_shaken = False
+            for window in self.found.windows():
+                yield [window]
+                if self.best.confidence < FAINT:  # it sees nothing where a number stands
+                    return
+            return
         whole = first_window(size)
         turned = [replace(whole, angle=whole.angle + 180)] if self.is_thorough else []
         for self.start, windows in enumerate(([whole], parts_of(size), turned)):

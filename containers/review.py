@@ -115,7 +115,7 @@ def hear(reading: Reading, found: Reading) -> Reading:
     if found.number == heard.number:
         return replace(heard, confidence=max(heard.confidence, found.confidence))
     if found.is_ok and not heard.reason:
-        return replace(heard, reason=f"the finder reads {found.number}")
+        return replace(heard, reason=f"the small model reads {found.number}")
     return heard
 
 

@@ -61,16 +61,8 @@ def tune(examples: Sequence[Example], output: Path, args: argparse.Namespace) ->
     """Tune on labelled photos; raises `UserError` where finetune_florence.py fails."""
     folder = output.parent
     write_split(folder, *split_examples(list(examples), 0))
-    model = (
-        "--model",
-        args.model,
-        "--finder",
-        args.finder,
-        "--device",
-        args.device,
-        "--dtype",
-        args.dtype,
-    )
+    given = {name: getattr(args, name) for name in ("model", "finder", "device", "dtype")}
+    model = [word for name, value in given.items() if value for word in (f"--{name}", value)]
     files = ("--train", folder / "train.json", "--val", folder / "val.json", "--output", output)
     words = [
         sys.executable,

@@ -14,26 +14,28 @@ from containers.looks import LOOKS, Found, Search
 from florence.adapter import Base
 from florence.checkpoint import load_checkpoint
 from florence.devices import dtype_of
-from florence.hub import folder_of
-from florence.model_folder import weight_files, weights_digest
+from florence.hub import SMALL_FOLDER, folder_of
+from florence.model_folder import count_weights, weight_files, weights_digest
 from florence.reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def finder_folder(finder: str, folder: Path) -> Path | None:
+def finder_folder(finder: str | None, folder: Path) -> Path | None:
     """Return the folder of the finder that is asked for, for a reader whose files are in `folder`.
 
-    None: the model finds for itself, since it is asked to or is the finder. Raises `FlagError`.
+    None: the model finds for itself, since it is asked to, is the finder, or is no larger than the
+    one that ships where none is asked for. Raises `FlagError`.
     """
     if finder == NO_FINDER:
         return None
+    if finder is None:
+        larger = count_weights(folder) > count_weights(SMALL_FOLDER)
+        return SMALL_FOLDER if larger else None
     found = Path(folder_of(finder))
     if not found.is_dir():
-        raise FlagError(
-            f"--finder {finder} is neither a folder nor {SMALL} nor {NO_FINDER}; pass --finder DIR"
-        )
+        raise FlagError(f"finder {finder} is neither a folder nor {SMALL} nor {NO_FINDER}")
     return None if are_same(found, folder) else found
 
 
@@ -43,13 +45,13 @@ def are_same(one: Path, other: Path) -> bool:
     return sizes[0] == sizes[1] and weights_digest(one) == weights_digest(other)
 
 
-def describe_finder(finder: str, folder: Path) -> list[str]:
-    """Return what the first line of a result file says of the finder: nothing where there is none."""
+def describe_finder(finder: str | None, folder: Path) -> list[str]:
+    """Return what the first line of a result file says of the finder, if there is one."""
     found = finder_folder(finder, folder)
     return [f"finder {Base.at(str(found), found)}"] if found else []
 
 
-def load_finder(finder: str, folder: Path, reader: Reader) -> Reader | None:
+def load_finder(finder: str | None, folder: Path, reader: Reader) -> Reader | None:
     """Return what finds the numbers for a reader whose files are in `folder`; print who does what.
 
     It runs where the reader does and as precisely, and looks as often as it may.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 
-from containers.flags import DEFAULT_MODEL, SMALL
+from containers.flags import DEFAULT_MODEL
 from florence.trackers import TRACKERS
 
 VIEWS = 4  # of each photo, where they are varied
@@ -29,7 +29,7 @@ class TrainingOptions:
     batch_size: int = option(2, "photos per step")
     lr: float = option(1e-4, "highest learning rate")
     model: str | None = option(None, f"hub id or folder of a Florence-2 (default: {DEFAULT_MODEL})")
-    finder: str = option(SMALL, "what finds the number on each photo")
+    finder: str | None = option(None, "what finds the number on each photo")
     revision: str | None = option(None, "commit or branch of a hub id")
     device: str = option("auto", "auto takes the first that is there", free=True)
     dtype: str = option("auto", "auto goes by the device")
