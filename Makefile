@@ -11,13 +11,13 @@ demo: $(VENV)/installed
 	$(BIN)/python prepare_dataset.py --mode create_template --image_folder ./image --annotation_file $(RUN)/annotations.json
 	cp demo/annotations.json $(RUN)/annotations.json  # in place of an hour of labelling by hand
 	$(BIN)/python prepare_dataset.py --mode prepare --annotation_file $(RUN)/annotations.json --output_dir $(RUN)/dataset
-	$(BIN)/python finetune_florence.py --train $(RUN)/dataset/train.json --val $(RUN)/dataset/val.json --output $(RUN)/lora --epochs 4 --overwrite --model demo/model
-	$(BIN)/python batch_process.py ./image --model demo/model --output $(RUN)/results_base.txt
+	$(BIN)/python finetune_florence.py --train $(RUN)/dataset/train.json --val $(RUN)/dataset/val.json --output $(RUN)/lora --epochs 4 --overwrite --model small
+	$(BIN)/python batch_process.py ./image --model small --output $(RUN)/results_base.txt
 	$(BIN)/python batch_process.py ./image --lora_path $(RUN)/lora --output $(RUN)/results_finetuned.txt
 	$(BIN)/python batch_process.py --compare $(RUN)/results_base.txt $(RUN)/results_finetuned.txt --annotation_file $(RUN)/annotations.json --report $(RUN)/report.html
 	@echo "done: open $(RUN)/report.html in a browser. To go on in this environment:"
 	@echo "  source $(BIN)/activate"
-	@echo "  python batch_process.py ./image --model demo/model --report review.html"
+	@echo "  python batch_process.py ./image --model small --report review.html"
 
 # Made again when a requirements file changes: what the scripts need, then what the tests need.
 $(VENV)/installed: requirements_finetune.txt

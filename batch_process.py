@@ -60,9 +60,10 @@ from containers.photos import list_images, photo_key, stamp_of
 from containers.report import write_report
 from containers.results import MADE_BY, Row, count_statuses
 from containers.watching import Arrivals, require_watchable
-from florence.adapter import describe_model
+from florence.adapter import base_folder, describe_model
 from florence.checkpoint import looks_for, require_model
 from florence.devices import LESS_MEMORY, out_of_memory
+from florence.finder import describe_finder
 
 GATHER = 32  # photos of each process whose rows are sent to the first together
 ANNOTATIONS = "annotations.json"
@@ -74,10 +75,12 @@ def describe_run(args: argparse.Namespace) -> str:
     How often to look is chosen here, where the flag has not said it.
     """
     owners = describe_owners(args.owner_codes, args.only_owner_codes, args.lora_path)
-    args.looks = args.looks or looks_for(args.model, args.lora_path, args.device, args.revision)
+    folder = base_folder(args.model, args.lora_path, args.revision)
+    args.looks = args.looks or looks_for(folder, args.device)
     made_by = ", ".join(
         (
             f"{MADE_BY}: {describe_model(args.model, args.lora_path, args.revision)}",
+            *describe_finder(args.finder, folder),
             f"dtype {args.dtype}",
             f"review below {args.review_below:g}",
             f"at most {counted(args.looks, 'look')}",

@@ -32,44 +32,28 @@ import sys
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from itertools import repeat
-from typing import TYPE_CHECKING
+from itertools import tee
 
 from containers.command_line import ArgumentParser, beside_bars, command, say
 from containers.errors import ImageError
 from containers.escapes import json_line
 from containers.flags import add_model_flags, add_reading_flags, require_photos
-from containers.iso6346 import PAINTED, check_digit, compact, find_numbers, is_valid
-from containers.looks import Search
+from containers.iso6346 import check_digit, find_numbers, is_valid
+from containers.looks import Found, Search
 from containers.owners import known_owner_codes
 from containers.pace import LookPace
 from containers.photos import Photo, check_image
-from containers.places import Point
 from containers.reading import Reading
 from containers.results import format_row
-from containers.review import REVIEW_BELOW, consider
-from containers.search import OnLooks, search_all
+from containers.review import REVIEW_BELOW
+from containers.search import OnLooks
 from containers.streaming import worker_count, workers
-from florence.adapter import base_model
+from florence.adapter import base_folder, base_model
 from florence.checkpoint import load_model, require_model
-from florence.decoding import transcribe
-from florence.devices import (
-    LESS_MEMORY,
-    choose_batch_size,
-    choose_looks,
-    is_out_of_memory,
-    is_slow,
-    out_of_memory,
-)
-from florence.gaze import find_letters
-from florence.inputs import input_size, prepare_inputs
-from florence.likely_numbers import probabilities
-from florence.looking import look
+from florence.devices import LESS_MEMORY, choose_batch_size, choose_looks, out_of_memory
+from florence.finder import found_by, load_finder
 from florence.model_check import print_check
-from florence.threads import choose_threads, computing_with
-
-if TYPE_CHECKING:  # heavy: imported where an image is really needed
-    from PIL import Image
+from florence.reader import Reader
 
 __all__ = [
     "ContainerOCR",
@@ -82,13 +66,15 @@ __all__ = [
 ]
 
 
-class ContainerOCR:
+class ContainerOCR(Reader):
     """Read container numbers with Florence-2, loaded once.
 
-    `model` is a hub id or a folder, `revision` a commit or branch of the id, `lora_path` an adapter
-    made by finetune_florence.py. A number less sure than `review_below`, or of an owner not among
-    `owner_codes` (default: common ones and the adapter's; none: any), is for review. What is not
-    `ok` is looked at again, nearer, up to `looks` times: by default as fits model and device.
+    `model` is a hub id, a folder, or `small`, the one that ships; `revision` a commit or branch of
+    the id, `lora_path` an adapter made by finetune_florence.py. A number less sure than
+    `review_below`, or of an owner not among `owner_codes` (default: common ones and the adapter's;
+    none: any), is for review. What is not `ok` is looked at again, nearer, up to `looks` times: by
+    default as fits model and device. `finder`, a folder or `small`, says where to look (default:
+    the small one, for larger models); `none`: the model finds for itself.
     """
 
     def __init__(
@@ -101,17 +87,14 @@ class ContainerOCR:
         looks: int | None = None,
         owner_codes: Collection[str] | None = None,
         revision: str | None = None,
+        finder: str | None = None,
     ):
         base = base_model(model, lora_path)
-        self.model, self.processor = load_model(base, lora_path, device, dtype, revision)
-        weights, device = self.model.num_parameters(), self.model.device.type
-        self.threads = choose_threads(weights, device)
-        self.size = input_size(self.processor)
-        self.most_at_once = sys.maxsize  # looks in a batch; less, once memory has run out
-        self.is_slow = is_slow(weights, device)
-        self.review_below, self.looks = review_below, looks or choose_looks(weights, device)
+        network, processor = load_model(base, lora_path, device, dtype, revision)
+        looks = looks or choose_looks(network.num_parameters(), network.device.type)
         known = known_owner_codes(adapter=lora_path) if owner_codes is None else owner_codes
-        self.owner_codes = frozenset(known)
+        super().__init__(network, processor, looks, review_below, known)
+        self.finder = load_finder(finder, base_folder(model, lora_path, revision), self)
 
     def read(self, photo: Photo) -> Reading:
         """Return the reading of one photo: file, PIL image or RGB array; raises `ImageError`."""
@@ -141,72 +124,15 @@ class ContainerOCR:
         photos: Iterable[Photo],
         batch_size: int,
         pool: Executor | None = None,
-        numbers: Sequence[str] | None = None,
+        numbers: Iterable[str] | None = None,
         on_looks: OnLooks | None = None,
+        found: Iterable[Found | None] | None = None,
     ) -> Iterator[Search | ImageError]:
-        """Yield the search for the number on each photo, in order, or why it cannot be opened.
-
-        Looks at different photos share a batch. Where the `numbers` are known, they lead the
-        search; `on_looks` is told of each batch.
-        """
-        labels = numbers or repeat(None)
-        searches = (
-            Search(photo, self.looks, self.review_below, self.owner_codes, label)
-            for photo, label in zip(photos, labels)
-        )
-        return search_all(searches, self.look_for, self.size, batch_size, pool, on_looks)
-
-    def look_for(
-        self, images: Sequence[Image.Image], searches: Sequence[Search]
-    ) -> list[tuple[Reading, list[Point]]]:
-        """Return what one look at each image reads, for the search that asks for it."""
-        labels = [search.label for search in searches if search.label]
-        return self.look_at(images, labels or None)
-
-    def look_at(
-        self, images: Sequence[Image.Image], known: Sequence[str] | None = None
-    ) -> list[tuple[Reading, list[Point]]]:
-        """Return what one look at each image reads, and where it sees the number's characters.
-
-        Where memory runs out, half as many images are looked at at once, from then on.
-        """
-        from accelerate.utils.memory import clear_device_cache
-
-        seen = []
-        while (begin := len(seen)) < len(images):
-            part, numbers = (x and x[begin : begin + self.most_at_once] for x in (images, known))
-            try:
-                with computing_with(self.threads):
-                    seen += self.look_at_once(part, numbers)
-                continue
-            except (RuntimeError, MemoryError) as error:
-                if len(part) == 1 or not is_out_of_memory(error):
-                    raise
-            self.most_at_once = half = len(part) // 2
-            say(f"warning: out of memory with a batch of {len(part)}: going on with {half}")
-            clear_device_cache(garbage_collection=True)  # here: the error holds on to tensors
-        return seen
-
-    def look_at_once(
-        self, images: Sequence[Image.Image], known: Sequence[str] | None
-    ) -> list[tuple[Reading, list[Point]]]:
-        """Return what `look_at` does, all images in one batch."""
-        import torch
-
-        with torch.inference_mode():
-            inputs = prepare_inputs(self.processor, images, device=self.model.device)
-            inputs["pixel_values"] = inputs["pixel_values"].to(self.model.dtype)
-            photos = look(self.model, len(images), **inputs)
-            if known:
-                likely = probabilities(self.model, self.processor, photos, known)
-                found = zip(known, likely)
-                readings = [Reading(n, confidence=p, numbers=(compact(n),)) for n, p in found]
-            else:
-                transcripts = transcribe(self.model, self.processor, photos)
-                readings = [consider(t, self.owner_codes) for t in transcripts]
-            numbers = [r.number or next((n for n, _ in r.alternatives), PAINTED) for r in readings]
-            letters = find_letters(self.model, self.processor, photos, numbers)
-        return list(zip(readings, letters))
+        """Yield what `Reader.search` does; the finder looks first where nothing was `found` yet."""
+        if self.finder and not found:
+            photos, same = tee(photos)
+            found = found_by(self.finder.search(same, batch_size, pool))
+        return super().search(photos, batch_size, pool, numbers, on_looks, found)
 
 
 class FinetunedContainerOCR(ContainerOCR):
@@ -263,7 +189,7 @@ def reader_of(args: argparse.Namespace) -> Callable[[], ContainerOCR]:
     owner_codes = known_owner_codes(args.owner_codes, args.only_owner_codes, args.lora_path)
     model = args.model, args.lora_path, args.device, args.dtype
     review = args.review_below, args.looks, owner_codes
-    return functools.cache(lambda: ContainerOCR(*model, *review, args.revision))
+    return functools.cache(lambda: ContainerOCR(*model, *review, args.revision, args.finder))
 
 
 def build_parser() -> argparse.ArgumentParser:

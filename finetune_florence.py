@@ -28,11 +28,13 @@ import argparse
 import functools
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from container_ocr import ContainerOCR
 from containers.command_line import ArgumentParser, command, counted, is_first_process, say, show
-from containers.flags import add_model_flags, fraction, positive, rate, seed
+from containers.files import relative_path
+from containers.flags import NO_FINDER, add_model_flags, fraction, positive, rate, seed
 from containers.labels import Example
 from containers.locks import only_writer
 from containers.looks import Search
@@ -49,45 +51,47 @@ from florence.devices import (
 )
 from florence.examples import read_examples, warn_of_overlap
 from florence.features import features_folder, model_digest
+from florence.finder import finder_folder
 from florence.hub import fetch_model
 from florence.memory import lower_memory
+from florence.options import OPTIONS, TrainingOptions
 from florence.trackers import TRACKERS, require_tracker
-from florence.training import VIEWS, Trainer
+from florence.training import Trainer
 from florence.windows import Windows
+
+
+def add_option(parser: argparse.ArgumentParser, name: str, **how: object) -> None:
+    """Add a flag for one of the training's options: its default, and what it means."""
+    option = OPTIONS[name]
+    parser.add_argument(f"--{name}", default=option.default, help=option.metadata["doc"], **how)
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this script's flags."""
     parser = ArgumentParser(__doc__)
-    add = parser.add_argument
-    add("--train", default="dataset/train.json", help="photos to learn")
-    add("--val", default="dataset/val.json", help="photos to validate on")
-    add("--output", default="./florence-container-lora", help="the adapter's folder")
-    add("--epochs", type=positive, default=10, help="passes over the photos")
-    add("--batch_size", type=positive, default=2, help="photos per step")
-    add("--lr", type=rate, default=1e-4, help="highest learning rate")
+    add = functools.partial(add_option, parser)
+    add("train")
+    add("val")
+    add("output")
+    add("epochs", type=positive)
+    add("batch_size", type=positive)
+    add("lr", type=rate)
     add_model_flags(parser, lora=False)
-    add("--lora_targets", choices=LORA_TARGETS, default="language", help="where the model adapts")
-    add("--lora_rank", type=positive, default=16, help="the adapter's size")
-    add("--lora_alpha", type=positive, default=32, help="the adapter counts alpha / rank times")
-    add("--lora_dropout", type=fraction, default=0.05, help="share of its inputs left out")
-    add("--gradient_accumulation", type=positive, default=1, help="batches per step")
-    varied = f"vary the training photos: --views {VIEWS}"
-    add("--augment", action="store_true", help=varied)
-    turns = "so many views of each photo, one an epoch in turn (default: 1, as it is)"
-    add("--views", type=positive, metavar="N", help=turns)
-    kept = "keep what frozen layers make of a photo (default: yes)"
-    add("--cache", action=argparse.BooleanOptionalAction, default=True, help=kept)
-    near = "learn what so many looks at a photo, nearer each time, show of its label; 1: all of it"
-    add("--looks", type=positive, metavar="N", help=f"{near} (default: by model and device)")
-    add("--patience", type=positive, default=3, help="epochs of rising loss before stopping")
-    add("--max_steps", type=positive, help="stop after so many steps")
-    add("--seed", type=seed, default=0, help="same seed, same curve")
-    known = f"also report each epoch to one of: {', '.join(TRACKERS)}"
-    add("--report_to", choices=TRACKERS, metavar="TRACKER", help=known)
-    add("--resume", action="store_true", help="go on from the last checkpoint in --output")
-    replaced = "replace the adapter of another run in --output"
-    add("--overwrite", action="store_true", help=replaced)
+    add("lora_targets", choices=LORA_TARGETS)
+    add("lora_rank", type=positive)
+    add("lora_alpha", type=positive)
+    add("lora_dropout", type=fraction)
+    add("gradient_accumulation", type=positive)
+    add("augment", action="store_true")
+    add("views", type=positive, metavar="N")
+    add("cache", action=argparse.BooleanOptionalAction)
+    add("looks", type=positive, metavar="N")
+    add("patience", type=positive)
+    add("max_steps", type=positive)
+    add("seed", type=seed)
+    add("report_to", choices=TRACKERS, metavar="TRACKER")
+    add("resume", action="store_true")
+    add("overwrite", action="store_true")
     return parser
 
 
@@ -104,68 +108,74 @@ def print_epoch(record: dict[str, float], photos: int, seconds: float) -> None:
 
 
 def look_nearer(
-    args: argparse.Namespace, train: list[Example], val: list[Example]
+    options: TrainingOptions, folder: Path, train: list[Example], val: list[Example]
 ) -> tuple[list[Example], list[Example], ContainerOCR | None]:
-    """Return the examples with the windows that the looks of the untuned model show, and it.
+    """Return the examples with the windows that the looks of a model in a folder show, and it.
 
     The model is None where all windows were known. On training photos it is led by the labels: one
     photo is several examples, or none. On validation photos it looks as it will when reading. Of
     many processes the first looks, where what it finds is kept.
     """
-    base = base_model(args.model, None)
-    revision = revision_of(base, args)
-    source = fetch_model(base, revision)
-    path = features_folder(args) / "windows.json" if args.cache else None
-    identity = repr((model_digest(source), args.dtype, args.looks))
+    path = features_folder(options) / "windows.json" if options.cache else None
+    identity = repr((model_digest(folder), options.dtype, options.looks))
 
     @functools.cache
     def reader() -> ContainerOCR:
-        look = {"looks": args.looks, "revision": revision}
-        return ContainerOCR(args.model, None, args.device, args.dtype, **look)
+        look = {"looks": options.looks, "finder": NO_FINDER}
+        return ContainerOCR(str(folder), None, options.device, options.dtype, **look)
 
     def search(
         photos: Sequence[Path], numbers: Sequence[str] | None, on_looks: OnLooks
     ) -> Iterator[Search]:
         count = 0 if reader().is_slow else worker_count(len(photos), reader().model.device.type)
         with workers(count) as pool:
-            yield from reader().search(photos, args.batch_size, pool, numbers, on_looks)
+            yield from reader().search(photos, options.batch_size, pool, numbers, on_looks)
 
-    with first_process_first(args.device):
+    with first_process_first(options.device):
         windows = Windows(path, identity)
         train, val = windows.find(train, True, search), windows.find(val, False, search)
     return train, val, reader() if reader.cache_info().currsize else None
 
 
-def fit(args: argparse.Namespace, train: list[Example], val: list[Example]) -> None:
+def fit(options: TrainingOptions, train: list[Example], val: list[Example]) -> None:
     """Train, print a line for each epoch, and say which was best."""
-    require_writable(args)
-    args.looks = args.looks or looks_for(args.model, None, args.device, args.revision)
-    say(f"{len(train)} training and {counted(len(val), 'validation photo')}")
+    require_writable(options)
+    base = base_model(options.model, None)
+    source = fetch_model(base, revision_of(base, options))
+    finder = finder_folder(options.finder, source) or source
+    options = replace(options, looks=options.looks or looks_for(finder, options.device))
+    say(f"{counted(len(train), 'training photo')} and {counted(len(val), 'validation photo')}")
     loaded = None
-    if args.looks > 1:
-        train, val, reader = look_nearer(args, train, val)
-        loaded = reader and (reader.model, reader.processor)
-    with out_of_memory(lower_memory(args)):
-        trainer = Trainer(args, train, val, loaded)
+    if options.looks > 1:
+        if finder != source:
+            say(f"finder: {relative_path(finder)} finds the numbers, the model learns them there")
+        train, val, reader = look_nearer(options, finder, train, val)
+        loaded = (reader.model, reader.processor) if reader and finder == source else None
+    with out_of_memory(lower_memory(options)):
+        trainer = Trainer(options, train, val, loaded)
         for record, seconds in trainer.fit():
             if is_first_process():
                 print_epoch(record, len(val), seconds)
     if is_first_process():
         best = trainer.progress.best
-        show(f"Best: epoch {best['epoch']}, eval_loss: {best['eval_loss']:.4f}, in {args.output}")
+        show(
+            f"Best: epoch {best['epoch']}, eval_loss: {best['eval_loss']:.4f}, in {options.output}"
+        )
 
 
 @command(build_parser, go_on="--resume goes on from the last finished epoch")
 def main(args: argparse.Namespace) -> int:
     """Train, and say which epoch was best; of two runs with one output the second is refused."""
-    require_model(args.model, None, args.device, args.revision)
-    require_trainable(args.dtype, drivers_present()[0] if args.device == "auto" else args.device)
-    require_tracker(args.report_to)
-    check_output(args)
-    train, val = read_examples("--train", args.train), read_examples("--val", args.val)
+    options = TrainingOptions(**vars(args))
+    require_model(options.model, None, options.device, options.revision)
+    device = drivers_present()[0] if options.device == "auto" else options.device
+    require_trainable(options.dtype, device)
+    require_tracker(options.report_to)
+    check_output(options)
+    train, val = read_examples("--train", options.train), read_examples("--val", options.val)
     warn_of_overlap(train, val)
-    with only_writer(Path(args.output) / TRAIN_ARGS):
-        fit(args, train, val)
+    with only_writer(Path(options.output) / TRAIN_ARGS):
+        fit(options, train, val)
     return 0
 
 

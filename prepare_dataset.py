@@ -176,8 +176,8 @@ def ask_model(examples: list[Example], args: argparse.Namespace) -> Iterator[str
 
 def reader_of(args: argparse.Namespace) -> Callable[[], ContainerOCR]:
     """Return a function that loads, once, the reader that the flags ask for."""
-    model = args.model, args.lora_path, args.device, args.dtype
-    return functools.cache(lambda: ContainerOCR(*model, revision=args.revision))
+    names = "model", "lora_path", "device", "dtype", "revision", "finder"
+    return functools.cache(lambda: ContainerOCR(**{name: getattr(args, name) for name in names}))
 
 
 def label(args: argparse.Namespace) -> None:

@@ -14,6 +14,7 @@ from containers.errors import FlagError
 from containers.review import REVIEW_BELOW
 
 DEFAULT_MODEL = "florence-community/Florence-2-large"
+SMALL, NO_FINDER = "small", "none"  # the model that ships, and no model
 DEVICES = ("auto", "cuda", "mps", "cpu")
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}  # by flag, as torch names them
 
@@ -24,7 +25,15 @@ def add_model_flags(parser: argparse.ArgumentParser, lora: bool = True) -> None:
     if lora:
         add("--lora_path", metavar="DIR", help="adapter made by finetune_florence.py")
         default = f"default: the adapter's, else {DEFAULT_MODEL}"
-    add("--model", metavar="ID_OR_DIR", help=f"hub id or folder of a Florence-2 ({default})")
+    what = f"hub id or folder of a Florence-2, or {SMALL}: the one that ships ({default})"
+    add("--model", metavar="ID_OR_DIR", help=what)
+    finds = f"folder of the model that finds the number for the other to read; {SMALL}; or none"
+    add(
+        "--finder",
+        type=finder,
+        metavar="DIR",
+        help=f"{finds} (default: {SMALL}, for larger models)",
+    )
     at = "commit or branch of a hub id (default: the adapter's, the pinned one, or main)"
     add("--revision", type=revision, metavar="COMMIT", help=at)
     add("--device", default="auto", choices=DEVICES, help="auto takes the first that is there")
@@ -124,6 +133,13 @@ def revision(text: str) -> str:
     if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)*", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no commit, tag or branch")
     return text
+
+
+def finder(text: str) -> str:
+    """Parse a flag's value that must be a folder, or stand for one or for none."""
+    if text in (SMALL, NO_FINDER) or os.path.isdir(text):
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r} is neither a folder nor {SMALL} nor {NO_FINDER}")
 
 
 def regex(text: str) -> str:

@@ -20,13 +20,15 @@ from containers.places import (
     turned,
 )
 from containers.reading import Reading
-from containers.review import REVIEW_BELOW, judge, merge
+from containers.review import REVIEW_BELOW, hear, judge, merge
 
 if TYPE_CHECKING:
     from PIL import Image
 
 NEARER = ((1.4, 6), (1.25, 3), (1.25, 3))  # the looks that follow: how much larger than the place,
 # and from how many of the last ones, those with the most confidence
+AT_FOUND = (1.4, 1.25, 1.1)  # the same for a reader at a finder's place, which it trusts
+AT_FINDERS = -1  # the start of these looks
 LOST = 0.1  # where the whole photo has brought less confidence, its parts are looked at
 UNSURE = (
     0.3  # the same for a mean over shaken windows; and then all of the photo is looked at turned
@@ -53,6 +55,20 @@ class Look:
     is_shaken: bool = False
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a finder has made of a photo of (width, height): its reading, and the number's place."""
+
+    reading: Reading
+    place: Window
+    size: tuple[int, int]
+
+    def windows(self) -> list[Window]:
+        """Return the windows round the place, in the order in which they are looked at."""
+        near = [next_window(self.place, self.size, margin) for margin in AT_FOUND]
+        return [window for window in near if window]
+
+
 @dataclass
 class Search:
     """The search for the number on a photo: the looks that are done, and how many are ahead."""
@@ -62,6 +78,8 @@ class Search:
     review_below: float = REVIEW_BELOW
     owner_codes: Collection[str] = ()  # known ones; empty: any will do
     label: str | None = None  # the number, where it is known: it leads the search
+    found: Found | None = None  # by a finder: it is looked at there first
+    size: tuple[int, int] = (0, 0)  # of the photo, once it has been opened
     done: list[Look] = field(default_factory=list)
     ahead: int = 1  # looks that this round still has
     rounds: Iterator[list[Window]] = field(default_factory=lambda: iter(()))
@@ -80,10 +98,11 @@ class Search:
         `letters` are where it saw the number's characters, in shares of its window; None is the
         first one. Nothing is next while looks are ahead, and once the search is over.
         """
-        if window is None:
-            window, self.rounds = first_window(size), self.plan(size)
+        if not self.done:
+            self.size, self.rounds = size, self.plan(size)
             next(self.rounds)
-        place = place_of(window, letters)
+        window = window or first_window(size)
+        place = self.found.place if self.start == AT_FINDERS else place_of(window, letters)
         self.done.append(Look(reading, window, place, self.start, self.is_shaken))
         self.ahead -= 1
         left = self.looks - len(self.done)
@@ -97,8 +116,20 @@ class Search:
         """Take in that a look failed: the photo cannot be opened any more."""
         self.ahead, self.looks = self.ahead - 1, 0
 
+    @property
+    def first(self) -> Window | None:
+        """Return where to look first: None is all of the photo."""
+        return next(iter(self.found.windows()), None) if self.found else None
+
     def plan(self, size: tuple[int, int]) -> Iterator[list[Window]]:
         """Yield the windows of one round after the other, by what the looks before have shown."""
+        if self.first:
+            self.start, self.is_shaken = AT_FINDERS, True
+            for window in self.found.windows():
+                yield [window]
+                if self.best.confidence < FAINT:  # it sees nothing where a number stands
+                    return
+            return
         turns = turned(size) if self.is_thorough else []
         for self.start, windows in enumerate(([first_window(size)], parts_of(size), turns)):
             if self.done and self.best.confidence >= (UNSURE if self.is_thorough else LOST):
@@ -139,7 +170,7 @@ class Search:
     def is_settled(self) -> bool:
         """Tell whether more looks would change nothing: it is sure, or of several containers."""
         best = self.best
-        if best.is_ok and self.is_thorough:
+        if best.is_ok and self.is_thorough and not self.found:
             return best.confidence >= SURE
         return best.is_settled
 
@@ -155,6 +186,11 @@ class Search:
             together = [look for look in looks if look.is_shaken]
             places += [together] if together else [[look] for look in looks]
         return places
+
+    @property
+    def found_something(self) -> bool:
+        """Tell whether the looks show so much of a number that it is worth a nearer one."""
+        return self.best.confidence >= LOST
 
     @property
     def is_over(self) -> bool:
@@ -175,4 +211,6 @@ class Search:
         look, reading = self.lead
         corners = look.place.corners if reading.number else ()
         box = tuple((round(x), round(y)) for x, y in corners)
+        if self.found:
+            reading = hear(reading, self.found.reading)
         return replace(judge(reading, self.review_below), box=box)

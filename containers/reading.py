@@ -39,7 +39,8 @@ class Reading:
     error, with `reason`. `numbers` holds all that stand in the text, compact, best first;
     `alternatives` up to five valid numbers, as painted, each with its probability. `box` is where
     the number stands: four corners, (x, y) in pixels of the upright photo, from its upper left as
-    one reads, clockwise; empty: nowhere.
+    one reads, clockwise; empty: nowhere. `found` is the number that a finder beside the model has
+    read, if any, with its probability.
     """
 
     number: str | None = None
@@ -50,6 +51,7 @@ class Reading:
     numbers: tuple[str, ...] = ()
     alternatives: tuple[tuple[str, float], ...] = ()
     box: tuple[tuple[int, int], ...] = ()
+    found: tuple[str, float] | None = None
 
     @property
     def is_ok(self) -> bool:
@@ -84,6 +86,7 @@ class Reading:
     def row(self, image_path: str) -> dict[str, object]:
         """Return the reading as one flat record; the raw text on one line."""
         fields = asdict(self) | {"raw_text": " ".join(self.raw_text.split())}
-        del fields["numbers"]
+        del fields["numbers"], fields["found"]
         fields["alternatives"] = [[n, round(p, 3)] for n, p in self.alternatives if p >= 0.0005]
-        return {"image": image_path, **fields, "confidence": round(self.confidence, 3)}
+        found = {"found": [self.found[0], round(self.found[1], 3)]} if self.found else {}
+        return {"image": image_path, **fields, "confidence": round(self.confidence, 3), **found}

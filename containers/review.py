@@ -101,6 +101,24 @@ def merge(
     )
 
 
+def hear(reading: Reading, found: Reading) -> Reading:
+    """Return a considered reading that has heard what a finder has read of the photo.
+
+    That never becomes the number. Where the finder is sure of another number it is a doubt; of the
+    same one both may be as sure as the surer of them, since what hides it hides it from both.
+    """
+    if not found.number:
+        return reading
+    heard = replace(reading, found=(found.number, found.confidence))
+    if SEVERAL in found.reason:
+        return replace(heard, reason=found.reason if heard.number else heard.reason)
+    if found.number == heard.number:
+        return replace(heard, confidence=max(heard.confidence, found.confidence))
+    if found.is_ok and not heard.reason:
+        return replace(heard, reason=f"the small model reads {found.number}")
+    return heard
+
+
 def mean_chances(looks: Sequence[Reading]) -> dict[str, float]:
     """Return the numbers that looks at one place may have seen, each with its mean probability."""
     chances: dict[str, float] = {}

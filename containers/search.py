@@ -59,7 +59,7 @@ class Queue:
     def fill(self) -> None:
         """Begin as many photos as there is room for."""
         for place, search in islice(self.unseen, max(0, self.room - len(self.wishes))):
-            self.wish(place, search, None)
+            self.wish(place, search, search.first)
 
     def take(self, most: int, least: int = 1) -> list[Wish]:
         """Return the looks that come next; none where there are too few for a batch."""

@@ -1,6 +1,6 @@
 """Measure how well a model reads real photos: by layout, where it is sure, and where it looked.
 
-    python demo/evaluate.py PHOTOS LABELS.json --model demo/model
+    python demo/evaluate.py PHOTOS LABELS.json --model small
 
 LABELS.json is an annotations.json; an entry may also have a "layout" and, under "box", where the
 number stands, drawn by hand: left, top, right, bottom, in shares of the photo's width and height.
@@ -28,14 +28,13 @@ from dataclasses import dataclass
 from container_ocr import ContainerOCR, read_images, reader_of
 from containers.command_line import ArgumentParser, command
 from containers.errors import UserError
-from containers.flags import add_model_flags, add_reading_flags, positive
+from containers.flags import SMALL, add_model_flags, add_reading_flags, positive
 from containers.iso6346 import compact
 from containers.labels import labelled
 from containers.looks import NEARER
 from containers.photos import open_photo
 from containers.reading import Reading
 
-MODEL = Path(__file__).parent / "model"
 COVERED = 0.9  # of a number's box that a window must hold
 
 
@@ -136,7 +135,7 @@ def main(args: argparse.Namespace) -> int:
     """Read the labelled photos and print the table."""
     known = read_cases(Path(args.photos), Path(args.labels))
     if not (args.model or args.lora_path):
-        args.model = str(MODEL)
+        args.model = SMALL
     ocr = reader_of(args)()
     start = time.perf_counter()
     cases = list(read(known, ocr, args.batch_size).values())

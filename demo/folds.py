@@ -1,6 +1,6 @@
 """Measure what fine-tuning brings on photos that it has not learnt from: cross-validation.
 
-    python demo/folds.py PHOTOS LABELS.json --model demo/model --tune --views 4 --lr 1e-4
+    python demo/folds.py PHOTOS LABELS.json --model small --tune --views 4 --lr 1e-4
 
 Deals the labelled photos to folds, those of one container to one fold. For each fold a model is
 tuned on the labels of the others, by finetune_florence.py with the flags after --tune, and reads
@@ -26,12 +26,12 @@ import hashlib
 import subprocess
 from collections.abc import Sequence
 
-from evaluate import MODEL, Case, percent, read, read_cases, sure_cells
+from evaluate import Case, percent, read, read_cases, sure_cells
 
 from container_ocr import ContainerOCR
 from containers.command_line import ArgumentParser, command, counted, show
 from containers.errors import UserError
-from containers.flags import add_model_flags, positive
+from containers.flags import SMALL, add_model_flags, positive
 from containers.labels import Example, split_examples
 from prepare_dataset import write_split
 
@@ -63,7 +63,8 @@ def tune(examples: Sequence[Example], output: Path, args: argparse.Namespace) ->
     """Tune on labelled photos; raises `UserError` where finetune_florence.py fails."""
     folder = output.parent
     write_split(folder, *split_examples(list(examples), 0))
-    model = ("--model", args.model, "--device", args.device, "--dtype", args.dtype)
+    given = {name: getattr(args, name) for name in ("model", "finder", "device", "dtype")}
+    model = [word for name, value in given.items() if value for word in (f"--{name}", value)]
     files = ("--train", folder / "train.json", "--val", folder / "val.json", "--output", output)
     words = [
         sys.executable,
@@ -108,14 +109,14 @@ def build_parser() -> argparse.ArgumentParser:
 @command(build_parser)
 def main(args: argparse.Namespace) -> int:
     """Tune and read fold by fold; print the table."""
-    args.model = args.model or str(MODEL)
+    args.model = args.model or SMALL
     known = read_cases(Path(args.photos), Path(args.annotations))
     examples = [Example(Path(path), number) for path, (_, number) in known.items()]
     examples.sort(key=lambda example: lot(example.box))
     folds = deal(examples, args.folds)
     output = Path(args.output)
     output.mkdir(parents=True, exist_ok=True)
-    base = ContainerOCR(args.model, None, args.device, args.dtype, revision=args.revision)
+    base = ContainerOCR(args.model, None, args.device, args.dtype, finder=args.finder)
     untuned = read(known, base, args.batch_size)
     done = []
     show(f"| {' | '.join(COLUMNS)} |")
@@ -126,7 +127,7 @@ def main(args: argparse.Namespace) -> int:
         tune(learnt, adapter, args)
         paths = [str(example.image_path) for example in fold]
         here = {path: known[path] for path in paths}
-        reader = ContainerOCR(args.model, adapter, args.device, args.dtype)
+        reader = ContainerOCR(args.model, adapter, args.device, args.dtype, finder=args.finder)
         tuned = read(here, reader, args.batch_size)
         done += [(untuned[path], tuned[path]) for path in paths]
         show(row(str(i), str(len(learnt)), done[-len(paths) :]))

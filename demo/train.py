@@ -1,6 +1,6 @@
-"""Train the small Florence-2 in demo/model on rendered yards alone.
+"""Train the small Florence-2 in small_model on rendered yards alone.
 
-    python demo/train.py --start demo/model --output new_model --work demo/work
+    python demo/train.py --start small_model --output new_model --work demo/work
 
 Writes the model (native class, processor, fp16 safetensors) to --output; checkpoint and
 train_log.jsonl to --work, from which `--resume` goes on. The renders are made on the fly: none is
@@ -39,7 +39,7 @@ from windows import Sample
 from container_ocr import ContainerOCR
 from containers.command_line import ArgumentParser, command, counted, say
 from containers.files import write_json
-from containers.flags import positive
+from containers.flags import NO_FINDER, positive
 from florence.devices import choose_device
 from florence.model_folder import read_json
 
@@ -56,7 +56,7 @@ def exact_match(folder: Path, device: str, photos: list[Sample]) -> float:
     """Return on how many of the photos the saved model reads the number, every letter right."""
     from PIL import Image
 
-    reader = ContainerOCR(str(folder), device=device, looks=1)
+    reader = ContainerOCR(str(folder), device=device, looks=1, finder=NO_FINDER)
     images = [Image.fromarray(photo.image) for photo in photos]
     batches = [images[start : start + 16] for start in range(0, len(images), 16)]
     readings = [reading for batch in batches for reading in reader.read_batch(batch)]
@@ -192,7 +192,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this script's flags."""
     parser = ArgumentParser(__doc__)
     add = parser.add_argument
-    add("--output", default="demo/model", help="folder for the model")
+    add("--output", default="small_model", help="folder for the model")
     add("--work", default="demo/work", help="folder for checkpoint and train_log.jsonl")
     add("--start", help="folder of a model to start from; without it, random weights")
     add("--photos", type=positive, default=175_000, help="how many to have learnt from at the end")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING
 
 from containers.command_line import say
 from florence.devices import choose_device, choose_dtype, dtype_of, require_trainable
+from florence.options import TrainingOptions
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def make_accelerator(
-    args: argparse.Namespace, network: Florence2ForConditionalGeneration | None
+    options: TrainingOptions, network: Florence2ForConditionalGeneration | None
 ) -> tuple[Accelerator, str]:
     """Return accelerate's hold on devices and processes, and the name of the precision.
 
@@ -22,15 +22,15 @@ def make_accelerator(
     """
     from accelerate import Accelerator, DataLoaderConfiguration
 
-    device = network.device.type if network else choose_device(args.device)
-    dtype = dtype_of(network) if network else choose_dtype(args.dtype, device)
+    device = network.device.type if network else choose_device(options.device)
+    dtype = dtype_of(network) if network else choose_dtype(options.dtype, device)
     require_trainable(dtype, device)
     accelerator = Accelerator(
         cpu=device == "cpu",
         mixed_precision="no" if dtype == "fp32" else dtype,
-        log_with=args.report_to,
-        project_dir=args.output if args.report_to else None,
-        gradient_accumulation_steps=args.gradient_accumulation,
+        log_with=options.report_to,
+        project_dir=options.output if options.report_to else None,
+        gradient_accumulation_steps=options.gradient_accumulation,
         dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True),
     )
     if accelerator.num_processes > 1:

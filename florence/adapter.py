@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import re
@@ -14,9 +13,10 @@ from containers.command_line import say
 from containers.errors import FlagError, ModelError, UserError
 from containers.files import digest, relative_path
 from containers.flags import DEFAULT_MODEL
-from florence.hub import PINS, commit_of, fetch_model
+from florence.hub import PINS, commit_of, fetch_model, folder_of
 from florence.microsoft import EMBEDDING, rename_microsoft
 from florence.model_folder import loading, read_json, require_finite, weights_digest
+from florence.options import TrainingOptions
 
 if TYPE_CHECKING:
     import torch
@@ -79,7 +79,13 @@ def base_model(model: str | None, lora_path: str | None) -> str:
     """Return the model asked for, else the one the adapter was trained on, else the default."""
     if model is None and lora_path is not None:
         model = read_adapter_config(lora_path).get("base_model_name_or_path")
-    return str(model or DEFAULT_MODEL)
+    return folder_of(str(model or DEFAULT_MODEL))
+
+
+def base_folder(model: str | None, lora_path: str | Path | None, revision: str | None) -> Path:
+    """Return the folder of the model that reads, fetched where it is not here."""
+    name = base_model(model, lora_path)
+    return fetch_model(name, base_revision(name, revision, lora_path))
 
 
 def base_revision(
@@ -119,7 +125,7 @@ def describe_model(model: str | None, lora_path: str | None, revision: str | Non
     The model is fetched where it is not here. Raises `ModelError` where it cannot be had.
     """
     name = base_model(model, lora_path)
-    base = Base.at(name, fetch_model(name, base_revision(name, revision, lora_path)))
+    base = Base.at(name, base_folder(model, lora_path, revision))
     if lora_path is None:
         return f"model {base}, no adapter"
     weights = (Path(lora_path) / "adapter_model.safetensors").read_bytes()
@@ -227,7 +233,7 @@ def merge_adapter(model: PeftModel) -> Florence2ForConditionalGeneration | PeftM
 
 
 def add_lora(
-    model: Florence2ForConditionalGeneration, base: Base, args: argparse.Namespace
+    model: Florence2ForConditionalGeneration, base: Base, options: TrainingOptions
 ) -> PeftModel:
     """Return the model with a fresh adapter, all else frozen; print how many modules it hits.
 
@@ -235,7 +241,7 @@ def add_lora(
     """
     from peft import LoraConfig, get_peft_model
 
-    places, names = LORA_TARGETS[args.lora_targets], [name for name, _ in model.named_modules()]
+    places, names = LORA_TARGETS[options.lora_targets], [name for name, _ in model.named_modules()]
     patterns = {where: re.escape(f"model.{where}.") + r".*\b(?:%s)" for where in places}
     for where, layers in places.items():
         hits = {x: sum(bool(re.fullmatch(patterns[where] % x, n)) for n in names) for x in layers}
@@ -243,9 +249,9 @@ def add_lora(
         if missed := [layer for layer, count in hits.items() if not count]:
             raise UserError(f"LoRA target {missed[0]} matches no module of {where}")
     config = LoraConfig(
-        r=args.lora_rank,
-        lora_alpha=args.lora_alpha,
-        lora_dropout=args.lora_dropout,
+        r=options.lora_rank,
+        lora_alpha=options.lora_alpha,
+        lora_dropout=options.lora_dropout,
         target_modules="|".join(patterns[where] % "|".join(places[where]) for where in places),
     )
     model.name_or_path = base.model  # is recorded

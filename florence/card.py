@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import shlex
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from string import Template
@@ -13,6 +13,7 @@ from containers.escapes import visible
 from containers.labels import Example
 from florence.adapter import Base
 from florence.inputs import PROMPT
+from florence.options import TrainingOptions
 from florence.progress import Progress
 
 LIBRARIES = ("torch", "transformers", "peft", "accelerate")
@@ -98,7 +99,7 @@ base, _ = load_model({base}, device="cpu", dtype="fp32")"""
 
 
 def model_card(
-    args: argparse.Namespace,
+    options: TrainingOptions,
     progress: Progress,
     examples: tuple[list[Example], list[Example]],
     base: Base,
@@ -115,7 +116,7 @@ def model_card(
     load = (NATIVE if is_native else MICROSOFT).format(base=named)
     whole = "It was taught whole photos."
     windows = f"It was taught what shows the number: {counted(len(train), 'part')} of these photos."
-    reading = ["python", "batch_process.py", "./image", "--lora_path", args.output]
+    reading = ["python", "batch_process.py", "./image", "--lora_path", options.output]
     return CARD.substitute(
         base_line="" if Path(base.model).is_dir() else f"base_model: {base.model}\n",
         base=visible(base.model),
@@ -126,17 +127,17 @@ def model_card(
         best=progress.best["epoch"],
         train=f"{len({example.image_path for example in train}):,}",
         train_boxes=f"{len({example.box for example in train}):,}",
-        train_file=visible(args.train),
+        train_file=visible(options.train),
         val=f"{len(val):,}",
         val_boxes=f"{len({example.box for example in val}):,}",
-        val_file=visible(args.val),
-        shown=windows if args.looks > 1 else whole,
+        val_file=visible(options.val),
+        shown=windows if options.looks > 1 else whole,
         epochs="\n".join(map(table_row, progress.history, [progress.best] * len(progress.history))),
-        command=visible(shlex.join(["python", "finetune_florence.py", *flags_of(args)])),
+        command=visible(shlex.join(["python", "finetune_florence.py", *flags_of(options)])),
         libraries=", ".join(f"{name} {version(name)}" for name in LIBRARIES),
         reading=visible(shlex.join(reading)),
         load=load,
-        folder=repr(args.output),
+        folder=repr(options.output),
         prompt=PROMPT,
     )
 
@@ -156,10 +157,10 @@ def table_row(record: dict[str, float], best: dict[str, float]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def flags_of(args: argparse.Namespace) -> list[str]:
+def flags_of(options: TrainingOptions) -> list[str]:
     """Return the flags that give these arguments."""
     words = []
-    for name, value in vars(args).items():
+    for name, value in asdict(options).items():
         if name in NOT_IN_THE_COMMAND or value is None:
             continue
         if isinstance(value, bool):

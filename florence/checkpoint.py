@@ -69,12 +69,9 @@ def require_model(
         )
 
 
-def looks_for(
-    model: str | None, lora_path: str | None, device: str, revision: str | None = None
-) -> int:
+def looks_for(folder: Path, device: str) -> int:
     """Return how often a model that is not loaded yet looks at a photo at most; print why."""
-    name = base_model(model, lora_path)
-    weights = count_weights(fetch_model(name, base_revision(name, revision, lora_path)))
+    weights = count_weights(folder)
     return choose_looks(weights, device if weights < SMALL_MODEL else find_device(device))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import shutil
 import tempfile
@@ -19,6 +18,7 @@ from containers.owners import LEARNT
 from florence.adapter import BASE, Base, base_revision, save_adapter
 from florence.features import features_folder, is_cached
 from florence.model_folder import OBJECTS, read_json
+from florence.options import FREE_ON_RESUME, TrainingOptions
 from florence.progress import Progress
 
 if TYPE_CHECKING:
@@ -32,18 +32,17 @@ ADAPTER = "adapter_model.safetensors"
 # What a training writes beside the two files of the adapter, which --overwrite is there to replace.
 WRITTEN = sorted({*OBJECTS, "merges.txt", "added_tokens.json", LEARNT, BASE, TRAIN_ARGS, LOG})
 WRITTEN += ["README.md", CURVE, "checkpoint-*"]
-FREE_ON_RESUME = {"resume", "overwrite", "device", "patience", "output", "cache", "report_to"}
 
 
 class Checkpoints:
     """The checkpoints in an output folder; the newest takes the place of those before it."""
 
     def __init__(
-        self, accelerator: Accelerator, model: PeftModel, base: Base, args: argparse.Namespace
+        self, accelerator: Accelerator, model: PeftModel, base: Base, options: TrainingOptions
     ):
-        self.accelerator, self.model, self.base, self.args = accelerator, model, base, args
+        self.accelerator, self.model, self.base, self.options = accelerator, model, base, options
         self.device = accelerator.device.type
-        self.output = Path(args.output)
+        self.output = Path(options.output)
         self.folders = find_checkpoints(self.output)
         # The frozen model stays out of them: the adapter is saved by `save_adapter`.
         accelerator.register_save_state_pre_hook(lambda models, weights, folder: weights.clear())
@@ -66,7 +65,7 @@ class Checkpoints:
         if self.accelerator.is_main_process:
             with saving(folder, new):
                 save_adapter(self.model, new, self.base)
-            write_json(new / TRAIN_ARGS, vars(self.args))
+            write_json(new / TRAIN_ARGS, asdict(self.options))
             write_json(new / "progress.json", asdict(progress))
             new.rename(folder)
             for old in older:
@@ -136,33 +135,33 @@ def checkpoint_number(folder: Path) -> int:
     return int(folder.name.removeprefix("checkpoint-"))
 
 
-def revision_of(base: str, args: argparse.Namespace) -> str | None:
+def revision_of(base: str, options: TrainingOptions) -> str | None:
     """Return the revision of the model to train: of a run to resume the one that it began with."""
-    before = find_checkpoints(Path(args.output))[-1:] if args.resume else []
-    return base_revision(base, args.revision, *before)
+    before = find_checkpoints(Path(options.output))[-1:] if options.resume else []
+    return base_revision(base, options.revision, *before)
 
 
-def check_output(args: argparse.Namespace) -> None:
+def check_output(options: TrainingOptions) -> None:
     """Raise `FlagError` for an output folder that another run's adapter would be lost from.
 
     `--resume` takes only arguments that give the same curve as those of the run that it continues.
     Nothing is read but what that run has written down.
     """
-    output = Path(args.output)
-    if args.resume and args.overwrite:
+    output = Path(options.output)
+    if options.resume and options.overwrite:
         raise FlagError("--resume keeps what --overwrite replaces: leave one of them out")
     require_own_folder(output)
     require_apart(
         [("--output", output / name) for name in (*WRITTEN, ADAPTER)],
-        [("--train", args.train), ("--val", args.val)],
+        [("--train", options.train), ("--val", options.val)],
     )
     checkpoints = find_checkpoints(output)
-    if args.resume and checkpoints:
-        require_same(args, read_json(checkpoints[-1] / TRAIN_ARGS))
-    elif not (args.resume or args.overwrite) and (checkpoints or (output / ADAPTER).exists()):
+    if options.resume and checkpoints:
+        require_same(options, read_json(checkpoints[-1] / TRAIN_ARGS))
+    elif not (options.resume or options.overwrite) and (checkpoints or (output / ADAPTER).exists()):
         raise FlagError(
-            f"{args.output} holds the adapter of another run: --output {free_name(output)} keeps "
-            "it, --overwrite replaces it, --resume goes on with it"
+            f"{options.output} holds the adapter of another run: --output {free_name(output)} "
+            "keeps it, --overwrite replaces it, --resume goes on with it"
         )
 
 
@@ -181,22 +180,23 @@ def require_own_folder(output: Path) -> None:
         raise FlagError(f"--output {output} holds a {foreign.name} of somebody else's: {other}")
 
 
-def require_same(args: argparse.Namespace, before: dict) -> None:
+def require_same(options: TrainingOptions, before: dict) -> None:
     """Raise `FlagError` where the arguments would not go on with the curve of those before."""
-    now = {name: value for name, value in vars(args).items() if name not in FREE_ON_RESUME}
+    now = {name: value for name, value in asdict(options).items() if name not in FREE_ON_RESUME}
     changed = sorted(name for name, value in now.items() if before.get(name, value) != value)
     if changed:
         said = ", ".join(f"--{name} is {now[name]}, was {before[name]}" for name in changed)
         raise FlagError(
             f"the run to resume had other flags: {said}; give the same, or begin another with "
-            f"--output {free_name(Path(args.output))}"
+            f"--output {free_name(Path(options.output))}"
         )
 
 
-def require_writable(args: argparse.Namespace) -> None:
+def require_writable(options: TrainingOptions) -> None:
     """Raise `FlagError` for an output folder that cannot be written."""
-    path = Path(args.output) / TRAIN_ARGS
-    keeps = is_cached(args) or (args.cache and args.looks > 1)  # features, or windows alone
-    for file in (path, features_folder(args) / "any")[: 1 + keeps]:
+    path = Path(options.output) / TRAIN_ARGS
+    windows = options.cache and options.looks != 1  # these alone, or with them the features
+    keeps = windows or is_cached(options)
+    for file in (path, features_folder(options) / "any")[: 1 + keeps]:
         with writing(file), tempfile.TemporaryFile(dir=file.parent):
             pass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import functools
 import hashlib
 import os
@@ -29,6 +28,7 @@ from florence.inputs import (
     to_model,
 )
 from florence.model_folder import file_digest, weight_files
+from florence.options import TrainingOptions
 
 if TYPE_CHECKING:
     import torch
@@ -222,20 +222,20 @@ def model_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def make_features(args: argparse.Namespace, source: Path, dtype: str) -> Features | None:
+def make_features(options: TrainingOptions, source: Path, dtype: str) -> Features | None:
     """Return the features that these flags can keep, if any, of the model in a folder."""
-    if not is_cached(args):
+    if not is_cached(options):
         return None
     versions = [version(name) for name in ("torch", "transformers", "pillow", "timm")]
     identity = repr((model_digest(source), dtype, PROMPT, versions))
-    return Features(features_folder(args), FROZEN[args.lora_targets], args.seed, identity)
+    return Features(features_folder(options), FROZEN[options.lora_targets], options.seed, identity)
 
 
-def is_cached(args: argparse.Namespace) -> bool:
+def is_cached(options: TrainingOptions) -> bool:
     """Tell whether there is frozen work to keep, and it shall be kept."""
-    return args.cache and args.lora_targets in FROZEN
+    return options.cache and options.lora_targets in FROZEN
 
 
-def features_folder(args: argparse.Namespace) -> Path:
+def features_folder(options: TrainingOptions) -> Path:
     """Return where the features of a data set are kept."""
-    return Path(args.train).parent / "features"
+    return Path(options.train).parent / "features"

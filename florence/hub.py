@@ -18,8 +18,8 @@ from threading import Event
 
 from containers.command_line import counted, say
 from containers.errors import ModelError, UserError
-from containers.files import relative_path, replacing
-from containers.flags import DEFAULT_MODEL
+from containers.files import replacing
+from containers.flags import DEFAULT_MODEL, SMALL
 from florence.download import (
     Bytes,
     CutError,
@@ -40,7 +40,7 @@ COMMIT = re.compile("[0-9a-f]{40}")
 DIGEST = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 ENDINGS = (".json", ".txt", ".safetensors")  # no pickle, no code
 ANSWER = 10  # seconds that the hub has to list a model's files
-SMALL = Path(__file__).parent.parent / "demo" / "model"  # comes along
+SMALL_FOLDER = Path(__file__).parent.parent / "small_model"  # comes along
 
 
 def fetch_model(model: str, revision: str | None = None) -> Path:
@@ -54,6 +54,11 @@ def fetch_model(model: str, revision: str | None = None) -> Path:
 
     repo = Path(constants.HF_HUB_CACHE) / f"models--{model.replace('/', '--')}"
     return fetch_snapshot(repo, model, revision or PINS.get(model, BRANCH))
+
+
+def folder_of(model: str) -> str:
+    """Return the folder that `small` means, the model that ships; another name as it is."""
+    return str(SMALL_FOLDER) if model == SMALL else model
 
 
 @functools.cache
@@ -199,5 +204,5 @@ def why_not_listed(error: Exception) -> tuple[str, str]:
 def elsewhere() -> str:
     """Return what to do where there is no network."""
     copied = "copy the model's folder from a machine with a network and pass --model FOLDER"
-    small = f", or type the same with --model {relative_path(SMALL)}, the small model that is here"
-    return f"or {copied}{small if SMALL.is_dir() else ''}"
+    small = f", or type the same with --model {SMALL}, the small model that is here"
+    return f"or {copied}{small if SMALL_FOLDER.is_dir() else ''}"

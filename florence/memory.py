@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from containers.command_line import say
+from florence.options import TrainingOptions
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -91,12 +91,14 @@ def free_memory(device: str) -> float:
     return psutil.virtual_memory().available
 
 
-def lower_memory(args: argparse.Namespace) -> str:
+def lower_memory(options: TrainingOptions) -> str:
     """Return what to do where a training takes more memory than there is."""
-    rank = f"lower --lora_rank (now {args.lora_rank}); or " if args.lora_rank > USUAL_RANK else ""
+    size, accumulation = options.batch_size, options.gradient_accumulation
+    usual = options.lora_rank <= USUAL_RANK
+    rank = "" if usual else f"lower --lora_rank (now {options.lora_rank}); or "
     return (
-        f"{rank}lower --batch_size (now {args.batch_size}), raising --gradient_accumulation (now "
-        f"{args.gradient_accumulation}) in its place, or use --dtype bf16 or --lora_targets decoder"
+        f"{rank}lower --batch_size (now {size}), raising --gradient_accumulation (now "
+        f"{accumulation}) in its place, or use --dtype bf16 or --lora_targets decoder"
     )
 
 

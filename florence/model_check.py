@@ -21,10 +21,10 @@ from containers.command_line import say, show
 from containers.flags import DEFAULT_MODEL
 from containers.iso6346 import compact, find_numbers
 from containers.pace import Pace, duration
-from florence.adapter import Base, base_model, base_revision
+from florence.adapter import Base, base_folder, base_model
 from florence.features import frozen_part
 from florence.free_text import write_freely
-from florence.hub import PINS, fetch_model
+from florence.hub import PINS
 from florence.inputs import encode_answers, prepare_inputs, to_model
 from florence.looking import look
 from florence.memory import GB, estimate, free_memory
@@ -263,7 +263,7 @@ def conclude(findings: Sequence[Finding]) -> tuple[str, str]:
 def print_check(ocr: Reader, model: str | None, lora_path: str | None, revision: str | None) -> int:
     """Print what is to be said of a model, line by line; return 1 where it does not work."""
     name = base_model(model, lora_path)
-    folder = fetch_model(name, base_revision(name, revision, lora_path))
+    folder = base_folder(model, lora_path, revision)
     findings = check_model(ocr, Base.at(name, folder), folder)
     say("the lines below are for an issue report, too")
     for finding in findings:

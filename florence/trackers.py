@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -25,18 +24,18 @@ def require_tracker(name: str | None) -> None:
         raise FlagError(f"--report_to {name} is not installed here: pip install {name}")
 
 
-def start_tracker(accelerator: Accelerator, args: argparse.Namespace) -> None:
-    """Have the run's flags reported, if anything shall be; raises `UserError`."""
-    if args.report_to:
+def start_tracker(accelerator: Accelerator, name: str | None, settings: dict) -> None:
+    """Have the run's settings reported, if anything shall be; raises `UserError`."""
+    if name:
         try:
-            accelerator.init_trackers(PROJECT, vars(args))
+            accelerator.init_trackers(PROJECT, settings)
         except Exception as error:  # whatever a tracker of others raises: no account, no network
-            raise UserError(f"--report_to {args.report_to}: {one_line(error)[:200]}") from None
+            raise UserError(f"--report_to {name}: {one_line(error)[:200]}") from None
 
 
-def track(accelerator: Accelerator, args: argparse.Namespace, record: dict[str, float]) -> None:
+def track(accelerator: Accelerator, name: str | None, record: dict[str, float]) -> None:
     """Report an epoch; a tracker that fails is said, and stops no training."""
     try:
         accelerator.log(record, step=record["epoch"])
     except Exception as error:
-        say(f"warning: --report_to {args.report_to}: {one_line(error)[:200]}")
+        say(f"warning: --report_to {name}: {one_line(error)[:200]}")

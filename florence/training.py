@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import functools
 import json
 import logging
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,7 @@ from florence.inputs import input_size, to_model
 from florence.looking import look
 from florence.memory import estimate, fit_memory, lower_memory
 from florence.microsoft import is_microsoft
+from florence.options import VIEWS, TrainingOptions
 from florence.progress import Progress
 from florence.threads import choose_threads, computing_with
 from florence.trackers import start_tracker, track
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from timm.scheduler import CosineLRScheduler
     from transformers import Florence2ForConditionalGeneration, Florence2Processor
 
-VIEWS = 4  # of each photo, with --augment
 WARMUP_SHARE = 0.1
 MAX_GRADIENT_NORM = 1.0
 
@@ -57,7 +57,7 @@ class Trainer:
 
     def __init__(
         self,
-        args: argparse.Namespace,
+        options: TrainingOptions,
         train: list[Example],
         val: list[Example],
         loaded: tuple[Florence2ForConditionalGeneration, Florence2Processor] | None = None,
@@ -65,24 +65,24 @@ class Trainer:
         import torch
         from accelerate.utils import set_seed
 
-        self.args, self.output, self.progress = args, Path(args.output), Progress()
+        self.options, self.output, self.progress = options, Path(options.output), Progress()
         network = loaded[0] if loaded else None
-        self.accelerator, dtype = make_accelerator(args, network)
-        base = base_model(args.model, None)
-        self.source = source = fetch_model(base, revision_of(base, args))
+        self.accelerator, dtype = make_accelerator(options, network)
+        base = base_model(options.model, None)
+        self.source = source = fetch_model(base, revision_of(base, options))
         self.base = Base.at(base, source)
         network, self.processor = loaded or load_checkpoint(source, dtype)
         self.threads = choose_threads(network.num_parameters(), self.accelerator.device.type)
-        set_seed(args.seed)
-        self.model = add_lora(network, self.base, args)
-        self.features = make_features(args, source, dtype)
+        set_seed(options.seed)
+        self.model = add_lora(network, self.base, options)
+        self.features = make_features(options, source, dtype)
         weights = [weight for weight in self.model.parameters() if weight.requires_grad]
-        optimizer = torch.optim.AdamW(weights, lr=args.lr)
-        self.collate = Collator(self.processor, args.seed, self.features)
+        optimizer = torch.optim.AdamW(weights, lr=options.lr)
+        self.collate = Collator(self.processor, options.seed, self.features)
         count = 0 if self.features else worker_count(len(train), self.accelerator.device.type)
         loader = torch.utils.data.DataLoader(
             train,
-            args.batch_size,
+            options.batch_size,
             shuffle=True,
             num_workers=count,  # new ones each epoch: they take its view along
             collate_fn=self.collate,
@@ -91,19 +91,19 @@ class Trainer:
         prepared = self.accelerator.prepare(self.model, optimizer, loader)
         self.wrapped, self.optimizer, self.loader = prepared
         self.plan_memory()
-        self.checkpoints = Checkpoints(self.accelerator, self.model, self.base, args)
+        self.checkpoints = Checkpoints(self.accelerator, self.model, self.base, options)
         self.train, self.val = train, val
-        self.views = args.views or (VIEWS if args.augment else 1)
-        steps = math.ceil(len(self.loader) / args.gradient_accumulation) * args.epochs
-        self.steps = min(steps, args.max_steps or steps)
+        self.views = options.views or (VIEWS if options.augment else 1)
+        steps = math.ceil(len(self.loader) / options.gradient_accumulation) * options.epochs
+        self.steps = min(steps, options.max_steps or steps)
         self.schedule = make_schedule(optimizer, self.steps)
 
     def plan_memory(self) -> None:
         """Say how much memory the training takes, and save some where it is short."""
         weights = self.model.get_nb_trainable_parameters()
         size, width = input_size(self.processor), self.model.dtype.itemsize
-        needed = estimate(self.model.config, self.args.lora_targets, size, weights, width)
-        fit_memory(self.model, needed, self.args.batch_size, lower_memory(self.args))
+        needed = estimate(self.model.config, self.options.lora_targets, size, weights, width)
+        fit_memory(self.model, needed, self.options.batch_size, lower_memory(self.options))
 
     def fit(self) -> Iterator[tuple[dict[str, float], float]]:
         """Train until the epochs or steps are done, or the validation loss keeps rising.
@@ -115,17 +115,17 @@ class Trainer:
 
     def epochs(self) -> Iterator[tuple[dict[str, float], float]]:
         """Yield what `fit` does."""
-        args = self.args
-        if args.resume:
+        options = self.options
+        if options.resume:
             self.progress = self.checkpoints.load()
         if self.features:
             self.compute_features()
-        start_tracker(self.accelerator, args)
+        start_tracker(self.accelerator, options.report_to, asdict(options))
         progress, begun = self.progress, self.progress.epoch
         with self.pace:
-            while progress.epoch < args.epochs and progress.step < self.steps:
-                if progress.rising() >= args.patience:
-                    risen = counted(args.patience, "epoch")
+            while progress.epoch < options.epochs and progress.step < self.steps:
+                if progress.rising() >= options.patience:
+                    risen = counted(options.patience, "epoch")
                     say(f"validation loss has risen for {risen}: stopped early")
                     break
                 start = time.monotonic()
@@ -135,7 +135,7 @@ class Trainer:
                 progress.history.append(record)
                 seconds = time.monotonic() - start
                 self.keep(record)
-                track(self.accelerator, args, record)
+                track(self.accelerator, options.report_to, record)
                 yield record, seconds
                 if progress.epoch == begun + 1:
                     self.foretell(seconds)
@@ -145,7 +145,7 @@ class Trainer:
     def foretell(self, seconds: float) -> None:
         """Say how long the epochs take that are left, after one of so many seconds, if long."""
         left = seconds * min(
-            self.args.epochs - self.progress.epoch,
+            self.options.epochs - self.progress.epoch,
             (self.steps - self.progress.step) * self.progress.epoch / max(1, self.progress.step),
         )
         if left >= LONG:
@@ -158,11 +158,12 @@ class Trainer:
 
     def compute_features(self) -> None:
         """Have what the frozen layers make of each photo computed, where it is not there yet."""
-        views = range(min(self.views, self.args.epochs))
+        views = range(min(self.views, self.options.epochs))
         wanted = [(example, view) for view in views for example in self.train]
         wanted += [(example, 0) for example in self.val]
         model = self.model.get_base_model()
-        self.features.provide(wanted, self.accelerator, model, self.processor, self.args.batch_size)
+        size = self.options.batch_size
+        self.features.provide(wanted, self.accelerator, model, self.processor, size)
 
     def train_epoch(self) -> float:
         """Run one epoch; return its mean training loss."""
@@ -172,7 +173,7 @@ class Trainer:
         train_mode(self.model)
         self.collate.view = progress.epoch % self.views
         self.loader.set_epoch(progress.epoch)
-        epoch = f"epoch {progress.epoch + 1} of {self.args.epochs}"
+        epoch = f"epoch {progress.epoch + 1} of {self.options.epochs}"
         for batch in self.loader:
             losses.append(self.train_batch(batch))
             self.pace.set_postfix_str(f"{epoch}, loss {losses[-1]:.3f}", refresh=False)
@@ -203,7 +204,7 @@ class Trainer:
 
         self.collate.view = 0
         with self.accelerator.split_between_processes(self.val) as mine:
-            results = losses_and_readings(self.model, self.collate, mine, self.args.batch_size)
+            results = losses_and_readings(self.model, self.collate, mine, self.options.batch_size)
         losses, counts, read, answers = zip(*gather_object(results))
         self.require_finite("validation", sum(losses))
         return {"eval_loss": sum(losses) / sum(counts), **score(list(zip(read, answers)))}
@@ -211,13 +212,13 @@ class Trainer:
     def require_finite(self, kind: str, loss: float) -> None:
         """Raise `UserError` for a loss from which nothing can be learnt."""
         if not math.isfinite(loss):
-            remedy = f"lower --lr (now {self.args.lr:g}) or use --dtype fp32"
+            remedy = f"lower --lr (now {self.options.lr:g}) or use --dtype fp32"
             raise UserError(f"{kind} loss is {loss}: {remedy}")
 
     def keep(self, record: dict[str, float]) -> None:
         """Log an epoch, keep its adapter if it is the best, and write a checkpoint."""
         if self.accelerator.is_main_process:
-            write_json(self.output / TRAIN_ARGS, vars(self.args))  # first: it marks the folder
+            write_json(self.output / TRAIN_ARGS, asdict(self.options))  # first: it marks the folder
             with replacing(self.output / LOG) as log:
                 log.writelines(json.dumps(record) + "\n" for record in self.progress.history)
             if record is self.progress.best:
@@ -232,7 +233,7 @@ class Trainer:
     def describe(self) -> None:
         """Draw the curve of all epochs, and write the card of the adapter that is kept."""
         card = model_card(
-            self.args,
+            self.options,
             self.progress,
             (self.train, self.val),
             self.base,

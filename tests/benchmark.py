@@ -140,6 +140,7 @@ def make_trainer(model: str, data: str, targets: str, device: str, dtype: str) -
     """Return the trainer of finetune_florence.py with its defaults."""
     import finetune_florence as script
     from florence.examples import read_examples
+    from florence.options import TrainingOptions
     from florence.training import Trainer
 
     os.chdir(Path(data).parent)
@@ -147,7 +148,7 @@ def make_trainer(model: str, data: str, targets: str, device: str, dtype: str) -
     flags += ["--train", data, "--val", data, "--output", "adapter"]
     args = script.build_parser().parse_args(flags)
     examples = read_examples("--train", data)
-    return Trainer(args, examples, examples)
+    return Trainer(TrainingOptions(**vars(args)), examples, examples)
 
 
 def compare_training(folder: Path, args: argparse.Namespace) -> list[tuple]:
@@ -202,7 +203,7 @@ def read_folder(folder: str, device: str, dtype: str) -> dict:
     """Return the seconds and the memory of batch_process.py with the small model on a folder."""
     import batch_process
 
-    flags = ["--model", str(ROOT / "demo/model"), "--device", device, "--dtype", dtype]
+    flags = ["--model", str(ROOT / "small_model"), "--device", device, "--dtype", dtype]
     os.chdir(folder)
     start = time.perf_counter()
     batch_process.main([".", *flags, "--output", "../results.txt", "--batch_size", "8"])

@@ -34,7 +34,7 @@ from containers.photos import open_photo
 from containers.reading import Reading
 from containers.suggestions import suggestion_of
 
-MODEL = "demo/model"
+MODEL = "small_model"
 SAMPLES = slice(25, 75)  # of demo/annotations.json: 50 photos, all views of their containers
 TUNING = f"--model {MODEL} --epochs 8 --patience 8 --looks 4"
 # The photos that the guides begin with: the first three of these that are read right.

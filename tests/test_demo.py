@@ -35,7 +35,7 @@ from containers.photos import open_photo
 from florence.checkpoint import load_model
 from florence.inputs import PROMPT
 
-MODEL = ROOT / "demo/model"
+MODEL = ROOT / "small_model"
 
 
 def read_files(folder) -> dict[str, bytes]:
@@ -332,7 +332,7 @@ def test_a_batch_reads_as_one_by_one(samples):
 
 def test_the_shipped_model_reads_a_sample_exactly(samples):
     name = "image/000001_LEFT_1.jpg"
-    done = run("container_ocr.py", name, "--model", "demo/model", "--device", "cpu", cwd=ROOT)
+    done = run("container_ocr.py", name, "--model", "small_model", "--device", "cpu", cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("\t")[1] == samples[name]
 

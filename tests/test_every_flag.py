@@ -91,7 +91,7 @@ def shipped(here, monkeypatch) -> None:
         shutil.copy(ROOT / f"image/{name}.jpg", here / "image")
     snapshots = here / "hub/models--us--small/snapshots"
     snapshots.mkdir(parents=True)
-    shutil.copytree(ROOT / "demo/model", snapshots / COMMIT)
+    shutil.copytree(ROOT / "small_model", snapshots / COMMIT)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(here / "hub"))
     (here / "owners").write_text("CSQU\n")
 

@@ -31,7 +31,7 @@ RESULT_PLACES = ("r.txt", "r.txt.partial", "r_grouped.txt", "r.html", ".r.txt.lo
 ADAPTER_PLACES = ("README.md", "tokenizer.json", "train_log.jsonl", "train_args.json")
 ADAPTER_PLACES += ("config.json", "training_curve.png", "owner_codes.txt", "checkpoint-7/x")
 SPLIT_PLACES = ("dataset/train.json", "dataset/val.json", "dataset/.train.json.lock")
-SMALL = ["--model", str(ROOT / "demo/model"), "--device", "cpu"]
+SMALL = ["--model", str(ROOT / "small_model"), "--device", "cpu"]
 READ = ["--output", "r.txt", "--group_by", "--report", "r.html", *SMALL]
 ODD = [
     "",

@@ -74,7 +74,7 @@ def test_labels_are_not_replaced_by_the_split_made_of_them(here, capsys):
 def test_a_file_that_is_not_ours_is_not_replaced_by_results(flags, name, here, capsys):
     draw_photo(here / "image/a.jpg", "")
     Path(name).write_text("my own notes\n, a line of which is not whole")
-    model = ["--model", str(ROOT / "demo/model"), "--device", "cpu"]
+    model = ["--model", str(ROOT / "small_model"), "--device", "cpu"]
     assert batch_process.main([*flags, *model]) == 2
     assert f"{name} is no" in error_line(capsys.readouterr().err)
     assert Path(name).read_text() == "my own notes\n, a line of which is not whole"
@@ -97,7 +97,7 @@ def test_a_file_that_is_not_ours_is_not_replaced_by_a_split(name, here, capsys):
 def test_an_adapter_is_not_written_over_others_files(name, flag, here, capsys):
     Path("base").mkdir()
     Path("base", name).write_text("{}")
-    model = ["--model", str(ROOT / "demo/model"), "--device", "cpu"]
+    model = ["--model", str(ROOT / "small_model"), "--device", "cpu"]
     assert finetune_florence.main(["--output", "base", flag, *model]) == 2
     assert f"--output base holds a {'model' if name == CONFIG else name}" in error_line(
         capsys.readouterr().err
@@ -107,7 +107,7 @@ def test_an_adapter_is_not_written_over_others_files(name, flag, here, capsys):
 def test_the_lists_of_photos_are_not_replaced_by_a_log(here, capsys):
     (here / "out").mkdir()
     (here / "out/train_args.json").write_text('{"lora_targets": "language"}')
-    model = ["--model", str(ROOT / "demo/model"), "--device", "cpu"]
+    model = ["--model", str(ROOT / "small_model"), "--device", "cpu"]
     flags = ["--output", "out", "--train", "out/train_log.jsonl"]
     assert finetune_florence.main([*flags, *model]) == 2
     assert "--output out/train_log.jsonl is the file of --train" in error_line(

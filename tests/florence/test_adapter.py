@@ -21,6 +21,7 @@ from florence.adapter import train_mode
 from florence.checkpoint import load_model, require_model
 from florence.examples import read_examples
 from florence.inputs import prepare_inputs
+from florence.options import TrainingOptions
 from florence.training import Trainer
 
 
@@ -28,7 +29,7 @@ def make_trainer(data, *more: str) -> Trainer:
     """Return a trainer that has not begun."""
     args = finetune_florence.build_parser().parse_args([*data, "--output", "adapter", *more])
     rows = [read_examples("--x", f"dataset/{n}.json") for n in ("train", "val")]
-    return Trainer(args, *rows)
+    return Trainer(TrainingOptions(**vars(args)), *rows)
 
 
 TARGETS = {

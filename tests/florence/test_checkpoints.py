@@ -8,7 +8,8 @@ import torch
 from conftest import assert_same_weights, error_line, log_of, stop_in_epoch, train
 
 from containers.locks import only_writer
-from florence.checkpoints import Checkpoints
+from florence.checkpoints import Checkpoints, require_writable
+from florence.options import TrainingOptions
 
 
 def test_a_stopped_run_resumes_to_the_same_curve(data, monkeypatch):
@@ -92,3 +93,10 @@ def test_a_second_training_into_the_same_folder_is_refused(data, capsys):
         assert train(data, "--output", "out") == 1
     assert "train_args.json is being written by process" in error_line(capsys.readouterr().err)
     assert not list(Path("out").iterdir())
+
+
+def test_all_targets_need_no_number_of_looks_to_be_writable(here):
+    require_writable(TrainingOptions(lora_targets="all", train="dataset/train.json", output="out"))
+    assert Path("dataset/features").is_dir(), "the windows are kept there"
+    require_writable(TrainingOptions(lora_targets="all", train="other/train.json", looks=1))
+    assert not Path("other/features").exists()

@@ -175,7 +175,7 @@ def test_a_download_that_is_given_up_says_that_it_will_go_on(cache, hub):
         rf"^cannot fetch {MODEL} at main: .*; run it again: it goes on where it stopped "
         r"\(0\.1 MB of 0\.\d MB are here\), or copy the model's folder from a machine with a "
         r"network and pass --model FOLDER, or type the same with --model "
-        r"\S*demo/model, the small model that is here$",
+        r"small, the small model that is here$",
         str(error.value),
     )
     assert weights_in(fetch_model(MODEL)) == hub.files["model.safetensors"]
@@ -246,7 +246,7 @@ def test_errors_hold_the_whole_reason_and_the_remedy_that_helps(cache, hub, monk
         fetch_model(MODEL)
     assert re.search(
         rf"{hub.url} does not answer as a hub \(.*Connection refused\); run it again when it does, "
-        r"or copy .* pass --model FOLDER, or use .*--model \S*demo/model$",
+        r"or copy .* pass --model FOLDER, or use .*--model \S*small_model$",
         str(error.value),
     )
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)

@@ -1,7 +1,5 @@
 """Tests of what a training is said to take, and of computing layers again to take less."""
 
-import argparse
-
 import pytest
 import torch
 from conftest import NUMBER, assert_same_weights, log_of, train
@@ -14,6 +12,7 @@ from florence.adapter import Base, add_lora, train_mode
 from florence.checkpoint import load_model
 from florence.inputs import prepare_inputs
 from florence.memory import compute_again, estimate, lower_memory
+from florence.options import TrainingOptions
 
 TEXT = {"d_model": 1024, "vocab_size": 51_328, "model_type": "bart"}
 for side in ("encoder", "decoder"):
@@ -42,7 +41,7 @@ def test_the_estimate_is_near_what_the_true_shape_has_taken(targets, photos, aga
 def gradients(folder, again: bool) -> tuple[float, dict[str, torch.Tensor]]:
     """Return a batch's loss and gradients, all layers adapted, LoRA's dropout on."""
     network, processor = load_model(folder, device="cpu", dtype="fp32")
-    options = argparse.Namespace(lora_targets="all", lora_rank=4, lora_alpha=8, lora_dropout=0.3)
+    options = TrainingOptions(lora_targets="all", lora_rank=4, lora_alpha=8, lora_dropout=0.3)
     torch.manual_seed(0)
     model = add_lora(network, Base.at(str(folder), folder), options)
     for name, weight in model.named_parameters():

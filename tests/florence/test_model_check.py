@@ -11,7 +11,7 @@ from container_ocr import ContainerOCR, main
 from florence.model_check import BAD, GOOD, WEAK, Finding, conclude, judge_gaze, regions_in
 from florence.samples import SAMPLES, Shown, show_samples
 
-SMALL = str(ROOT / "demo/model")
+SMALL = str(ROOT / "small_model")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from containers.errors import ModelError
 from florence.checkpoint import require_model
 from florence.sizes import require_fitting
 
-SMALL = ROOT / "demo/model"
+SMALL = ROOT / "small_model"
 ODD = [
     ("text_config", "decoder_layers", 1_000_000, "decoder_layers is 1000000, .* have 2;"),
     ("text_config", "encoder_layers", 2, "encoder_layers is 2, .* have 1;"),

@@ -1,0 +1,126 @@
+"""A model that looks: what one look at an image reads, and the search for a photo's number."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from itertools import repeat
+from typing import TYPE_CHECKING
+
+from containers.command_line import say
+from containers.errors import ImageError
+from containers.iso6346 import PAINTED, compact
+from containers.looks import Found, Search
+from containers.photos import Photo
+from containers.places import Point
+from containers.reading import Reading
+from containers.review import consider
+from containers.search import OnLooks, search_all
+from florence.decoding import transcribe
+from florence.devices import is_out_of_memory, is_slow
+from florence.gaze import find_letters
+from florence.inputs import input_size, prepare_inputs
+from florence.likely_numbers import probabilities
+from florence.looking import look
+from florence.threads import choose_threads, computing_with
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from PIL import Image
+    from transformers import Florence2ForConditionalGeneration, Florence2Processor
+
+
+class Reader:
+    """Look at photos with a loaded model, up to `looks` times at each, nearer each time.
+
+    A number less sure than `review_below`, or of an owner not among `owner_codes` (none: any), is
+    a doubt, and looked at again.
+    """
+
+    def __init__(
+        self,
+        model: Florence2ForConditionalGeneration | PeftModel,
+        processor: Florence2Processor,
+        looks: int,
+        review_below: float,
+        owner_codes: Collection[str],
+    ):
+        self.model, self.processor, self.looks = model, processor, looks
+        self.review_below, self.owner_codes = review_below, frozenset(owner_codes)
+        weights, device = model.num_parameters(), model.device.type
+        self.threads, self.is_slow = choose_threads(weights, device), is_slow(weights, device)
+        self.size = input_size(processor)
+        self.most_at_once = sys.maxsize  # looks in a batch; less, once memory has run out
+
+    def search(
+        self,
+        photos: Iterable[Photo],
+        batch_size: int,
+        pool: Executor | None = None,
+        numbers: Iterable[str] | None = None,
+        on_looks: OnLooks | None = None,
+        found: Iterable[Found | None] | None = None,
+    ) -> Iterator[Search | ImageError]:
+        """Yield the search for the number on each photo, in order, or why it cannot be opened.
+
+        Looks at different photos share a batch. Where the `numbers` are known, they lead the
+        search; where a number was `found`, it is looked at there. `on_looks` is told of each batch.
+        """
+        searches = (
+            Search(photo, self.looks, self.review_below, self.owner_codes, number, place)
+            for photo, number, place in zip(photos, numbers or repeat(None), found or repeat(None))
+        )
+        return search_all(searches, self.look_for, self.size, batch_size, pool, on_looks)
+
+    def look_for(
+        self, images: Sequence[Image.Image], searches: Sequence[Search]
+    ) -> list[tuple[Reading, list[Point]]]:
+        """Return what one look at each image reads, for the search that asks for it."""
+        labels = [search.label for search in searches if search.label]
+        return self.look_at(images, labels or None)
+
+    def look_at(
+        self, images: Sequence[Image.Image], known: Sequence[str] | None = None
+    ) -> list[tuple[Reading, list[Point]]]:
+        """Return what one look at each image reads, and where it sees the number's characters.
+
+        Where memory runs out, half as many images are looked at at once, from then on.
+        """
+        from accelerate.utils.memory import clear_device_cache
+
+        seen = []
+        while (begin := len(seen)) < len(images):
+            part, numbers = (x and x[begin : begin + self.most_at_once] for x in (images, known))
+            try:
+                with computing_with(self.threads):
+                    seen += self.look_at_once(part, numbers)
+                continue
+            except (RuntimeError, MemoryError) as error:
+                if len(part) == 1 or not is_out_of_memory(error):
+                    raise
+            self.most_at_once = half = len(part) // 2
+            say(f"warning: out of memory with a batch of {len(part)}: going on with {half}")
+            clear_device_cache(garbage_collection=True)  # here: the error holds on to tensors
+        return seen
+
+    def look_at_once(
+        self, images: Sequence[Image.Image], known: Sequence[str] | None
+    ) -> list[tuple[Reading, list[Point]]]:
+        """Return what `look_at` does, all images in one batch."""
+        import torch
+
+        with torch.inference_mode():
+            inputs = prepare_inputs(self.processor, images, device=self.model.device)
+            inputs["pixel_values"] = inputs["pixel_values"].to(self.model.dtype)
+            photos = look(self.model, len(images), **inputs)
+            if known:
+                likely = probabilities(self.model, self.processor, photos, known)
+                found = zip(known, likely)
+                readings = [Reading(n, confidence=p, numbers=(compact(n),)) for n, p in found]
+            else:
+                transcripts = transcribe(self.model, self.processor, photos)
+                readings = [consider(t, self.owner_codes) for t in transcripts]
+            numbers = [r.number or next((n for n, _ in r.alternatives), PAINTED) for r in readings]
+            letters = find_letters(self.model, self.processor, photos, numbers)
+        return list(zip(readings, letters))
