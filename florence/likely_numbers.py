@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from containers.iso6346 import PAINTED, compact, format_number, is_valid
@@ -27,6 +28,7 @@ BEFORE = 32  # tokens in which a number must begin whose probability alone is as
 SURE = 1 - 1e-12  # the probability that sums of rounded ones are taken for, at most
 SPELLINGS = 3  # of a number: with its spaces, without them, on two lines
 STARTS = 3  # the places there where it is likeliest to begin: more add nothing that counts
+LEADING = 4  # tokens by which these are found: a number's first may come again, as in ZMBZ
 
 
 def write_numbers(
@@ -155,17 +157,23 @@ def likely_starts(
     """Return for each photo up to STARTS places in its text where its number may begin.
 
     `written` is (photos, tokens). A place is how many of these stand before it; the likeliest are
-    those where the number's first token is likeliest.
+    those where the number's first tokens are likeliest, in the mean of their log-probabilities.
     """
     scores, ends = log_probabilities(model, photos, written), tokenizer.eos_token_id
     starts = []
     for tokens, at, number in zip(written.tolist(), scores, numbers):
         whole = [*tokens[1:], ends].index(ends) + 1  # the first </s> begins every text
         ways = tokenizer([number, f" {number}"], add_special_tokens=False)["input_ids"]
-        likely = at[:, [way[0] for way in ways]].amax(-1).tolist()
-        places = range(2, min(whole, len(likely)) + 1)
-        starts.append(sorted(places, key=lambda place: -likely[place - 1])[:STARTS])
+        tables = [at[:, way[:LEADING]].tolist() for way in ways]
+        places = range(2, min(whole, len(at)) + 1)
+        likely = {p: max(along(table[p - 1 :]) for table in tables) for p in places}
+        starts.append(sorted(places, key=likely.get, reverse=True)[:STARTS])
     return starts
+
+
+def along(table: Sequence[Sequence[float]]) -> float:
+    """Return the mean of what stands along the diagonal of a table, from its first cell on."""
+    return fmean(row[i] for i, row in enumerate(table[: len(table[0])]))
 
 
 def spellings(

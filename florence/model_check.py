@@ -17,7 +17,7 @@ from statistics import fmean, median
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
-from containers.command_line import say, show
+from containers.command_line import counted, say, show
 from containers.flags import DEFAULT_MODEL
 from containers.iso6346 import compact, find_numbers
 from containers.pace import Pace, duration
@@ -167,7 +167,7 @@ def judge_texts(texts: Sequence[str]) -> Finding:
     pairs = zip(texts, SAMPLES)
     right = sum(compact(sample.number) in find_numbers(plain(text)) for text, sample in pairs)
     verdict = GOOD if right > len(texts) / 2 else WEAK if right else BAD
-    return Finding("reads", verdict, f"{right} of {len(texts)} numbers, from near")
+    return Finding("reads", verdict, f"{right} of {counted(len(texts), 'number')}, from near")
 
 
 def plain(text: str) -> str:
@@ -188,7 +188,7 @@ def judge_gaze(shown: Sequence[Shown]) -> Finding:
     found = sum(s.inside >= INSIDE for s in shown)
     weak = inside >= BEYOND_CHANCE * chance
     verdict = GOOD if found > len(shown) / 2 else WEAK if weak else BAD
-    seen = f"{found} of {len(shown)} numbers, by its gaze on the whole photo"
+    seen = f"{found} of {counted(len(shown), 'number')}, by its gaze on the whole photo"
     return Finding("finds", verdict, f"{seen}; {inside:.0%} of its points (chance: {chance:.0%})")
 
 
@@ -199,7 +199,8 @@ def judge_regions(ocr: Reader, images: Sequence[Image.Image], near: Sequence[Sho
         places = [replace(shown, letters=[middle]) for middle in regions_in(text)]
         found += any(place.inside for place in places)
     verdict = GOOD if found > len(images) / 2 else WEAK if found else BAD
-    return Finding("regions", verdict, f"{found} of {len(images)} numbers, by {REGIONS} from near")
+    count = counted(len(images), "number")
+    return Finding("regions", verdict, f"{found} of {count}, by {REGIONS} from near")
 
 
 def regions_in(text: str) -> list[Point]:
@@ -215,7 +216,8 @@ def regions_in(text: str) -> list[Point]:
 def describe_reading(ocr: Reader, seconds: float) -> Finding:
     """Return what reading takes."""
     once, most = duration(PHOTOS * seconds), duration(PHOTOS * seconds * ocr.looks)
-    times = f"{PHOTOS} photos: {once}, up to {most} where none is sure ({ocr.looks} looks)"
+    looks = counted(ocr.looks, "look")
+    times = f"{PHOTOS} photos: {once}, up to {most} where none is sure ({looks})"
     return Finding("reading", "", f"{seconds:.2f} s a look, {used_memory(ocr)}; {times}")
 
 

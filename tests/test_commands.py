@@ -170,7 +170,7 @@ MISTAKES = [
     ("batch_process --compare r.txt ''", 2, "compare is empty"),
     ("finetune_florence --train ''", 2, "train is empty"),
     ("prepare_dataset --annotation_file ''", 2, "annotation_file is empty"),
-    ("container_ocr", 2, "the following arguments are required: photo.jpg"),
+    ("container_ocr", 2, "name the photos to read, or --check_model"),
     (
         "container_ocr image --lora_path l",
         2,

@@ -144,13 +144,14 @@ def miscounts(file: Path) -> list[str]:
         f"{file}, line {value.lineno}: {{{ast.unparse(value.value)}}}{text.value}"
         for value, text in pairs
         if isinstance(value, ast.FormattedValue) and isinstance(text, ast.Constant)
-        if PLURAL.match(text.value) and not has_fractions(value)
+        if PLURAL.match(text.value) and not is_never_one(value)
     ]
 
 
-def has_fractions(value: ast.FormattedValue) -> bool:
-    """Tell whether a value is shown with digits after a point: a rate, which is plural."""
-    return value.format_spec is not None and "." in ast.unparse(value.format_spec)
+def is_never_one(value: ast.FormattedValue) -> bool:
+    """Tell whether a value is a rate, shown with digits after a point, or a constant."""
+    is_rate = value.format_spec is not None and "." in ast.unparse(value.format_spec)
+    return is_rate or (isinstance(value.value, ast.Name) and value.value.id.isupper())
 
 
 def test_one_photo_is_never_called_1_photos(tmp_path):

@@ -102,6 +102,7 @@ def test_token_paths_that_spell_one_number_add_up(tiny_model, processor):
         "45G1 CSQU 305438 3",
         "CSQU3054383",
         "MSK CSQU\n305438 3",
+        "OOOU 466991 8",
     ],
 )
 def test_a_number_behind_other_text_or_without_spaces_keeps_its_probability(
@@ -112,16 +113,17 @@ def test_a_number_behind_other_text_or_without_spaces_keeps_its_probability(
     plain = Florence2ForConditionalGeneration.from_pretrained(folder).eval()
     model, processor = load_model(folder, device="cpu", dtype="fp32")
     image = Image.new("RGB", (80, 60), "red")
-    before, end = text.index("CSQU"), text.rindex("3") + 1
+    painted = NUMBER if "CSQU" in text else text
+    before, end = text.index(painted[:4]), text.rindex(painted[-1]) + 1
     expected = probability_of(plain, processor, image, text[:end])
     expected /= probability_of(plain, processor, image, text[:before])
     assert expected > 0.9
     [transcript] = read(model, processor, [image])
     number, probability = transcript.alternatives[0]
-    assert (number, probability) == (compact(NUMBER), pytest.approx(expected, abs=0.02))
+    assert (number, probability) == (compact(painted), pytest.approx(expected, abs=0.02))
     with torch.inference_mode():
         photos = look(model, 1, **prepare_inputs(processor, [image]))
-        [alone] = probabilities(model, processor, photos, [NUMBER])
+        [alone] = probabilities(model, processor, photos, [painted])
         [other] = probabilities(model, processor, photos, ["HLXU 200841 9"])
     assert expected - 0.02 < alone <= 1, "other starts and spellings may add a little"
     assert other < 0.01

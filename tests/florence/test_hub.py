@@ -246,7 +246,8 @@ def test_errors_hold_the_whole_reason_and_the_remedy_that_helps(cache, hub, monk
         fetch_model(MODEL)
     assert re.search(
         rf"{hub.url} does not answer as a hub \(.*Connection refused\); run it again when it does, "
-        r"or copy .* pass --model FOLDER, or use .*--model \S*small_model$",
+        r"or copy .* pass --model FOLDER, or type the same with --model "
+        r"small, the small model that is here$",
         str(error.value),
     )
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
