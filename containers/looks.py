@@ -34,7 +34,7 @@ UNSURE = (
     0.3  # the same for a mean over shaken windows; and then all of the photo is looked at turned
 )
 FAINT = 0.003  # of a place where the surest look has less, shaken windows would show no more
-SURE = 0.95  # a look with so much confidence needs no shaken windows: they agree with it
+SURE = 0.9  # a look with so much confidence needs no shaken windows: they agree with it
 FEW_SHAKEN, AGREED = 3, 0.8  # nor do so many windows with this mean need the other six
 LOOKS = 57  # at most, at each photo: 4 from the whole of it, 18 from its parts, 8 with it turned,
 # and each time 9 round the place that these have shown
