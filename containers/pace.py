@@ -122,7 +122,7 @@ class LookPace(Pace):
 
         if self.n >= ENDED:
             if (time := self.total * self.seconds / self.n) >= LONG:
-                say(f"{self.desc}: about {duration(time)} for {self.total:,} photos")
+                say(f"{self.desc}: about {duration(time)} for {counted(self.total, 'photo')}")
             return
         if time_with(most) < LONG:
             return

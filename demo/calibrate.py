@@ -26,7 +26,7 @@ if __name__ == "__main__":  # before the other imports, which may fail and take 
 
 import argparse
 
-from containers.command_line import ArgumentParser, command
+from containers.command_line import ArgumentParser, command, counted
 from containers.errors import UserError
 from containers.iso6346 import compact
 from containers.labels import labelled
@@ -146,8 +146,8 @@ def main(args: argparse.Namespace) -> int:
     truths = args.annotation_file
     if len(truths) not in (1, len(args.results)):
         raise UserError(
-            f"{len(truths)} files of labels for {len(args.results)} result files: name one, or one "
-            "for each"
+            f"{counted(len(truths), 'file')} of labels for "
+            f"{counted(len(args.results), 'result file')}: name one, or one for each"
         )
     truths = truths * len(args.results) if len(truths) == 1 else truths
     pairs = zip(args.results, truths)

@@ -30,10 +30,11 @@ from evaluate import Case, percent, read, read_cases, sure_cells
 
 from container_ocr import ContainerOCR
 from containers.command_line import ArgumentParser, command, counted, show
+from containers.data_set import write_split
 from containers.errors import UserError
 from containers.flags import SMALL, add_model_flags, positive
 from containers.labels import Example, split_examples
-from prepare_dataset import write_split
+from florence.inputs import PROMPT
 
 ROOT = Path(__file__).parents[1]
 COLUMNS = ("fold", "labels", "photos", "exact", "tuned", "mended", "spoilt")
@@ -62,7 +63,7 @@ def lot(box: str) -> bytes:
 def tune(examples: Sequence[Example], output: Path, args: argparse.Namespace) -> None:
     """Tune on labelled photos; raises `UserError` where finetune_florence.py fails."""
     folder = output.parent
-    write_split(folder, *split_examples(list(examples), 0))
+    write_split(folder, split_examples(list(examples), 0), PROMPT)
     given = {name: getattr(args, name) for name in ("model", "finder", "device", "dtype")}
     model = [word for name, value in given.items() if value for word in (f"--{name}", value)]
     files = ("--train", folder / "train.json", "--val", folder / "val.json", "--output", output)

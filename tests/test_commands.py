@@ -221,7 +221,7 @@ def test_a_device_without_end_is_refused_at_once(line, code, job):
     good.mkdir()
     config = {"model_type": "florence2", "text_config": {}, "vision_config": {}}
     (good / "config.json").write_text(json.dumps(config))
-    (good / "model.safetensors").touch()
+    (good / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
     for name in ("tokenizer.json", "processor_config.json"):
         (good / name).write_text("{}")
     found, stderr, _ = type_command(line, job)

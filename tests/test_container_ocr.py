@@ -122,7 +122,7 @@ def test_a_photo_of_a_few_pixels_is_read_without_a_closer_look(tiny_model):
 class Reader(ContainerOCR):
     """A reader without a model: it is sure of a colour once it has looked often enough."""
 
-    size, looks, review_below, owner_codes = (48, 32), 4, 0.5, ()
+    size, looks, review_below, owner_codes, finder = (48, 32), 4, 0.5, (), None
 
     def __init__(self):
         self.seen, self.batches = Counter(), []

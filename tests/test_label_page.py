@@ -12,7 +12,16 @@ from pathlib import Path
 
 import pytest
 from browser import PHONE
-from conftest import NUMBER, OTHER, ROOT, draw_photo, paint, some_numbers, write_annotations
+from conftest import (
+    NUMBER,
+    OTHER,
+    ROOT,
+    draw_photo,
+    paint,
+    some_numbers,
+    wait_until,
+    write_annotations,
+)
 from PIL import Image
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import expect
@@ -405,11 +414,11 @@ def test_a_photo_that_is_replaced_is_another_when_it_is_shown_again(visit):
     draw(2)
     hands = visit()
     wide = "document.querySelector('#photo img')?.naturalWidth"
-    hands.tab.wait_for_function(f"{wide} > 0")
+    wait_until(lambda: hands.tab.evaluate(wide))
     before = hands.tab.evaluate(wide)
     draw_photo(Path("image/000.jpg"), OTHER, (40, 30))
     hands.press("ArrowDown", "ArrowUp")
-    hands.tab.wait_for_function(f"{wide} === 40")
+    wait_until(lambda: hands.tab.evaluate(wide) == 40)
     assert before != 40
 
 

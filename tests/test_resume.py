@@ -150,7 +150,7 @@ def test_resume_names_the_flag_that_has_changed_and_another_output(taught, capsy
     assert batch_process.main(taught) == 0
     assert batch_process.main([*taught, "--review_below", "0.7", "--resume"]) == 1
     assert error_line(capsys.readouterr().err).endswith(
-        "(--review_below: review below 0.5, now review below 0.7): give the same flags, or begin "
+        "(--review_below: review below 0.4, now review below 0.7): give the same flags, or begin "
         "another file with --output results_base-2.txt"
     )
 

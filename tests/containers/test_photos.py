@@ -235,8 +235,8 @@ def test_nothing_in_a_folder_is_passed_over_in_silence(here, monkeypatch, capsys
     monkeypatch.setattr(os, "scandir", refuse)
     assert list_images("image") == ["image/a.jfif", "image/gone.jpg"]
     assert sorted(capsys.readouterr().err.splitlines()) == [
-        "warning: 1 .avif photos passed over; save them as JPEG to have them read",
-        "warning: 1 .heic photos passed over; save them as JPEG to have them read",
+        "warning: 1 .avif photo passed over; save them as JPEG to have them read",
+        "warning: 1 .heic photo passed over; save them as JPEG to have them read",
         "warning: image/link is passed over: a link to a folder: name that folder itself to have "
         "it read",
         "warning: image/private is passed over: Permission denied",

@@ -13,9 +13,9 @@ from container_ocr import ContainerOCR
 from containers.errors import ModelError
 from containers.iso6346 import compact, format_number
 from florence.checkpoint import load_model
-from florence.free_text import ENOUGH, OFTEN, IsEnough
+from florence.free_text import ENOUGH, OFTEN, IsEnough, write_freely
 from florence.inputs import prepare_inputs
-from florence.likely_numbers import probabilities, weigh_numbers
+from florence.likely_numbers import BEFORE, likely_starts, probabilities, weigh_numbers
 from florence.looking import look
 
 
@@ -125,6 +125,10 @@ def test_a_number_behind_other_text_or_without_spaces_keeps_its_probability(
         photos = look(model, 1, **prepare_inputs(processor, [image]))
         [alone] = probabilities(model, processor, photos, [painted])
         [other] = probabilities(model, processor, photos, ["HLXU 200841 9"])
+        written = write_freely(model, processor, photos, BEFORE)
+        [places] = likely_starts(model, processor.tokenizer, photos, written, [painted])
+    begun = processor.tokenizer.decode(written[0, : places[0]], skip_special_tokens=True)
+    assert begun.strip() == text[:before].replace("<s>", "").strip(), "where it begins, first"
     assert expected - 0.02 < alone <= 1, "other starts and spellings may add a little"
     assert other < 0.01
 

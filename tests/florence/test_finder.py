@@ -121,7 +121,7 @@ def test_what_the_finder_shows_is_learnt_and_found_once_for_all_readers(
     files = ["--train", "train.json", "--val", "val.json", "--finder", "small", "--device", "cpu"]
     more = ["--dtype", "fp32", "--looks", "4", "--epochs", "1", "--lora_rank", "2"]
     assert train([*files, *more], "--model", str(tiny_model), "--output", "one") == 0
-    assert "windows show the labels of 3 photos" in capsys.readouterr().err
+    assert "that show the labels of 3 photos" in capsys.readouterr().err
     found = Path("features/windows.json").read_bytes()
     windows = [Window(*row[:5]) for rows in json.loads(found).values() for row in rows]
     boxes = [sample.box for sample in SAMPLES]
