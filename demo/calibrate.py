@@ -146,7 +146,7 @@ def main(args: argparse.Namespace) -> int:
     truths = args.annotation_file
     if len(truths) not in (1, len(args.results)):
         raise UserError(
-            f"{counted(len(truths), 'file')} of labels for "
+            f"{counted(len(truths), 'label file')} for "
             f"{counted(len(args.results), 'result file')}: name one, or one for each"
         )
     truths = truths * len(args.results) if len(truths) == 1 else truths

@@ -22,7 +22,8 @@ from containers.results import read_results
 
 PHOTOS = ("000001_LEFT_1", "000002_RIGHT_1", "000005_RIGHT_1")  # of three containers, soon read
 COMMIT = "5" * 40
-SMALL = f"--model us/small --revision {COMMIT} --finder none --device cpu --dtype fp32"  # an id has revisions
+# an id has revisions
+SMALL = f"--model us/small --revision {COMMIT} --finder none --device cpu --dtype fp32"
 TRAIN = (
     "finetune_florence --train set/train.json --val set/val.json --output lora SMALL --epochs 2 "
     "--batch_size 1 --lr 1e-5 --lora_targets decoder --lora_rank 2 --lora_alpha 4 "
