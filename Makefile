@@ -21,7 +21,7 @@ demo: $(VENV)/installed
 
 # Made again when a requirements file changes: what the scripts need, then what the tests need.
 $(VENV)/installed: requirements_finetune.txt
-	@$(PYTHON) -c "import sys; from containers.start import python_problem as p; sys.exit(p(sys.version_info[:3]) or 0)"
+	@$(PYTHON) -c "import sys; from commands.start import python_problem as p; sys.exit(p(sys.version_info[:3]) or 0)"
 	@echo "installing into $(VENV), once: torch and what else the scripts need"
 	@echo "(on Linux with CUDA, 5.8 GB; README.md says how to leave CUDA out)"
 	$(PYTHON) -m venv $(VENV)

@@ -25,7 +25,7 @@ Many GPUs or machines: accelerate launch batch_process.py ...
 from __future__ import annotations
 
 if __name__ == "__main__":  # before the other imports, which may fail and take a while
-    from containers.start import start
+    from commands.start import start
 
     start()
 
@@ -36,34 +36,28 @@ from collections.abc import Iterator
 from itertools import chain, islice, zip_longest
 from pathlib import Path
 
+from commands.batch_request import OUTPUTS, require_own_files, require_possible
+from commands.command_line import ArgumentParser, command
+from commands.flags import add_model_flags, add_reading_flags, file_name, positive, regex
 from container_ocr import read_images, reader_of
-from containers.batch_request import OUTPUTS, require_own_files, require_possible
-from containers.command_line import (
-    ArgumentParser,
-    command,
-    counted,
-    is_first_process,
-    process_count,
-    say,
-    show,
-)
-from containers.comparison import Case, Run, describe_changes, join, read_labels, read_run
-from containers.escapes import visible
-from containers.flags import add_model_flags, add_reading_flags, file_name, positive, regex
-from containers.groups import GROUP_BY, write_groups
-from containers.journal import Journal
-from containers.labels import read_annotations
-from containers.locks import only_writer
-from containers.owners import describe_owners
-from containers.pace import LookPace
-from containers.photos import list_images, photo_key, stamp_of
-from containers.report import write_report
-from containers.results import MADE_BY, Row, count_statuses
-from containers.watching import Arrivals, require_watchable
+from containers.basis.escapes import visible
+from containers.basis.locks import only_writer
+from containers.basis.processes import is_first_process, process_count
+from containers.basis.talk import counted, say, show
+from containers.data.arrivals import Arrivals, require_watchable
+from containers.data.comparison import Case, Run, describe_changes, join, read_labels, read_run
+from containers.data.grouped_results import GROUP_BY, write_groups
+from containers.data.journal import Journal
+from containers.data.labels import read_annotations
+from containers.data.results import MADE_BY, Row, count_statuses
+from containers.number.owners import describe_owners
+from containers.pages.report import write_report
+from containers.photo.files import list_images, photo_key, stamp_of
+from containers.photo.look_pace import LookPace
 from florence.adapter import base_folder, describe_model
-from florence.checkpoint import looks_for, require_model
 from florence.devices import LESS_MEMORY, out_of_memory
 from florence.finder import describe_finder
+from florence.loading import looks_for, require_model
 
 GATHER = 32  # photos of each process whose rows are sent to the first together
 ANNOTATIONS = "annotations.json"

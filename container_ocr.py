@@ -22,7 +22,7 @@ a `review` that says what the text has instead. What is not `ok` is looked at ag
 from __future__ import annotations
 
 if __name__ == "__main__":  # before the other imports, which may fail and take a while
-    from containers.start import start
+    from commands.start import start
 
     start()
 
@@ -34,24 +34,25 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from itertools import tee
 
-from containers.command_line import ArgumentParser, beside_bars, command, say
-from containers.errors import ImageError
-from containers.escapes import json_line
-from containers.flags import add_model_flags, add_reading_flags, require_photos
-from containers.iso6346 import check_digit, find_numbers, is_valid
-from containers.looks import Found, Search
-from containers.owners import known_owner_codes
-from containers.pace import LookPace
-from containers.photos import Photo, check_image
-from containers.reading import Reading
-from containers.results import format_row
-from containers.review import REVIEW_BELOW
-from containers.search import OnLooks
-from containers.streaming import worker_count, workers
+from commands.command_line import ArgumentParser, command
+from commands.flags import add_model_flags, add_reading_flags, require_photos
+from containers.basis.errors import ImageError
+from containers.basis.escapes import json_line
+from containers.basis.talk import beside_bars, say
+from containers.data.results import format_row
+from containers.number.iso6346 import check_digit, find_numbers, is_valid
+from containers.number.owners import known_owner_codes
+from containers.number.reading import Reading
+from containers.number.review import REVIEW_BELOW
+from containers.photo.files import Photo, check_image
+from containers.photo.look_pace import LookPace
+from containers.photo.looks import Found, Search
+from containers.photo.search import OnLooks
+from containers.photo.workers import worker_count, workers
 from florence.adapter import base_folder, base_model
-from florence.checkpoint import load_model, require_model
 from florence.devices import LESS_MEMORY, choose_batch_size, choose_looks, out_of_memory
 from florence.finder import found_by, load_finder
+from florence.loading import load_model, require_model
 from florence.model_check import print_check
 from florence.reader import Reader
 

@@ -20,7 +20,7 @@ Many GPUs or machines: accelerate launch finetune_florence.py ...
 from __future__ import annotations
 
 if __name__ == "__main__":  # before the other imports, which may fail and take a while
-    from containers.start import start
+    from commands.start import start
 
     start()
 
@@ -31,18 +31,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from commands.command_line import ArgumentParser, command
+from commands.flags import add_model_flags, fraction, positive, rate, seed
 from container_ocr import ContainerOCR
-from containers.command_line import ArgumentParser, command, counted, is_first_process, say, show
-from containers.files import relative_path
-from containers.flags import NO_FINDER, add_model_flags, fraction, positive, rate, seed
-from containers.labels import Example
-from containers.locks import only_writer
-from containers.looks import Search
-from containers.search import OnLooks
-from containers.streaming import worker_count, workers
+from containers.basis.files import relative_path
+from containers.basis.locks import only_writer
+from containers.basis.processes import is_first_process
+from containers.basis.talk import counted, say, show
+from containers.data.labels import Example
+from containers.photo.looks import Search
+from containers.photo.search import OnLooks
+from containers.photo.workers import worker_count, workers
 from florence.adapter import LORA_TARGETS, base_model
-from florence.checkpoint import looks_for, require_model
-from florence.checkpoints import TRAIN_ARGS, check_output, require_writable, revision_of
 from florence.devices import (
     drivers_present,
     first_process_first,
@@ -53,11 +53,14 @@ from florence.examples import read_examples, warn_of_overlap
 from florence.features import features_folder, model_digest
 from florence.finder import finder_folder
 from florence.hub import fetch_model
+from florence.label_windows import Windows
+from florence.loading import looks_for, require_model
 from florence.memory import lower_memory
+from florence.names import NO_FINDER
 from florence.options import OPTIONS, TrainingOptions
+from florence.resuming import TRAIN_ARGS, check_output, require_writable, revision_of
 from florence.trackers import TRACKERS, require_tracker
 from florence.training import Trainer
-from florence.windows import Windows
 
 
 def add_option(parser: argparse.ArgumentParser, name: str, **how: object) -> None:

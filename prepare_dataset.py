@@ -18,7 +18,7 @@ checks all and writes train.json (80 %) and val.json, photos of one container to
 from __future__ import annotations
 
 if __name__ == "__main__":  # before the other imports, which may fail and take a while
-    from containers.start import start
+    from commands.start import start
 
     start()
 
@@ -31,18 +31,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from commands.command_line import ArgumentParser, changed_flags, command
+from commands.flags import add_model_flags, file_name, port, seed
 from container_ocr import ContainerOCR, read_images
-from containers.command_line import ArgumentParser, changed_flags, command, counted, say, show
-from containers.data_set import SIDES, require_replaceable, write_split
-from containers.errors import FlagError, ImageError, UserError
-from containers.files import (
-    read_file,
-    while_edited,
-    write_json,
-)
-from containers.flags import add_model_flags, file_name, port, seed
-from containers.label_book import LabelBook, is_done
-from containers.label_check import (
+from containers.basis.errors import FlagError, ImageError, UserError
+from containers.basis.files import read_file, while_edited, write_json
+from containers.basis.locks import only_writer
+from containers.basis.talk import counted, say, show
+from containers.data.data_set import SIDES, require_replaceable, write_split
+from containers.data.label_book import LabelBook, is_done
+from containers.data.label_check import (
     contradicted,
     contradiction,
     examine,
@@ -50,8 +48,7 @@ from containers.label_check import (
     prune,
     split_by_photo,
 )
-from containers.label_server import LabelServer
-from containers.labels import (
+from containers.data.labels import (
     TODO,
     Example,
     check_labels,
@@ -61,14 +58,14 @@ from containers.labels import (
     read_annotations,
     split_examples,
 )
-from containers.locks import only_writer
-from containers.pace import LookPace
-from containers.photos import images_in, list_images, photo_key
-from containers.results import count_statuses
-from containers.suggestions import suggestion_of
+from containers.data.results import count_statuses
+from containers.data.suggestions import suggestion_of
+from containers.pages.label_server import LabelServer
+from containers.photo.files import images_in, list_images, photo_key
+from containers.photo.look_pace import LookPace
 from florence.adapter import describe_model
-from florence.checkpoint import require_model
 from florence.inputs import PROMPT
+from florence.loading import require_model
 
 FEW_IMAGES = 50
 SAVED_EVERY = 2.0  # seconds, while suggestions are read

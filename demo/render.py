@@ -1,6 +1,6 @@
 """Render labelled photos of container yards: synthetic, seeded, as many as you like.
 
-    python demo/render.py --count 500 --seed 7 --output DIR [--layout vertical] [--views 3]
+    python -m demo.render --count 500 --seed 7 --output DIR [--layout vertical] [--views 3]
 
 Writes DIR/image/*.jpg and DIR/annotations.json, labelled by construction in the form that
 prepare_dataset.py and batch_process.py take. The same count, seed and layout give the same
@@ -17,9 +17,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
 if __name__ == "__main__":  # before the other imports, which may fail and take a while
-    from containers.start import start
+    from commands.start import start
 
     start("demo/requirements.txt")
 
@@ -31,21 +30,22 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import windows
-import yards
-from boxes import in_frame
-from camera import develop
-from kinds import KINDS, PLAIN, Kind
-from letters import Line
-from markings import draw_number
-from panels import Coat, random_coat
 from PIL import Image
 
-from containers.command_line import ArgumentParser, command, counted, say
-from containers.files import relative_path, write_json, writing
-from containers.flags import positive, seed
-from containers.iso6346 import split_number
-from containers.labels import PARTS
+from commands.command_line import ArgumentParser, command
+from commands.flags import positive, seed
+from containers.basis.files import relative_path, write_json, writing
+from containers.basis.talk import counted, say
+from containers.data.labels import PARTS
+from containers.number.iso6346 import split_number
+from demo.drawing import yards
+from demo.drawing.boxes import in_frame
+from demo.drawing.camera import develop
+from demo.drawing.kinds import KINDS, PLAIN, Kind
+from demo.drawing.letters import Line
+from demo.drawing.markings import draw_number
+from demo.drawing.panels import Coat, random_coat
+from demo.teaching import samples
 
 LAYOUTS = ("horizontal", "two-line", "vertical")
 SIDES = {"near": "BACK", "far": "FRONT", "left": "LEFT", "right": "RIGHT", "roof": "BACK"}
@@ -82,7 +82,7 @@ def take_photo(
     if layout == "two-line" and rng.random() < 0.25:
         layout = "three-line"
     scene = yards.new_scene(rng, coat, layout, rng.uniform(*SHARE) / distance, kind)
-    window = windows.whole(scene)
+    window = samples.whole(scene)
     native = kind.sizes or kind.squared  # these are as small as they are
     scale = 1.0 if native else LONGEST_SIDE / max(window.width, window.height)
     size = round(window.width * scale), round(window.height * scale)
@@ -94,7 +94,7 @@ def take_photo(
     numbers = [line for line in scene.seen_lines() if line.line.is_number]
     numbers = [line for line in numbers if in_frame(line, scene.camera.size)]
     numbers.sort(key=lambda line: -line.pitch)
-    lines = tuple(windows.in_window(line, window)[0] for line in numbers[:1])
+    lines = tuple(samples.in_window(line, window)[0] for line in numbers[:1])
     image = Image.open(jpeg).convert("RGB")
     return Photo(image, jpeg.getvalue(), SIDES[scene.target], lines)
 

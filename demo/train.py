@@ -1,6 +1,6 @@
 """Train the small Florence-2 in small_model on rendered yards alone.
 
-    python demo/train.py --start small_model --output new_model --work demo/work
+    python -m demo.train --start small_model --output new_model --work demo/work
 
 Writes the model (native class, processor, fp16 safetensors) to --output; checkpoint and
 train_log.jsonl to --work, from which `--resume` goes on. The renders are made on the fly: none is
@@ -16,9 +16,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
 if __name__ == "__main__":  # before the other imports, which may fail and take a while
-    from containers.start import start
+    from commands.start import start
 
     start("demo/requirements.txt")
 
@@ -31,17 +30,18 @@ from collections import defaultdict
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from growth import VISION, grown_model, new_model
-from lessons import CHARACTERS, HEIGHT, WIDTH, Batches, draw_held_out, prompt_at
-from objectives import losses
-from windows import Sample
-
+from commands.command_line import ArgumentParser, command
+from commands.flags import positive
 from container_ocr import ContainerOCR
-from containers.command_line import ArgumentParser, command, counted, say
-from containers.files import write_json
-from containers.flags import NO_FINDER, positive
+from containers.basis.files import write_json
+from containers.basis.talk import counted, say
+from demo.teaching.growth import VISION, grown_model, new_model
+from demo.teaching.lessons import CHARACTERS, HEIGHT, WIDTH, Batches, draw_held_out, prompt_at
+from demo.teaching.objectives import losses
+from demo.teaching.samples import Sample
 from florence.devices import choose_device
 from florence.model_folder import read_json
+from florence.names import NO_FINDER
 
 if TYPE_CHECKING:
     import torch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from containers.command_line import say
+from containers.basis.talk import say
 from florence.devices import choose_device, choose_dtype, dtype_of, require_trainable
 from florence.options import TrainingOptions
 

@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from containers.command_line import say
-from containers.errors import FlagError, ModelError, UserError
-from containers.files import digest, relative_path
-from containers.flags import DEFAULT_MODEL
+from containers.basis.errors import FlagError, ModelError, UserError
+from containers.basis.files import digest, relative_path
+from containers.basis.talk import say
 from florence.hub import PINS, commit_of, fetch_model, folder_of
 from florence.microsoft import EMBEDDING, rename_microsoft
 from florence.model_folder import loading, read_json, require_finite, weights_digest
+from florence.names import DEFAULT_MODEL
 from florence.options import TrainingOptions
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from containers.charts import COLOURS
-from containers.files import replacing
+from containers.basis.files import replacing
+from containers.pages.charts import COLOURS
 from florence.progress import Progress
 
 RATES = {"exact_match": "whole numbers", "check_digit_rate": "check digits that fit"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from containers.iso6346 import find_candidates
-from containers.reading import Transcript
+from containers.number.iso6346 import find_candidates
+from containers.number.reading import Transcript
 from florence.free_text import write_freely
 from florence.likely_numbers import write_numbers
 from florence.looking import log_probabilities

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from containers.command_line import process_count, say
-from containers.errors import FlagError, UserError
-from containers.flags import DTYPES
-from containers.looks import LOOKS
-from containers.pace import FEW_LOOKS
+from containers.basis.errors import FlagError, UserError
+from containers.basis.processes import process_count
+from containers.basis.talk import say
+from containers.photo.look_pace import FEW_LOOKS
+from containers.photo.looks import LOOKS
+from florence.names import DTYPES
 from florence.threads import SMALL_MODEL
 
 if TYPE_CHECKING:

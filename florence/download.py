@@ -18,10 +18,10 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
-from containers.command_line import say
-from containers.errors import ModelError, one_line
-from containers.files import writing
-from containers.pace import Pace
+from containers.basis.errors import ModelError, one_line
+from containers.basis.files import writing
+from containers.basis.pace import Pace
+from containers.basis.talk import say
 
 if TYPE_CHECKING:
     from filelock import FileLock

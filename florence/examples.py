@@ -10,15 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from containers.command_line import counted, say
-from containers.edited_json import read_json_file
-from containers.errors import ImageError, UserError
-from containers.iso6346 import compact
-from containers.labels import Example, label_problem, shorten
-from containers.pace import Pace
-from containers.photos import GONE, check_image, find_image
-from containers.places import Window, see
-from containers.streaming import MOST_WORKERS, ahead, worker_count, workers
+from containers.basis.errors import ImageError, UserError
+from containers.basis.pace import Pace
+from containers.basis.talk import counted, say
+from containers.data.edited_json import read_json_file
+from containers.data.labels import Example, label_problem, shorten
+from containers.number.iso6346 import compact
+from containers.photo.files import GONE, check_image, find_image
+from containers.photo.windows import Window, see
+from containers.photo.workers import MOST_WORKERS, ahead, worker_count, workers
 from florence.inputs import PROMPT
 
 if TYPE_CHECKING:

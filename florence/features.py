@@ -13,11 +13,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from containers.command_line import say
-from containers.errors import UserError, one_line
-from containers.labels import Example
-from containers.pace import Pace
-from containers.streaming import ahead, processes_here, worker_count, workers
+from containers.basis.errors import UserError, one_line
+from containers.basis.pace import Pace
+from containers.basis.talk import say
+from containers.data.labels import Example
+from containers.photo.workers import ahead, processes_here, worker_count, workers
 from florence.examples import open_view, photo_digest
 from florence.inputs import (
     PROMPT,

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from containers.command_line import say
-from containers.errors import FlagError, ImageError
-from containers.files import relative_path
-from containers.flags import NO_FINDER, SMALL
-from containers.looks import LOOKS, Found, Search
+from containers.basis.errors import FlagError, ImageError
+from containers.basis.files import relative_path
+from containers.basis.talk import say
+from containers.photo.looks import LOOKS, Found, Search
 from florence.adapter import Base
-from florence.checkpoint import load_checkpoint
 from florence.devices import dtype_of
 from florence.hub import SMALL_FOLDER, folder_of
+from florence.loading import load_checkpoint
 from florence.model_folder import count_weights, weight_files, weights_digest
+from florence.names import NO_FINDER, SMALL
 from florence.reader import Reader
 
 if TYPE_CHECKING:

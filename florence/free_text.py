@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from containers.iso6346 import find_candidates, is_valid
+from containers.number.iso6346 import find_candidates, is_valid
 from florence.looking import from_memory
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from containers.places import Point
+from containers.photo.windows import Point
 from florence.attention import watching_gaze
 from florence.inputs import input_size
 from florence.looking import from_memory

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from containers.iso6346 import KINDS, PAINTED, weigh
+from containers.number.iso6346 import KINDS, PAINTED, weigh
 
 if TYPE_CHECKING:
     import torch

@@ -16,10 +16,9 @@ import shutil
 from pathlib import Path
 from threading import Event
 
-from containers.command_line import counted, say
-from containers.errors import ModelError, UserError
-from containers.files import replacing
-from containers.flags import DEFAULT_MODEL, SMALL
+from containers.basis.errors import ModelError, UserError
+from containers.basis.files import replacing
+from containers.basis.talk import counted, say
 from florence.download import (
     Bytes,
     CutError,
@@ -33,6 +32,7 @@ from florence.download import (
     reason_of,
 )
 from florence.model_folder import read_json, read_model_config
+from florence.names import DEFAULT_MODEL, SMALL
 
 PINS = {DEFAULT_MODEL: "4271c66b88cdbc05735372ec13b2360108de5317"}  # what was looked through
 BRANCH = "main"

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from containers.photos import squash
+from containers.photo.files import squash
 
 if TYPE_CHECKING:
     import torch

@@ -9,7 +9,7 @@ from itertools import islice
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from containers.iso6346 import PAINTED, compact, format_number, is_valid
+from containers.number.iso6346 import PAINTED, compact, format_number, is_valid
 from florence.free_text import write_freely
 from florence.grammar import BEAMS, Hold, number_grammar
 from florence.looking import from_memory, log_probabilities

@@ -6,7 +6,7 @@ import functools
 import inspect
 from typing import TYPE_CHECKING
 
-from containers.errors import ModelError
+from containers.basis.errors import ModelError
 from florence.devices import dtype_of
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from containers.command_line import say
+from containers.basis.talk import say
 from florence.options import TrainingOptions
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from containers.errors import ModelError
+from containers.basis.errors import ModelError
 from florence.model_folder import weight_files
 
 if TYPE_CHECKING:

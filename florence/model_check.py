@@ -17,10 +17,9 @@ from statistics import fmean, median
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
-from containers.command_line import counted, say, show
-from containers.flags import DEFAULT_MODEL
-from containers.iso6346 import compact, find_numbers
-from containers.pace import Pace, duration
+from containers.basis.pace import Pace, duration
+from containers.basis.talk import counted, say, show
+from containers.number.iso6346 import compact, find_numbers
 from florence.adapter import Base, base_folder, base_model
 from florence.features import frozen_part
 from florence.free_text import write_freely
@@ -29,12 +28,13 @@ from florence.inputs import encode_answers, prepare_inputs, to_model
 from florence.looking import look
 from florence.memory import GB, estimate, free_memory
 from florence.model_folder import weight_files
+from florence.names import DEFAULT_MODEL
 from florence.samples import SAMPLES, Reader, Shown, show_samples
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from containers.places import Point
+    from containers.photo.windows import Point
 
 GOOD, WEAK, BAD = "good", "weak", "bad"
 REGIONS, A_PLACE = "<OCR_WITH_REGION>", "<loc_0>"  # a task, and a word of its answers

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from containers.errors import FlagError, ModelError, UserError, one_line
-from containers.files import read_file
+from containers.basis.errors import FlagError, ModelError, UserError, one_line
+from containers.basis.files import read_file
 from florence.devices import is_out_of_memory
 
 if TYPE_CHECKING:

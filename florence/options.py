@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 
-from containers.flags import DEFAULT_MODEL
+from florence.names import DEFAULT_MODEL
 from florence.trackers import TRACKERS
 
 VIEWS = 4  # of each photo, where they are varied

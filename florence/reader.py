@@ -8,15 +8,15 @@ from concurrent.futures import Executor
 from itertools import repeat
 from typing import TYPE_CHECKING
 
-from containers.command_line import say
-from containers.errors import ImageError
-from containers.iso6346 import PAINTED, compact
-from containers.looks import Found, Search
-from containers.photos import Photo
-from containers.places import Point
-from containers.reading import Reading
-from containers.review import consider
-from containers.search import OnLooks, search_all
+from containers.basis.errors import ImageError
+from containers.basis.talk import say
+from containers.number.iso6346 import PAINTED, compact
+from containers.number.reading import Reading
+from containers.number.review import consider
+from containers.photo.files import Photo
+from containers.photo.looks import Found, Search
+from containers.photo.search import OnLooks, search_all
+from containers.photo.windows import Point
 from florence.decoding import transcribe
 from florence.devices import is_out_of_memory, is_slow
 from florence.gaze import find_letters

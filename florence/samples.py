@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from containers.places import Point, Window, first_window, next_window, see
-from containers.reading import Reading
+from containers.number.reading import Reading
+from containers.photo.windows import Point, Window, first_window, next_window, see
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from containers.errors import ModelError
+from containers.basis.errors import ModelError
 from florence.microsoft import rename_microsoft
 from florence.model_folder import read_json, read_shapes
 

@@ -6,7 +6,7 @@ import contextlib
 import functools
 from collections.abc import Iterator
 
-from containers.command_line import say
+from containers.basis.talk import say
 
 SMALL_MODEL = 50e6  # weights: its steps are too short to be shared out
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from containers.command_line import say
-from containers.errors import FlagError, UserError, one_line
+from containers.basis.errors import FlagError, UserError, one_line
+from containers.basis.talk import say
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

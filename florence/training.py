@@ -12,30 +12,30 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from containers.command_line import counted, say
-from containers.errors import UserError
-from containers.files import replacing, write_json
-from containers.labels import Example
-from containers.owners import write_owner_codes
-from containers.pace import LONG, Pace, duration
-from containers.review import interpret
-from containers.scores import score
-from containers.streaming import worker_count
+from containers.basis.errors import UserError
+from containers.basis.files import replacing, write_json
+from containers.basis.pace import LONG, Pace, duration
+from containers.basis.talk import counted, say
+from containers.data.labels import Example
+from containers.number.owners import write_owner_codes
+from containers.number.review import interpret
+from containers.number.scores import score
+from containers.photo.workers import worker_count
 from florence.accelerating import make_accelerator
 from florence.adapter import SAVING, Base, add_lora, base_model, save_adapter, train_mode
-from florence.card import model_card
-from florence.checkpoint import load_checkpoint
-from florence.checkpoints import CURVE, LOG, TRAIN_ARGS, Checkpoints, revision_of, saving
 from florence.curve import draw_curve
 from florence.decoding import transcribe
 from florence.features import Collator, make_features
 from florence.hub import fetch_model
 from florence.inputs import input_size, to_model
+from florence.loading import load_checkpoint
 from florence.looking import look
 from florence.memory import estimate, fit_memory, lower_memory
 from florence.microsoft import is_microsoft
+from florence.model_card import model_card
 from florence.options import VIEWS, TrainingOptions
 from florence.progress import Progress
+from florence.resuming import CURVE, LOG, TRAIN_ARGS, Checkpoints, revision_of, saving
 from florence.threads import choose_threads, computing_with
 from florence.trackers import start_tracker, track
 

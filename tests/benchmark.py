@@ -24,9 +24,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "demo")]
+sys.path.insert(0, str(ROOT))
 if __name__ == "__main__":  # before the other imports, which may fail and take a while
-    from containers.start import start
+    from commands.start import start
 
     start("tests/requirements.txt")
 
@@ -57,8 +57,10 @@ from plain_loops import (
     train_like_peft,
 )
 
-from containers.command_line import ArgumentParser, command, say
-from containers.flags import DTYPES, positive
+from commands.command_line import ArgumentParser, command
+from commands.flags import positive
+from containers.basis.talk import say
+from florence.names import DTYPES
 
 PARTS = ("reading", "training", "start", "peak", "folders")
 
@@ -82,7 +84,7 @@ def alone(function: Callable, *arguments: object) -> object:
 def read_like_the_scripts(model: str, photos: str, device: str, dtype: str, batch: int) -> dict:
     """Return the seconds per photo of batch_process.py's reader."""
     import container_ocr
-    from containers import streaming
+    from containers.photo import workers as streaming
     from florence import decoding
 
     decoding.MAX_NEW_TOKENS, streaming.FEW_PHOTOS = TOKENS, 0

@@ -26,15 +26,15 @@ from transformers import Florence2ForConditionalGeneration
 import batch_process
 import prepare_dataset
 from container_ocr import ContainerOCR
-from containers.comparison import read_run
-from containers.errors import ImageError, UserError
-from containers.labels import parse_annotations
-from containers.photos import list_images, open_photo
-from containers.reading import Reading
-from containers.results import MADE_BY, read_results, write_results
-from florence.checkpoint import load_model, require_model
+from containers.basis.errors import ImageError, UserError
+from containers.data.comparison import read_run
+from containers.data.labels import parse_annotations
+from containers.data.results import MADE_BY, read_results, write_results
+from containers.number.reading import Reading
+from containers.photo.files import list_images, open_photo
 from florence.examples import read_examples
 from florence.inputs import prepare_inputs
+from florence.loading import load_model, require_model
 
 Check = Callable[[], str | None]
 TOKENS = b'" \\ , : { [ } ] \0 \xff \xed\xa0\x80 NaN 1e999 - null \r \n \\ud800 \xef\xbb\xbf'.split(

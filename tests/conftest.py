@@ -28,8 +28,8 @@ from transformers import BartTokenizer, Florence2Processor
 import finetune_florence
 import prepare_dataset
 from container_ocr import ContainerOCR
-from containers.iso6346 import format_number
-from containers.reading import Transcript
+from containers.number.iso6346 import format_number
+from containers.number.reading import Transcript
 from florence.decoding import transcribe
 from florence.inputs import prepare_inputs
 from florence.looking import look
@@ -46,8 +46,15 @@ CODES = st.from_regex(r"[A-Z]{3}[UJZ][0-9]{6}", fullmatch=True)  # all but the c
 
 
 def run(*argv, cwd=None, **options):
-    """Type `python script.py flags` as a user would; return the finished process."""
-    command = [sys.executable, str(ROOT / argv[0]), *map(str, argv[1:])]
+    """Type `python script.py flags`, or `python -m demo.render flags`, as a user would.
+
+    Return the finished process.
+    """
+    is_file = argv[0].endswith(".py")
+    command = [sys.executable, *([ROOT / argv[0]] if is_file else ["-m", argv[0]]), *argv[1:]]
+    if not is_file:  # found from any folder
+        options.setdefault("env", os.environ | {"PYTHONPATH": str(ROOT)})
+    command = [*map(str, command)]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, **options)
 
 

@@ -26,9 +26,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "demo"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 if __name__ == "__main__":  # before the other imports, which may fail and take a while
-    from containers.start import start
+    from commands.start import start
 
     start("tests/requirements.txt")
 os.environ["HF_HUB_OFFLINE"] = os.environ["OMP_NUM_THREADS"] = "1"
@@ -50,9 +50,10 @@ from kills import (
 from tiny_models import save_taught_model, save_tiny_model
 from touches import cross_outputs, odd_values, press_sockets, touch_others
 
-from containers.command_line import ArgumentParser, command, say
-from containers.flags import positive, seed
-from containers.results import read_results
+from commands.command_line import ArgumentParser, command
+from commands.flags import positive, seed
+from containers.basis.talk import say
+from containers.data.results import read_results
 
 BAD = ("lost", "torn", "traceback", "hang", "wrong")
 

@@ -27,12 +27,12 @@ import batch_process
 import finetune_florence
 import prepare_dataset
 from container_ocr import ContainerOCR
-from containers.label_book import LabelBook
-from containers.label_server import LabelServer
-from containers.labels import PARTS, TODO
-from containers.photos import open_photo
-from containers.reading import Reading
-from containers.suggestions import suggestion_of
+from containers.data.label_book import LabelBook
+from containers.data.labels import PARTS, TODO
+from containers.data.suggestions import suggestion_of
+from containers.number.reading import Reading
+from containers.pages.label_server import LabelServer
+from containers.photo.files import open_photo
 
 MODEL = "small_model"
 SAMPLES = slice(25, 75)  # of demo/annotations.json: 50 photos, all views of their containers

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from containers.flags import DTYPES
+from florence.names import DTYPES
 
 NUMBER = "CSQU 305438 3"
 TOKENS = len(NUMBER) + 1  # a number in the byte-level alphabet, and </s>
@@ -42,8 +42,9 @@ FLORENCE_LARGE = {
 def make_model(folder: str) -> None:
     """Save a Florence-2 of the large shape with random weights, 776 million, in bf16."""
     import torch
-    from growth import new_processor
     from transformers import Florence2Config, Florence2ForConditionalGeneration
+
+    from demo.teaching.growth import new_processor
 
     processor = new_processor(768, 768, image_tokens=577)
     config = Florence2Config(

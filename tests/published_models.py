@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import Florence2ForConditionalGeneration, Florence2Processor
 
-from florence.checkpoint import load_model
+from florence.loading import load_model
 
 WORDS = 51_328  # rows of the published embedding: 51,290 words, and padding to a multiple of 64
 GENERATION = {  # as published, in generation_config.json and in text_config

@@ -23,7 +23,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import Florence2ForConditionalGeneration
 
 import batch_process
-from containers.results import FIELDS, read_results
+from containers.data.results import FIELDS, read_results
 
 
 def test_a_folder_is_read_line_by_line_in_order_and_a_bad_photo_is_a_line(flags, capsys):

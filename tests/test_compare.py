@@ -7,7 +7,7 @@ import pytest
 from conftest import NUMBER, OTHER, draw_photo, error_line, run, write_annotations
 
 import batch_process
-from containers.iso6346 import is_valid
+from containers.number.iso6346 import is_valid
 
 
 def results(path: str, numbers: dict[str, str | None]) -> str:

@@ -15,11 +15,11 @@ from PIL import Image
 import batch_process
 import container_ocr
 from container_ocr import ContainerOCR
-from containers import streaming
-from containers.photos import open_photo
-from containers.reading import Reading
-from containers.results import FIELDS, read_results
-from containers.streaming import workers
+from containers.data.results import FIELDS, read_results
+from containers.number.reading import Reading
+from containers.photo import workers as streaming
+from containers.photo.files import open_photo
+from containers.photo.workers import workers
 
 MEETINGS = 50  # forward passes of the decoder before which two threads wait for each other
 

@@ -7,15 +7,15 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from conftest import CODES, NUMBER, paint, write_annotations
-from evaluate import Case, row
 from hypothesis import given
 from hypothesis import strategies as st
 from stdnum import iso6346
 
 import batch_process
-from containers.reading import Reading
-from containers.results import MADE_BY, STATUSES, read_results, write_results
-from containers.scores import edit_distance, score
+from containers.data.results import MADE_BY, STATUSES, read_results, write_results
+from containers.number.reading import Reading
+from containers.number.scores import edit_distance, score
+from measure.evaluate import Case, row
 
 PARTS = ["owner_code"] * 4 + ["serial_number"] * 6 + ["check_digit"]
 

@@ -8,32 +8,22 @@ import shutil
 import subprocess
 import sys
 
-import boxes
-import doors
-import ends
-import growth
-import lessons
-import letters
-import markings
 import numpy as np
-import panels
 import pytest
-import render
-import sheets
 import torch
-import train
-import walls
-import windows
-import yards
-from camera import Window, aim
 from conftest import ROOT, rows_of, run, write_annotations
 from stdnum import iso6346
 
 from container_ocr import ContainerOCR, FinetunedContainerOCR
-from containers.iso6346 import find_numbers
-from containers.photos import open_photo
-from florence.checkpoint import load_model
+from containers.number.iso6346 import find_numbers
+from containers.photo.files import open_photo
+from demo import render, train
+from demo.drawing import boxes, doors, ends, letters, markings, panels, walls, yards
+from demo.drawing.camera import Window, aim
+from demo.teaching import growth, lessons, sheets
+from demo.teaching import samples as windows
 from florence.inputs import PROMPT
+from florence.loading import load_model
 
 MODEL = ROOT / "small_model"
 
@@ -48,7 +38,7 @@ def read_files(folder) -> dict[str, bytes]:
 
 def test_a_seed_gives_the_same_photos_and_another_seed_others(here):
     for folder, seed in (("a", 5), ("b", 5), ("c", 6)):
-        done = run("demo/render.py", "--count", 3, "--seed", seed, "--output", folder, cwd=here)
+        done = run("demo.render", "--count", 3, "--seed", seed, "--output", folder, cwd=here)
         assert done.returncode == 0, done.stderr
     a, b, c = (read_files(here / name / "image") for name in "abc")
     assert a == b
@@ -107,7 +97,7 @@ def test_from_afar_numbers_are_as_much_smaller():
 
 
 def test_annotations_of_renders_are_labels_that_prepare_takes(here):
-    done = run("demo/render.py", "--count", 4, "--output", "renders", "--views", 2, cwd=here)
+    done = run("demo.render", "--count", 4, "--output", "renders", "--views", 2, cwd=here)
     assert done.returncode == 0, done.stderr
     flags = ("--mode", "prepare", "--annotation_file", "renders/annotations.json")
     done = run("prepare_dataset.py", *flags, cwd=here)
@@ -363,7 +353,7 @@ def test_calibration_counts_every_number_and_nothing_else(here):
     made_by = "# batch_process.py: model x, review below 0, any owner"
     (here / "r.txt").write_text("\n".join([made_by, *rows, ""]))
     write_annotations(here / "annotations.json", {f"{i}.jpg": "CSQU 305438 3" for i in range(4)})
-    done = run("demo/calibrate.py", "r.txt", cwd=here)
+    done = run("measure.calibrate", "r.txt", cwd=here)
     assert "| 0.0-0.1 | 2 | 0.025 | 100.0 % |" in done.stdout, done.stderr
 
 
@@ -380,7 +370,7 @@ def test_the_limit_for_a_source_is_chosen_on_all_others(here):
         ]
         (here / f"{source}.json").write_text(json.dumps({"images": entries}))
     words = "gate.txt", "yard.txt", "--annotation_file", "gate.json", "yard.json", "--by", "source"
-    done = run("demo/calibrate.py", *words, cwd=here)
+    done = run("measure.calibrate", *words, cwd=here)
     assert done.stdout.splitlines()[-3:] == [
         "| gate | 2 | 100.0 % | 0.4 | 50.0 % (1) | 100.0 % |",  # the yard's wrong one has 0.35
         "| yard | 2 | 50.0 % | 0.1 | 100.0 % (2) | 50.0 % |",

@@ -18,7 +18,7 @@ from conftest import ROOT, rows_of, wait_until
 from huggingface_hub import constants
 from test_commands import SCRIPTS
 
-from containers.results import read_results
+from containers.data.results import read_results
 
 PHOTOS = ("000001_LEFT_1", "000002_RIGHT_1", "000005_RIGHT_1")  # of three containers, soon read
 COMMIT = "5" * 40

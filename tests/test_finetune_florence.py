@@ -16,8 +16,8 @@ from transformers import Florence2ForConditionalGeneration
 import container_ocr
 import finetune_florence
 from container_ocr import FinetunedContainerOCR
-from florence.checkpoint import load_model
 from florence.inputs import prepare_inputs
+from florence.loading import load_model
 from florence.training import Trainer
 
 

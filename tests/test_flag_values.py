@@ -9,7 +9,7 @@ import batch_process
 import container_ocr
 import finetune_florence
 import prepare_dataset
-from containers.files import free_name
+from containers.basis.files import free_name
 
 SCRIPTS = {
     script.__name__: script

@@ -20,7 +20,7 @@ from conftest import (
 
 import batch_process
 from container_ocr import ContainerOCR
-from containers.photos import list_images
+from containers.photo.files import list_images
 
 resource = pytest.importorskip("resource", reason="no such limits there")
 

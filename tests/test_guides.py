@@ -16,10 +16,10 @@ from PIL import Image
 from test_commands import SCRIPTS
 from transformers import Florence2ForConditionalGeneration
 
-from containers.looks import LOOKS
+from containers.photo.looks import LOOKS
 
-TOOLS = ["benchmark", "endurance"]
-DEMO = ["render", "train", "calibrate", "evaluate", "folds"]
+TOOLS = ["tests/benchmark.py", "tests/endurance.py"]
+MODULES = ["demo.render", "demo.train", "measure.calibrate", "measure.evaluate", "measure.folds"]
 GUIDES = ["README.md", "README.ko.md"]
 KOREAN = ".ko.md"
 PAGES = sorted(
@@ -70,8 +70,12 @@ def check_command(line: str) -> None:
         launch = launch_command_parser().parse_args(words[2:])
         words = ["python", launch.training_script, *launch.training_script_args]
     if words[0] == "python":
-        folder, _, script = words[1].removesuffix(".py").rpartition("/")
-        assert script in {"": SCRIPTS, "demo": DEMO, "tests": TOOLS}[folder], line
+        if words[1] == "-m":
+            assert words[2] in MODULES, line
+            importlib.import_module(words[2]).build_parser().parse_args(words[3:])
+            return
+        script = words[1].removesuffix(".py").removeprefix("tests/")
+        assert words[1] in (*TOOLS, *(f"{name}.py" for name in SCRIPTS)), line
         importlib.import_module(script).build_parser().parse_args(words[2:])
     elif words[0] in ("python3", "source"):  # the environment, made and entered
         assert words[1:] in (["-m", "venv", ".venv"], [".venv/bin/activate"]), line

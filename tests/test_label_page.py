@@ -26,8 +26,8 @@ from PIL import Image
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import expect
 
-from containers.iso6346 import check_digit, compact, format_number
-from containers.owners import known_owner_codes
+from containers.number.iso6346 import check_digit, compact, format_number
+from containers.number.owners import known_owner_codes
 
 ANNOTATIONS = Path("annotations.json")
 

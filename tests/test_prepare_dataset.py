@@ -18,7 +18,7 @@ from conftest import (
 )
 
 import prepare_dataset
-from containers.locks import only_writer
+from containers.basis.locks import only_writer
 
 
 def read_split() -> tuple[list[dict], list[dict]]:

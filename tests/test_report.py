@@ -12,11 +12,11 @@ from conftest import NUMBER, OTHER, draw_photo, error_line, paint, wait_until, w
 from PIL import Image
 
 import batch_process
-from containers import report
-from containers.comparison import Case, Run
-from containers.escapes import visible
-from containers.pictures import MOST, ROOM, thumbnail
-from containers.results import format_result
+from containers.basis.escapes import visible
+from containers.data.comparison import Case, Run
+from containers.data.results import format_result
+from containers.pages import report
+from containers.pages.thumbnails import MOST, ROOM, thumbnail
 
 BAD = "CSQU 305438 4"
 

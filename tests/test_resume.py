@@ -20,8 +20,8 @@ from conftest import (
 )
 
 import batch_process
-from containers.locks import only_writer
-from containers.results import read_results
+from containers.basis.locks import only_writer
+from containers.data.results import read_results
 
 
 def test_a_stopped_run_leaves_its_lines_and_resumes_without_reading_them_again(taught, monkeypatch):

@@ -8,11 +8,12 @@ import sys
 import pytest
 from conftest import ROOT, error_line
 
-from containers.start import python_problem
+from commands.start import python_problem
 
-DEMO = [f"demo/{name}.py" for name in ("render", "train", "calibrate", "evaluate", "folds")]
-SCRIPTS = [*sorted(file.name for file in ROOT.glob("*.py")), *DEMO]
-SCRIPTS += ["tests/benchmark.py", "tests/endurance.py"]
+DEMO = ["demo/render.py", "demo/train.py"]
+MEASURE = ["measure/calibrate.py", "measure/evaluate.py", "measure/folds.py"]
+TOOLS = ["tests/benchmark.py", "tests/endurance.py"]
+SCRIPTS = [*sorted(file.name for file in ROOT.glob("*.py")), *DEMO, *MEASURE, *TOOLS]
 OF_PYTHON_3_9 = """
 import runpy, sys
 sys.version_info = (3, 9, 18, "final", 0)
@@ -21,22 +22,29 @@ runpy.run_path(sys.argv[1], run_name="__main__")
 """
 
 
+def typed(script: str) -> list[str]:
+    """Return what to type for a script: its path, or `-m` where it is a module of a package."""
+    if script in (*DEMO, *MEASURE):
+        return ["-m", script.removesuffix(".py").replace("/", ".")]
+    return [str(ROOT / script)]
+
+
 def run_bare(*words: str, **environment: str) -> subprocess.CompletedProcess:
-    """Run this Python without the packages that are installed."""
+    """Run this Python, which finds this project, without the packages that are installed."""
     bare = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     return subprocess.run(
         [sys.executable, "-S", *words],
         capture_output=True,
         text=True,
         timeout=60,
-        env=bare | environment,
+        env=bare | {"PYTHONPATH": str(ROOT)} | environment,
     )
 
 
 def test_every_script_that_asks_is_tried():
     asking = {
         file.relative_to(ROOT).as_posix()
-        for pattern in ("*.py", "demo/*.py", "tests/*.py")
+        for pattern in ("*.py", "demo/*.py", "measure/*.py", "tests/*.py")
         for file in ROOT.glob(pattern)
         if "import start\n" in file.read_text(encoding="utf-8")
     }
@@ -46,10 +54,10 @@ def test_every_script_that_asks_is_tried():
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_without_the_packages_a_script_says_what_is_missing_and_what_to_type(script, here):
-    done = run_bare(str(ROOT / script), "--help")
+    done = run_bare(*typed(script), "--help")
     line = error_line(done.stderr)
     assert line.startswith("error: not installed: torch, transformers, ")
-    folder = {"demo/render.py": "demo", "demo/train.py": "demo"}.get(script)
+    folder = "demo" if script in DEMO else ""
     folder = "tests" if script.startswith("tests/") else folder
     name = f"{folder}/requirements.txt" if folder else "requirements_finetune.txt"
     shown = line.partition("pip install -r ")[2].strip('"')
@@ -73,7 +81,8 @@ def test_of_many_processes_one_says_it():
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_an_older_python_reads_a_script_as_far_as_the_line_that_refuses_it(script):
-    for file in (script, "containers/__init__.py", "containers/start.py"):
+    packages = [f"{name}/__init__.py" for name in ("commands", "containers", "demo", "measure")]
+    for file in (script, *packages, "commands/start.py"):
         ast.parse((ROOT / file).read_text(encoding="utf-8"), feature_version=(3, 7))
     done = run_bare("-c", OF_PYTHON_3_9, str(ROOT / script), str(ROOT))
     assert error_line(done.stderr).startswith("error: Python 3.11 or newer, this is 3.9.18: type ")

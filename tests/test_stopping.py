@@ -78,7 +78,7 @@ sys.meta_path.insert(0, Press())
     ("number", "module"),
     [
         (signal.SIGINT, "argparse"),
-        (signal.SIGTERM, "containers.errors"),
+        (signal.SIGTERM, "containers.basis.errors"),
         (signal.SIGHUP, "csv"),
         (signal.SIGINT, "florence.adapter"),
         (signal.SIGINT, "torch"),

@@ -18,7 +18,7 @@ def test_nothing_of_others_is_touched_and_every_end_is_in_words(part, count, her
 
 def test_whoever_asks_the_label_page_is_answered_whatever_else_is_sent(here, monkeypatch):
     problems = []
-    monkeypatch.setattr("containers.label_server.Handler.timeout", 1)
+    monkeypatch.setattr("containers.pages.label_server.Handler.timeout", 1)
     press_sockets(random.Random(0), 60, lambda what, problem: problems.append(problem), {})
     assert len(problems) == 60
     assert not [problem for problem in problems if problem]

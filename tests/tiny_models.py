@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import torch
-from growth import new_processor
 from PIL import Image
 from transformers import Florence2Config, Florence2ForConditionalGeneration
 
-from florence.checkpoint import load_model
+from demo.teaching.growth import new_processor
 from florence.inputs import prepare_inputs
+from florence.loading import load_model
 
 TAUGHT = {  # what the taught model writes for a photo of each colour
     "red": "MAERSK\nCSQU 305438 3\t22G1",

@@ -22,8 +22,8 @@ import batch_process
 import container_ocr
 import finetune_florence
 import prepare_dataset
-from containers.label_book import LabelBook
-from containers.label_server import Handler, LabelServer
+from containers.data.label_book import LabelBook
+from containers.pages.label_server import Handler, LabelServer
 
 Count = Callable[[str, str | None], None]
 NOTES = b"my own notes, a line of which is not whole"

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from containers.charts import COLOURS, LEFT, LENGTH, SIDE, TOP, bars, reliability
+from containers.pages.charts import COLOURS, LEFT, LENGTH, SIDE, TOP, bars, reliability
 
 
 def test_bars_are_as_long_as_their_shares_and_names_are_escaped():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from conftest import NUMBER, OTHER
 
-from containers.comparison import Case, Label, join, layout_of, read_labels, read_run, table
+from containers.data.comparison import Case, Label, join, layout_of, read_labels, read_run, table
 
 
 def row(number: str | None, **fields) -> dict[str, object]:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import prepare_dataset
-from containers.edited_json import parse_json
-from containers.errors import UserError
-from containers.labels import read_annotations
+from containers.basis.errors import UserError
+from containers.data.edited_json import parse_json
+from containers.data.labels import read_annotations
 
 GOOD = json.dumps(
     {"images": [{"image_path": "image/000.jpg", "container_number": NUMBER}]}, indent=1

@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from containers.escapes import escape, json_line, unescape, visible
+from containers.basis.escapes import escape, json_line, unescape, visible
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))  # halves of characters too
 

@@ -18,10 +18,10 @@ from conftest import (
     write_annotations,
 )
 
-from containers import files
-from containers.errors import FlagError
-from containers.exchange import exchange
-from containers.files import write_json
+from containers.basis import files
+from containers.basis.errors import FlagError
+from containers.basis.exchange import exchange
+from containers.basis.files import write_json
 
 
 def test_a_linked_annotation_file_stays_a_link(here):

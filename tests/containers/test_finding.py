@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stdnum import iso6346
 
-from containers.iso6346 import check_digit, find_candidates, find_numbers, is_valid, split_number
+from containers.number.iso6346 import (
+    check_digit,
+    find_candidates,
+    find_numbers,
+    is_valid,
+    split_number,
+)
 
 NOISE = {
     "MAERSK MSKU 123456 5 45G1": ["MSKU1234565"],

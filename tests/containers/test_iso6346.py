@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stdnum import iso6346
 
-from containers.iso6346 import check_digit, format_number, is_valid, split_number
+from containers.number.iso6346 import check_digit, format_number, is_valid, split_number
 
 VALID = [
     *("CSQU3054383", "HLXU2008419", "TGHU7599330", "ECMU4657496", "MEDU6246078", "YMLU2809976"),

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from conftest import NUMBER
 
-from containers.errors import UserError
-from containers.journal import Journal
-from containers.reading import Reading
-from containers.results import MADE_BY
+from containers.basis.errors import UserError
+from containers.data.journal import Journal
+from containers.data.results import MADE_BY
+from containers.number.reading import Reading
 
 HERE = f"{MADE_BY}: model here"
 

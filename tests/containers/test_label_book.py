@@ -11,10 +11,10 @@ from conftest import NUMBER, OTHER, ROOT, draw_photo, some_numbers, write_annota
 from hypothesis import given
 from hypothesis import strategies as st
 
-from containers.errors import UserError
-from containers.label_book import LabelBook, OutdatedError, answered
-from containers.labels import check_labels, label_of
-from containers.locks import only_writer
+from containers.basis.errors import UserError
+from containers.basis.locks import only_writer
+from containers.data.label_book import LabelBook, OutdatedError, answered
+from containers.data.labels import check_labels, label_of
 
 TODO = dict.fromkeys(("container_number", "owner_code", "serial_number", "check_digit"), "TODO")
 WHOLE = {"owner_code": "CSQU", "serial_number": "305438", "check_digit": "3"}
@@ -130,7 +130,7 @@ def test_suggestions_are_kept_beside_what_is_labelled_meanwhile(book):
 
 
 def test_who_writes_the_file_meanwhile_is_waited_for_and_then_named(book, monkeypatch):
-    monkeypatch.setattr("containers.label_book.PATIENCE", 0.1)
+    monkeypatch.setattr("containers.data.label_book.PATIENCE", 0.1)
     with only_writer("annotations.json"), pytest.raises(UserError, match="is being written by"):
         answer(book, 0, NUMBER)
     answer(book, 0, NUMBER)
@@ -139,7 +139,7 @@ def test_who_writes_the_file_meanwhile_is_waited_for_and_then_named(book, monkey
 PAGE = """
 import sys
 from pathlib import Path
-from containers.label_book import LabelBook
+from containers.data.label_book import LabelBook
 share, *numbers = sys.argv[1:]
 book = LabelBook(Path("annotations.json"))
 for place in range(int(share), len(numbers), 2):

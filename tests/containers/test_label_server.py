@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from conftest import NUMBER, OTHER, draw_photo, write_annotations
 
-from containers.errors import FlagError
-from containers.label_book import LabelBook
-from containers.label_server import (
+from containers.basis.errors import FlagError
+from containers.data.label_book import LabelBook
+from containers.pages.label_server import (
     KEPT,
     LARGEST_ANSWER,
     MOST_CONNECTIONS,

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from conftest import NUMBER, OTHER
 
-from containers.errors import UserError
-from containers.iso6346 import check_digit
-from containers.labels import Example, label_of, split_examples
+from containers.basis.errors import UserError
+from containers.data.labels import Example, label_of, split_examples
+from containers.number.iso6346 import check_digit
 
 
 @pytest.mark.parametrize("typed", [NUMBER, "csqu3054383", "CSQU-305438-3", " CSQU  3054383 "])

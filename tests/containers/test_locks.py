@@ -8,11 +8,11 @@ import sys
 import pytest
 from conftest import ROOT
 
-from containers.errors import FlagError, UserError
-from containers.locks import only_writer
+from containers.basis.errors import FlagError, UserError
+from containers.basis.locks import only_writer
 
 HOLD = """
-from containers.locks import only_writer
+from containers.basis.locks import only_writer
 with only_writer("r.txt"):
     print("held", flush=True)
     input()

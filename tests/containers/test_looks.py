@@ -6,9 +6,9 @@ from statistics import fmean
 
 import pytest
 
-from containers.looks import Search
-from containers.places import first_window, parts_of, turned
-from containers.reading import Reading
+from containers.number.reading import Reading
+from containers.photo.looks import Search
+from containers.photo.windows import first_window, parts_of, turned
 
 NUMBER = "CSQU 305438 3"
 SIZE = (900, 600)

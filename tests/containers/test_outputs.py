@@ -16,9 +16,9 @@ from conftest import (
 
 import batch_process
 import finetune_florence
-from containers.errors import UserError
-from containers.locks import only_writer
-from containers.results import MADE_BY
+from containers.basis.errors import UserError
+from containers.basis.locks import only_writer
+from containers.data.results import MADE_BY
 
 CONFIG = "config.json"
 RESULTS = f"{MADE_BY}: old results\n"

@@ -6,9 +6,9 @@ from peft import PeftModel
 from transformers import Florence2ForConditionalGeneration
 
 from container_ocr import ContainerOCR, build_parser, reader_of
-from containers.errors import FlagError
-from containers.iso6346 import OWNER_CODE
-from containers.owners import known_owner_codes, write_owner_codes
+from containers.basis.errors import FlagError
+from containers.number.iso6346 import OWNER_CODE
+from containers.number.owners import known_owner_codes, write_owner_codes
 
 KNOWN = "CSQU HLXU TGHU ECMU MEDU YMLU MRKU EMCU OOLU HJCU APZU TEMU DFSU CMAU SEGU FCIU"
 MET = "KMBU CZTU TIHU SGRU"  # on real containers

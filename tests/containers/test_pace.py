@@ -8,11 +8,12 @@ import pytest
 from conftest import train
 
 import batch_process
-from containers import pace
-from containers.command_line import say
-from containers.looks import Search
-from containers.pace import LookPace, Pace, duration
-from containers.reading import Reading
+from containers.basis import pace
+from containers.basis.pace import Pace, duration
+from containers.basis.talk import say
+from containers.number.reading import Reading
+from containers.photo.look_pace import LookPace
+from containers.photo.looks import Search
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from containers.errors import ImageError, UserError
-from containers.photos import find_image, list_images, open_photo, to_jpeg, to_rgb
-from containers.watching import Arrivals
+from containers.basis.errors import ImageError, UserError
+from containers.data.arrivals import Arrivals
+from containers.photo.files import find_image, list_images, open_photo, to_jpeg, to_rgb
 
 
 @pytest.fixture

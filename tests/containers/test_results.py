@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from conftest import NUMBER, OTHER
 
-from containers.comparison import Label, read_run
-from containers.errors import UserError
-from containers.reading import Reading
-from containers.results import MADE_BY, read_results, write_results
+from containers.basis.errors import UserError
+from containers.data.comparison import Label, read_run
+from containers.data.results import MADE_BY, read_results, write_results
+from containers.number.reading import Reading
 
 FORMATS = ["r.txt", "r.csv", "r.jsonl"]
 

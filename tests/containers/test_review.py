@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stdnum import iso6346
 
-from containers.iso6346 import compact
-from containers.review import UNLIKELY, consider, interpret, judge, merge
+from containers.number.iso6346 import compact
+from containers.number.review import UNLIKELY, consider, interpret, judge, merge
 from florence.grammar import BEAMS
 
 

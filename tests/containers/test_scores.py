@@ -1,6 +1,6 @@
 """Tests of the measures, by hand."""
 
-from containers.scores import edit_distance, score
+from containers.number.scores import edit_distance, score
 
 
 def test_edit_distance_counts_by_hand():

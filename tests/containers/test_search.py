@@ -6,10 +6,10 @@ from itertools import islice
 import pytest
 from PIL import Image
 
-from containers.errors import ImageError
-from containers.looks import Search
-from containers.reading import Reading
-from containers.search import search_all
+from containers.basis.errors import ImageError
+from containers.number.reading import Reading
+from containers.photo.looks import Search
+from containers.photo.search import search_all
 
 NUMBER = "CSQU 305438 3"
 SIZE = (48, 32)

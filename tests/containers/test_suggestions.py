@@ -3,8 +3,8 @@
 import pytest
 from conftest import NUMBER, OTHER
 
-from containers.reading import Reading
-from containers.suggestions import is_doubtful, suggestion_in, suggestion_of, teaching_order
+from containers.data.suggestions import is_doubtful, suggestion_in, suggestion_of, teaching_order
+from containers.number.reading import Reading
 
 BOX = ((8, 40), (100, 41), (100, -2), (8, 52))
 

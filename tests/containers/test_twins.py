@@ -7,7 +7,7 @@ from conftest import NUMBER, OTHER, ROOT, draw_photo, prepare, some_numbers, wri
 from PIL import Image
 from test_prepare_dataset import read_split
 
-from containers.twins import print_of, twins
+from containers.photo.twins import print_of, twins
 
 SAMPLES = sorted((ROOT / "image").glob("*.jpg"))[:40]
 

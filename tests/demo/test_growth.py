@@ -2,10 +2,10 @@
 
 import argparse
 
-import growth
-import lessons
 import torch
-import train
+
+from demo import train
+from demo.teaching import growth, lessons
 
 
 def tables(rows: int, columns: int) -> dict[str, torch.Tensor]:

@@ -3,23 +3,16 @@
 import dataclasses
 from itertools import pairwise
 
-import boxes
-import captions
-import doors
-import kinds
-import markings
 import numpy as np
-import panels
 import pytest
-import render
-import repairs
-import viewpoints
-import windows
-import yards
-from camera import Window, aim
-from canvas import Canvas
-from letters import Style
 from stdnum import iso6346
+
+from demo import render
+from demo.drawing import boxes, captions, doors, kinds, markings, panels, repairs, viewpoints, yards
+from demo.drawing.camera import Window, aim
+from demo.drawing.canvas import Canvas
+from demo.drawing.letters import Style
+from demo.teaching import samples as windows
 
 NUMBER = "CSQU 305438 3"
 

@@ -1,8 +1,9 @@
 """Deep ribs: they move letters, and the ground truth with them."""
 
 import numpy as np
-from canvas import Canvas, ribs, seen_aslant
-from letters import Block, Letter, Line
+
+from demo.drawing.canvas import Canvas, ribs, seen_aslant
+from demo.drawing.letters import Block, Letter, Line
 
 NUMBER = "CSQU 305438 3"
 

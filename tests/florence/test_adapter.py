@@ -15,12 +15,12 @@ from transformers import Florence2ForConditionalGeneration
 
 import finetune_florence
 from container_ocr import FinetunedContainerOCR
-from containers.errors import ModelError
+from containers.basis.errors import ModelError
 from florence import adapter as lora
 from florence.adapter import train_mode
-from florence.checkpoint import load_model, require_model
 from florence.examples import read_examples
 from florence.inputs import prepare_inputs
+from florence.loading import load_model, require_model
 from florence.options import TrainingOptions
 from florence.training import Trainer
 

@@ -5,7 +5,7 @@ import pytest
 from conftest import error_line, log_of, stop_in_epoch, train
 from PIL import Image
 
-from containers.errors import UserError
+from containers.basis.errors import UserError
 from florence import curve
 from florence.curve import draw_curve
 from florence.progress import Progress

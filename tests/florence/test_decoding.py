@@ -10,12 +10,12 @@ from tiny_models import save_taught_model
 from transformers import Florence2Config, Florence2ForConditionalGeneration
 
 from container_ocr import ContainerOCR
-from containers.errors import ModelError
-from containers.iso6346 import compact, format_number
-from florence.checkpoint import load_model
+from containers.basis.errors import ModelError
+from containers.number.iso6346 import compact, format_number
 from florence.free_text import ENOUGH, OFTEN, IsEnough, write_freely
 from florence.inputs import prepare_inputs
 from florence.likely_numbers import BEFORE, likely_starts, probabilities, weigh_numbers
+from florence.loading import load_model
 from florence.looking import look
 
 

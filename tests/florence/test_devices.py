@@ -11,9 +11,10 @@ from conftest import ROOT, error_line, log_of, train, weights_of
 
 import batch_process
 from container_ocr import ContainerOCR
-from containers.errors import FlagError
-from florence import checkpoint, devices
-from florence.checkpoint import load_model
+from containers.basis.errors import FlagError
+from florence import devices
+from florence import loading as checkpoint
+from florence.loading import load_model
 from florence.model_folder import count_weights
 from florence.threads import choose_threads, computing_with
 

@@ -9,9 +9,9 @@ import pytest
 from conftest import NUMBER, OTHER, error_line, train
 from PIL import Image, ImageChops
 
-from containers.errors import UserError
-from containers.labels import Example
-from containers.places import Window
+from containers.basis.errors import UserError
+from containers.data.labels import Example
+from containers.photo.windows import Window
 from florence.examples import READABLE_OPERATIONS, augment, shake, warn_of_overlap
 
 

@@ -9,7 +9,7 @@ import torch
 from accelerate.state import AcceleratorState
 from conftest import assert_same_weights, draw_photo, error_line, log_of, train
 
-from containers import streaming
+from containers.photo import workers as streaming
 from florence import features
 
 

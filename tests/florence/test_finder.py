@@ -11,10 +11,10 @@ from safetensors.torch import save_file
 
 import batch_process
 from container_ocr import ContainerOCR
-from containers.looks import Found, Search
-from containers.places import Window
-from containers.reading import Reading
-from containers.review import hear, judge
+from containers.number.reading import Reading
+from containers.number.review import hear, judge
+from containers.photo.looks import Found, Search
+from containers.photo.windows import Window
 from florence.finder import finder_folder
 from florence.hub import SMALL_FOLDER
 from florence.samples import SAMPLES

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from stdnum import iso6346
 
-from containers.iso6346 import PAINTED, compact, is_valid
-from florence.checkpoint import load_model
+from containers.number.iso6346 import PAINTED, compact, is_valid
 from florence.grammar import BEAMS, NumberGrammar
+from florence.loading import load_model
 
 LINE_END = "\u010a"  # how the byte-level alphabet writes it
 

@@ -18,12 +18,12 @@ from safetensors.torch import load_file, save_file
 from small_hub import COMMIT, serving
 
 import container_ocr
-from containers import pace
-from containers.errors import ModelError, UserError
-from containers.flags import DEFAULT_MODEL
+from containers.basis import pace
+from containers.basis.errors import ModelError, UserError
 from florence import download
 from florence.adapter import BASE, describe_model
 from florence.hub import PINS, fetch_model, fetch_snapshot
+from florence.names import DEFAULT_MODEL
 
 MODEL = "somebody/tiny-florence"
 FOLDER = f"models--{MODEL.replace('/', '--')}"

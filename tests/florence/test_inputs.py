@@ -5,12 +5,12 @@ from conftest import NUMBER
 from PIL import Image
 
 from container_ocr import ContainerOCR
-from containers.photos import open_photo
-from containers.reading import Reading
-from florence.checkpoint import load_model
+from containers.number.reading import Reading
+from containers.photo.files import open_photo
 from florence.examples import read_examples
 from florence.features import Collator
 from florence.inputs import prepare_inputs
+from florence.loading import load_model
 
 
 def test_training_and_reading_see_the_same_pixels(data, tiny_model, monkeypatch):

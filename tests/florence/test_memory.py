@@ -9,8 +9,8 @@ from transformers import Florence2Config
 import finetune_florence
 from florence import memory
 from florence.adapter import Base, add_lora, train_mode
-from florence.checkpoint import load_model
 from florence.inputs import prepare_inputs
+from florence.loading import load_model
 from florence.memory import compute_again, estimate, lower_memory
 from florence.options import TrainingOptions
 

@@ -9,8 +9,8 @@ import torch
 from conftest import broken_copy
 from safetensors.torch import load_file
 
-from containers.errors import ModelError
-from florence.checkpoint import load_model
+from containers.basis.errors import ModelError
+from florence.loading import load_model
 from florence.microsoft import MICROSOFT_NAMES, rename_microsoft
 
 

@@ -12,10 +12,10 @@ from test_card import block, card_of
 from transformers import AutoProcessor, Florence2ForConditionalGeneration
 
 from container_ocr import FinetunedContainerOCR
-from florence.checkpoint import load_model
 from florence.free_text import MAX_NEW_TOKENS
 from florence.grammar import number_grammar
 from florence.inputs import prepare_inputs
+from florence.loading import load_model
 
 LAYOUTS = ("native", "microsoft")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from containers.errors import ModelError
-from florence.checkpoint import require_model
+from containers.basis.errors import ModelError
+from florence.loading import require_model
 from florence.sizes import require_fitting
 
 SMALL = ROOT / "small_model"

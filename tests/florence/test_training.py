@@ -4,9 +4,9 @@ import pytest
 import torch
 from conftest import NUMBER, OTHER, assert_same_weights, error_line, log_of, train
 
-from containers.photos import open_photo
-from florence.checkpoint import load_model
+from containers.photo.files import open_photo
 from florence.inputs import prepare_inputs
+from florence.loading import load_model
 from florence.progress import Progress
 
 

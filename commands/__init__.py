@@ -1,0 +1,1 @@
+"""What the commands share: flags, how they begin, talk and end."""

@@ -1,0 +1,1 @@
+"""What all floors stand on: files, locks, errors, words on the terminal."""

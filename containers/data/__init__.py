@@ -1,0 +1,1 @@
+"""Labels and results: what people edit, and what the commands write."""

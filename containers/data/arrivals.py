@@ -1,0 +1,111 @@
+"""Photos that arrive in a folder while a run watches it: each is taken once it is there whole."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from containers.basis.errors import FlagError, ImageError
+from containers.basis.files import relative_path
+from containers.basis.processes import process_count
+from containers.basis.talk import say
+from containers.data.results import Row
+from containers.photo.files import (
+    IMAGE_SUFFIXES,
+    OTHER_SUFFIXES,
+    PassedOver,
+    Stamp,
+    check_image,
+    files_below,
+    stamp_of,
+)
+
+EVERY = 0.25  # seconds between two looks into the folder, at least
+AGAIN = 1.0  # seconds after which it is looked into again, though photos of the last look wait
+SETTLED = 1.0  # seconds for which a photo must stay as it is
+PATIENCE = 10.0  # seconds for which one may stay as it is and not open: its copy may go on
+
+
+def require_watchable(folder: Path) -> None:
+    """Raise `FlagError` for a folder that is not there, or many processes that would watch it."""
+    if not folder.is_dir():
+        raise FlagError(f"{folder}: no such folder; name the folder where photos arrive")
+    if process_count() > 1:
+        raise FlagError("--watch reads in one process: run it without accelerate launch")
+
+
+class Arrivals:
+    """The photos of a folder that are yet to be read.
+
+    `rows` are those that were read before. What was read, or could not be opened, is taken again
+    when its file has changed: a camera may use its names again.
+    """
+
+    def __init__(self, folder: Path, rows: Iterable[Row]):
+        self.folder, self.passed_over = folder, PassedOver()
+        self.known = {  # as the file was then
+            row["image"]: stamp_of(row["image"]) for row in rows if row["status"] != "error"
+        }
+        self.waiting: dict[str, tuple[Stamp, float]] = {}  # and since when it is so
+
+    def stamp(self, image: str) -> Stamp | None:
+        """Return what the file of a photo was that has been taken and not noted yet."""
+        return self.waiting.get(image, (None, 0.0))[0]
+
+    def note(self, row: Row) -> None:
+        """Take down that a photo was read, or could not be."""
+        image = row["image"]
+        if image in self.known:
+            say(f"{image} had changed since it was read: read again")
+        self.known[image] = self.stamp(image)
+        self.waiting.pop(image, None)
+
+    def batches(self, size: int) -> Iterator[list[str]]:
+        """Yield the photos that are whole, up to so many at once, the newest first; for ever.
+
+        Who takes them says by `note` what came of them. The folder is looked into again in between,
+        so what has just arrived does not wait for all that was there.
+        """
+        was_there = True
+        while True:
+            start = time.monotonic()
+            whole = (image for image in self.at_rest(start) if self.is_whole(image, start))
+            while batch := list(islice(whole, size)):
+                yield batch
+                if time.monotonic() - start > AGAIN:
+                    break
+            if not batch:
+                is_there = self.folder.is_dir()
+                if is_there != was_there:
+                    say(f"{self.folder} {'is back' if is_there else 'is gone: waiting for it'}")
+                was_there = is_there
+                time.sleep(max(EVERY, time.monotonic() - start))
+
+    def at_rest(self, now: float) -> list[str]:
+        """Return the photos to read whose files have stayed as they are, the newest first."""
+        found = []
+        for path in files_below(self.folder, self.passed_over):
+            image = relative_path(path)
+            if (suffix := path.suffix.lower()) in OTHER_SUFFIXES:
+                self.passed_over(Path(f"*{suffix}"), "have the photos saved as JPEG")
+            if suffix not in IMAGE_SUFFIXES:
+                continue
+            stamp = stamp_of(path)
+            before, since = self.waiting.get(image, (None, now))
+            if stamp is None or stamp == self.known.get(image):  # none: it was moved on
+                continue
+            if stamp != before:
+                self.waiting[image] = stamp, now
+            elif now - since >= SETTLED:
+                found.append((stamp[1], image))
+        return [image for _, image in sorted(found, reverse=True)]
+
+    def is_whole(self, image: str, now: float) -> bool:
+        """Tell whether a file at rest opens, or has rested for so long that it never will."""
+        try:
+            check_image(image)
+        except ImageError:
+            return now - self.waiting[image][1] >= PATIENCE
+        return True

@@ -1,0 +1,228 @@
+"""One result file, or two side by side, beside the labels: what changed, and how much is right."""
+
+from __future__ import annotations
+
+import math
+import os
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from containers.basis.errors import UserError
+from containers.basis.files import relative_path
+from containers.basis.talk import counted, say
+from containers.data.labels import labelled
+from containers.data.results import PARTIAL, STATUSES, Lines, Row, stream_results
+from containers.number.iso6346 import compact
+from containers.number.scores import edit_distance, score
+from containers.photo.files import photo_key
+
+MEASURES = {
+    "exact_match": "exact match",
+    "character_error_rate": "character error rate",
+    "owner_code": "owner code",
+    "serial_number": "serial number",
+    "check_digit": "check digit",
+    "check_digit_rate": "check-digit rate",
+}
+COLUMN, LINE, ROWS = "vertical", "one line", "several lines"
+LONGEST_ROWS = 4.5  # a place that is longer than so many times its height holds one line
+
+
+@dataclass(frozen=True)
+class Label:
+    """What is painted on a photo, and how it stands there, where the label says that."""
+
+    number: str
+    layout: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one result file holds: its name, its first line, and rows of it by `photo_key`."""
+
+    name: str
+    made_by: str
+    rows: dict[str, Row]
+    lines: int = 0  # in the file, of which the rows may be those with a label
+
+
+@dataclass(frozen=True)
+class Case:
+    """One photo: its row in each of the runs, the last of which counts, and its label if known."""
+
+    key: str
+    rows: tuple[Row, ...]
+    label: Label | None = None
+
+    @property
+    def number(self) -> str | None:
+        """Return what is painted, if that is known."""
+        return self.label and self.label.number
+
+    @cached_property
+    def errors(self) -> tuple[int, ...]:
+        """Return how many characters of each reading are wrong; none: nobody knows."""
+        if self.label is None:
+            return ()
+        truth = compact(self.label.number)
+        return tuple(edit_distance(compact(row["number"] or ""), truth) for row in self.rows)
+
+    @property
+    def is_wrong(self) -> bool:
+        """Tell whether the reading that counts is known not to be what is painted."""
+        return bool(self.errors) and self.errors[-1] > 0
+
+    @property
+    def ranks(self) -> tuple[int, ...]:
+        """Return how each reading stands: 2 right, 1 no number, 0 a wrong one; none: nobody knows.
+
+        Right beats none, and none beats wrong, for a wrong number may pass unseen. How many of its
+        characters are wrong does not count.
+        """
+        pairs = zip(self.rows, self.errors)
+        return tuple(2 if not wrong else 0 if row["number"] else 1 for row, wrong in pairs)
+
+    @property
+    def is_better(self) -> bool:
+        """Tell whether the last reading is known to stand higher than the first."""
+        return self.ranks[-1:] > self.ranks[:1]
+
+    @property
+    def is_worse(self) -> bool:
+        """Tell whether the last reading is known to stand lower than the first."""
+        return self.ranks[-1:] < self.ranks[:1]
+
+    @property
+    def is_changed(self) -> bool:
+        """Tell whether the runs have read different numbers."""
+        return len({compact(row["number"] or "") for row in self.rows}) > 1
+
+    @property
+    def layout(self) -> str:
+        """Return how the number stands: as its label says, else by the place where it was read."""
+        boxes = [row["box"] for row in reversed(self.rows) if row.get("box")]
+        if self.label and self.label.layout:
+            return self.label.layout
+        return layout_of(boxes[0]) if boxes else ""
+
+
+def layout_of(box: Sequence[Sequence[int]]) -> str:
+    """Return how a number stands in a box: four corners, clockwise from where reading begins."""
+    (x, y), (right, below), (far_x, far_y), _ = box
+    length, height = math.dist((x, y), (right, below)), math.dist((right, below), (far_x, far_y))
+    if abs(below - y) > abs(right - x):
+        return COLUMN
+    return LINE if length > LONGEST_ROWS * height else ROWS
+
+
+def read_labels(path: Path) -> dict[str, Label]:
+    """Return the labels of annotations.json by `photo_key`."""
+    labels = {}
+    for entry, number in labelled(path, "not compared"):
+        layout = entry.get("layout")
+        shown = layout if isinstance(layout, str) else ""
+        labels[photo_key(entry["image_path"], path.parent)] = Label(number, shown)
+    return labels
+
+
+def read_run(name: str, labels: dict[str, Label] | None = None) -> Run:
+    """Return what a result file holds, of the photos that have `labels`, or of all.
+
+    That it is not whole, or lists a photo twice, is said. Raises `UserError`, also where two of its
+    lines contradict each other.
+    """
+    lines, rows, seen = Lines(), {}, {}
+    path, is_run = Path(name), name.endswith(PARTIAL)
+    is_wanted = (lambda image: True) if labels is None else may_be_one_of(labels)
+    for place, row in stream_results(path, lines):
+        image = row["image"]
+        said = hash((row["number"], row["status"], row["confidence"]))
+        if seen.setdefault(hash(image), said) != said and not is_run:
+            raise UserError(f"{name}, line {place}: another line says otherwise of {image}")
+        if is_wanted(image):
+            rows[photo_key(image, Path())] = row
+    twice = lines.rows - len(seen)
+    if lines.problem and not is_run:
+        say(f"warning: {name} {lines.problem}")
+    if twice and not is_run:
+        say(f"warning: {name} lists {counted(twice, 'photo')} more than once")
+    return Run(name, lines.made_by, rows, lines.rows)
+
+
+def may_be_one_of(labels: dict[str, Label]) -> Callable[[str], bool]:
+    """Return what tells of an image's name, fast, whether `photo_key` may be among the labels.
+
+    Another name for the same photo leads there by a link. Of a million rows few may have a label.
+    """
+    names = {last_of(key) for key in labels}
+    return lambda image: last_of(image) in names or os.path.islink(image)
+
+
+def last_of(image: str) -> str:
+    """Return the last part of a path, however it is spelt: by `/` or a backslash, composed or not.
+
+    It is the same for all spellings of one, and may be for others.
+    """
+    name = image.replace("\\", "/").rpartition("/")[2]
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def join(runs: Sequence[Run], truth: dict[str, Label]) -> list[Case]:
+    """Return the photos that stand in all runs: the labelled ones first, in their labels' order."""
+    first, *others = (run.rows for run in runs)
+    shared = [key for key in first if all(key in rows for rows in others)]
+    keys = [key for key in truth if key in {*shared}] + [key for key in shared if key not in truth]
+    return [Case(key, tuple(run.rows[key] for run in runs), truth.get(key)) for key in keys]
+
+
+def measures(cases: Sequence[Case]) -> list[dict[str, float]]:
+    """Return the scores of each run over labelled photos."""
+    runs = zip(*(case.rows for case in cases))
+    labels = [case.number for case in cases]
+    return [score([(row["number"], n) for row, n in zip(rows, labels)]) for rows in runs]
+
+
+def table(cases: Sequence[Case]) -> list[tuple[str, ...]]:
+    """Return the lines of the table over labelled photos: a name and a figure for each run."""
+    scores, runs = measures(cases), [*zip(*(case.rows for case in cases))]
+    lines = [
+        (name, *(f"{100 * rates[key]:.1f} %" for rates in scores)) for key, name in MEASURES.items()
+    ]
+    for status in STATUSES:
+        counts = (sum(row["status"] == status for row in rows) for rows in runs)
+        lines.append((f"status {status}", *map(str, counts)))
+    return lines
+
+
+def describe_changes(
+    runs: Sequence[Run], cases: Sequence[Case], labels: str, count: int
+) -> Iterator[str]:
+    """Yield the measures of two runs side by side, and which photos got better and worse.
+
+    Counted are the labelled photos that stand in both, of `count` in the file `labels`. Raises
+    `UserError` if there are none.
+    """
+    known = [case for case in cases if case.label]
+    if not known:
+        read = " and ".join(f"{run.lines:,} in {run.name}" for run in runs)
+        raise UserError(
+            f"nothing to compare: of {counted(count, 'labelled image')} in {labels}, none stands "
+            f"in both files ({read})"
+        )
+    yield f"in both files: {len(known)} of {counted(count, 'labelled image')}"
+    yield ""
+    names = [run.name for run in runs]
+    width = max(map(len, names)) + 2
+    lines = [(*line, str(len(known))) for line in table(known)]
+    for name, before, after, images in (("", *names, "images"), *lines):
+        yield f"{name:21}{before:>{width}}{after:>{width}}{images:>9}"
+    better, worse = ([c for c in known if c.is_better], [c for c in known if c.is_worse])
+    for title, changed in (("better", better), ("worse", worse)):
+        yield ""
+        yield f"{title}: {counted(len(changed), 'image')}"
+        for case in changed:
+            before, after = (row["number"] or "-" for row in case.rows)
+            yield f"  {relative_path(Path(case.key))}  {case.number}: {before} -> {after}"

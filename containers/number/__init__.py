@@ -1,0 +1,1 @@
+"""What a container number is, and which one a text shows."""

@@ -1,0 +1,92 @@
+"""What the model wrote of a photo, and the reading that comes of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+
+from containers.number.iso6346 import is_valid, split_number
+
+SEVERAL = "several containers"  # a reason that no nearer look takes away
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What the model wrote: the text, and each token's end in it and log-probability.
+
+    `alternatives` are the valid numbers with which it could have begun instead, each with the
+    model's probability of that, the likeliest first.
+    """
+
+    text: str
+    ends: tuple[int, ...]
+    log_probs: tuple[float, ...]
+    alternatives: tuple[tuple[str, float], ...] = ()
+
+    def probability(self, start: int, end: int) -> float:
+        """Return the model's probability, 0 to 1, of the tokens that wrote text[start:end]."""
+        starts = (0, *self.ends)
+        tokens = zip(starts, self.ends, self.log_probs)
+        return math.exp(sum(log_p for a, b, log_p in tokens if a < b and a < end and start < b))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read from one photo.
+
+    `number` is as painted (`CSQU 305438 3`) or None; `confidence` is the model's own probability,
+    0 to 1, of that number among all that it could have written; `status` is ok, review, none or
+    error, with `reason`. `numbers` holds all that stand in the text, compact, best first;
+    `alternatives` up to five valid numbers, as painted, each with its probability. `box` is where
+    the number stands: four corners, (x, y) in pixels of the upright photo, from its upper left as
+    one reads, clockwise; empty: nowhere. `found` is the number that a finder beside the model has
+    read, if any, with its probability.
+    """
+
+    number: str | None = None
+    status: str = "none"
+    reason: str = ""
+    confidence: float = 0.0
+    raw_text: str = ""
+    numbers: tuple[str, ...] = ()
+    alternatives: tuple[tuple[str, float], ...] = ()
+    box: tuple[tuple[int, int], ...] = ()
+    found: tuple[str, float] | None = None
+
+    @property
+    def is_ok(self) -> bool:
+        """Tell whether there is a number and no doubt."""
+        return self.status == "ok"
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether a nearer look can change nothing: it is sure, or of several containers."""
+        return self.is_ok or SEVERAL in self.reason
+
+    @property
+    def is_valid(self) -> bool:
+        """Tell whether the number is whole and its check digit fits."""
+        return is_valid(self.number)
+
+    @property
+    def owner_code(self) -> str:
+        """Return the four letters, or an empty string."""
+        return split_number(self.number or "")[0]
+
+    @property
+    def serial_number(self) -> str:
+        """Return the six digits, or an empty string."""
+        return split_number(self.number or "")[1]
+
+    @property
+    def check_digit(self) -> str:
+        """Return the last digit, or an empty string where it was not read."""
+        return split_number(self.number or "")[2]
+
+    def row(self, image_path: str) -> dict[str, object]:
+        """Return the reading as one flat record; the raw text on one line."""
+        fields = asdict(self) | {"raw_text": " ".join(self.raw_text.split())}
+        del fields["numbers"], fields["found"]
+        fields["alternatives"] = [[n, round(p, 3)] for n, p in self.alternatives if p >= 0.0005]
+        found = {"found": [self.found[0], round(self.found[1], 3)]} if self.found else {}
+        return {"image": image_path, **fields, "confidence": round(self.confidence, 3), **found}

@@ -1,0 +1,182 @@
+"""Which number a photo shows, and what makes it a `review`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from containers.number.iso6346 import Candidate, compact, find_candidates, format_number, is_valid
+from containers.number.reading import SEVERAL, Reading, Transcript
+
+REVIEW_BELOW = 0.4  # confidence: well above what leaving out sources would choose, demo/README.md
+UNLIKELY = 0.005  # probability, of what is written or of all: less makes a number no option
+MOST_ALTERNATIVES = 5
+FAVOUR = 0.1  # a number of a known owner is preferred that is so likely, as a share of one without
+CLOSE = 0.5  # a rival that is so likely, as a share of the number's probability, is a doubt
+
+
+def interpret(
+    transcript: Transcript,
+    review_below: float = REVIEW_BELOW,
+    owner_codes: Collection[str] = (),
+) -> Reading:
+    """Return the reading of what the model wrote in one look; doubts make it a `review`."""
+    return judge(consider(transcript, owner_codes), review_below)
+
+
+def consider(transcript: Transcript, owner_codes: Collection[str] = ()) -> Reading:
+    """Return a reading that has yet to be judged: its number, and what the text says against it.
+
+    A number in the text that checks is the number. Where none does, it is the likeliest valid
+    number, if the model finds it likely at all, with the doubt that the text has something else.
+    """
+    found, numbers = find_candidates(transcript.text), dict(transcript.alternatives)
+    written = transcript.probability(found[0].start, found[0].end) if found else 1.0
+    likely = {number: p for number, p in numbers.items() if p >= UNLIKELY * written}
+    number, reason = choose_number(found, likely)
+    if found and number == found[0].number:
+        numbers[number] = max(numbers.get(number, 0.0), written)
+    if number and owner_codes and number[:4] not in owner_codes:
+        reason += f"{'; ' if reason else ''}owner code {number[:4]} is not in the list"
+        known = prefer_known(number, numbers, owner_codes)
+        if known != number:
+            number, reason = known, f"{reason}, {known[:4]} is"
+    return Reading(
+        number=format_number(number) or None,
+        reason=reason,
+        confidence=numbers.get(number, 0.0),
+        raw_text=transcript.text.strip(),
+        numbers=tuple(c.number for c in found),
+        alternatives=tuple((format_number(n), p) for n, p in transcript.alternatives),
+    )
+
+
+def judge(reading: Reading, review_below: float) -> Reading:
+    """Return a considered reading with its status; rivals and little confidence are doubts too."""
+    reason, least = reading.reason, CLOSE * reading.confidence
+    rivals = [n for n, p in reading.alternatives if n != reading.number and p > least]
+    if reading.number and not reason and rivals:
+        reason = f"nearly as likely: {', '.join(rivals)}"
+    if reading.number and not reason:
+        reason = doubt_confidence(reading.confidence, review_below)
+    status = ("review" if reason else "ok") if reading.number else "none"
+    return replace(reading, status=status, reason=reason)
+
+
+def merge(
+    places: Sequence[Sequence[Reading]], owner_codes: Collection[str] = ()
+) -> tuple[int, Reading]:
+    """Return one considered reading of several looks at a photo, and which look leads it.
+
+    The looks stand place by place. A number's probability is its mean over the looks at a place:
+    looks at one photo err alike, so that two which agree say little more than one. The place
+    counts that is surest of it. The likeliest is the number, if any look chose one; an UNLIKELY
+    one must be valid and stand in a text. What speaks against it is what the look says that is
+    surest of it.
+    """
+    readings = [reading for looks in places for reading in looks]
+    chances: dict[str, float] = {}
+    for looks in places:
+        for number, p in mean_chances(looks).items():
+            chances[number] = max(p, chances.get(number, 0.0))
+    valid = sorted(filter(is_valid, chances), key=chances.get, reverse=True)
+    chosen = [r.number for r in readings if r.number]
+    number = max(chosen + valid, key=chances.get) if chosen else None
+    if number and owner_codes:
+        number = prefer_known(number, chances, owner_codes)
+    written = {n for reading in readings for n in reading.numbers if is_valid(n)}
+    if number and chances[number] < UNLIKELY and compact(number) not in written:
+        number = None
+    own = [(r.number == number, not r.reason, chances_of(r).get(number, 0.0)) for r in readings]
+    lead = own.index(max(own))
+    reason = readings[lead].reason if number else ""
+    if number and number != readings[lead].number:
+        reason = f"the text has {readings[lead].number or 'no number'}"
+    return lead, replace(
+        readings[lead],
+        number=number,
+        reason=reason,
+        confidence=chances.get(number, 0.0),
+        alternatives=tuple((n, chances[n]) for n in valid[:MOST_ALTERNATIVES]),
+    )
+
+
+def hear(reading: Reading, found: Reading) -> Reading:
+    """Return a considered reading that has heard what a finder has read of the photo.
+
+    That never becomes the number. Where the finder is sure of another number it is a doubt; of the
+    same one both may be as sure as the surer of them, since what hides it hides it from both.
+    """
+    if not found.number:
+        return reading
+    heard = replace(reading, found=(found.number, found.confidence))
+    if SEVERAL in found.reason:
+        return replace(heard, reason=found.reason if heard.number else heard.reason)
+    if found.number == heard.number:
+        return replace(heard, confidence=max(heard.confidence, found.confidence))
+    if found.is_ok and not heard.reason:
+        return replace(heard, reason=f"the small model reads {found.number}")
+    return heard
+
+
+def mean_chances(looks: Sequence[Reading]) -> dict[str, float]:
+    """Return the numbers that looks at one place may have seen, each with its mean probability."""
+    chances: dict[str, float] = {}
+    for reading in looks:
+        for number, p in chances_of(reading).items():
+            chances[number] = chances.get(number, 0.0) + p / len(looks)
+    return chances
+
+
+def prefer_known(number: str, chances: dict[str, float], owner_codes: Collection[str]) -> str:
+    """Return the number, or a valid one that is likely enough and has an owner where it has none.
+
+    `chances` are the probabilities of numbers, compact or as painted.
+    """
+    if number[:4] in owner_codes:
+        return number
+    least = FAVOUR * chances[number]
+    known = [n for n, p in chances.items() if n[:4] in owner_codes and is_valid(n) and p >= least]
+    return max(known, key=chances.get, default=number)
+
+
+def chances_of(reading: Reading) -> dict[str, float]:
+    """Return the numbers that one look may have seen, as painted, each with its probability."""
+    chances = dict(reading.alternatives)
+    if reading.number:
+        chances[reading.number] = max(reading.confidence, chances.get(reading.number, 0.0))
+    return chances
+
+
+def choose_number(found: Sequence[Candidate], likely: dict[str, float]) -> tuple[str, str]:
+    """Return the number to report, or an empty string, and why it is doubtful, if it is.
+
+    `found` stands in the free text, best first; `likely` are valid numbers with probabilities.
+    """
+    number, reason = found[0].number if found else "", doubt(found)
+    if likely and not is_valid(number):
+        reason = f"the text has {format_number(number) or 'no number'}"
+        number = max(likely, key=likely.get)
+    return number, reason
+
+
+def doubt(found: Sequence[Candidate]) -> str:
+    """Return why the best of the candidates is doubtful; empty: it is not."""
+    if not found:
+        return ""
+    best = found[0]
+    if len(best.number) < 11:
+        return "check digit not read"
+    if not is_valid(best.number):
+        return "check digit does not fit"
+    if best.gap:
+        return "its parts stand apart or out of order"
+    boxes: dict[str, str] = {}
+    for candidate in found:
+        boxes.setdefault(candidate.number[:10], format_number(candidate.number))
+    return f"{SEVERAL}: {', '.join(boxes.values())}" if len(boxes) > 1 else ""
+
+
+def doubt_confidence(confidence: float, review_below: float) -> str:
+    """Return why a number of this confidence is doubtful; empty: it is not."""
+    return f"confidence below {review_below:g}" if confidence < review_below else ""

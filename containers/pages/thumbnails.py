@@ -1,0 +1,77 @@
+"""Small pictures of photos for a page, cut round the number that was read there."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator, Sequence
+from math import ceil, floor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from containers.basis.errors import ImageError
+from containers.photo.files import find_image, open_photo
+from containers.photo.workers import ahead, worker_count, workers
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+ROOM = 21_000_000  # bytes for all pictures of a page, as text: four for three
+MOST = 16_000  # bytes of one picture
+# The forms of a picture, (largest width, largest height, quality), the best first.
+FORMS = ((480, 400, 75), (360, 320, 70), (300, 280, 55), (240, 220, 40), (160, 160, 30))
+MARGIN = 0.2  # of the number's longer side, round it
+AHEAD = 8  # pictures under way
+Box = Sequence[Sequence[int]]
+
+
+def thumbnails(photos: Sequence[tuple[str, Box]]) -> Iterator[str]:
+    """Yield a picture of each (image path, box), in order, as a data address; empty: no photo."""
+    most = min(MOST, ROOM * 3 // 4 // max(1, len(photos)))
+    tasks = ((thumbnail, path, box, most) for path, box in photos)
+    with workers(worker_count(len(photos))) as pool:
+        for future in ahead(tasks, pool, AHEAD):
+            yield future.result()
+
+
+def thumbnail(image_path: str, box: Box, most: int) -> str:
+    """Return a WebP of at most so many bytes as a data address, or nothing for a photo that fails.
+
+    `box` is where the number stands, four corners in pixels of the upright photo; empty: it shows
+    all of the photo.
+    """
+    try:
+        image = cut(find_image(image_path, Path()), box)
+    except ImageError:
+        return ""
+    return f"data:image/webp;base64,{base64.b64encode(encode(image, most)).decode()}"
+
+
+def cut(path: Path, box: Box) -> Image.Image:
+    """Return the part of a photo round a box, or all of it, no smaller than the largest form."""
+    if not box:
+        return open_photo(path, FORMS[0][:2])[0]
+    xs, ys = zip(*box)
+    width, height = max(xs) - min(xs), max(ys) - min(ys)
+    margin = MARGIN * max(width, height)
+    part = max(1.0, width + 2 * margin), max(1.0, height + 2 * margin)
+    image, size = open_photo(path, (FORMS[0][0], 1), part)
+    scale = image.width / size[0]
+    left, top = (scale * (min(side) - margin) for side in (xs, ys))
+    right, bottom = (scale * (max(side) + margin) for side in (xs, ys))
+    part = max(0, floor(left)), max(0, floor(top))
+    part += min(image.width, ceil(right)), min(image.height, ceil(bottom))
+    return image.crop(part) if part[0] < part[2] and part[1] < part[3] else image
+
+
+def encode(image: Image.Image, most: int) -> bytes:
+    """Return an image as WebP, in the largest form that takes at most so many bytes."""
+    from PIL import Image
+
+    for width, height, quality in FORMS:
+        small, data = image.copy(), io.BytesIO()
+        small.thumbnail((width, height), Image.Resampling.LANCZOS)
+        small.save(data, "WEBP", quality=quality)
+        if len(data.getvalue()) <= most:
+            break
+    return data.getvalue()

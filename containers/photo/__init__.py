@@ -1,0 +1,1 @@
+"""Photos, the windows on them, and the search for a number."""

@@ -1,0 +1,216 @@
+"""The looks at one photo: nearer each time, until one is sure; then shaken, at parts, turned."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain, groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from containers.number.reading import Reading
+from containers.number.review import REVIEW_BELOW, hear, judge, merge
+from containers.photo.windows import (
+    SHAKEN,
+    Point,
+    Window,
+    first_window,
+    next_window,
+    parts_of,
+    place_of,
+    shaken,
+    turned,
+)
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+NEARER = ((1.4, 6), (1.25, 3), (1.25, 3))  # the looks that follow: how much larger than the place,
+# and from how many of the last ones, those with the most confidence
+AT_FOUND = (1.4, 1.25, 1.1)  # the same for a reader at a finder's place, which it trusts
+AT_FINDERS = -1  # the start of these looks
+LOST = 0.1  # where the whole photo has brought less confidence, its parts are looked at
+UNSURE = (
+    0.3  # the same for a mean over shaken windows; and then all of the photo is looked at turned
+)
+FAINT = 0.003  # of a place where the surest look has less, shaken windows would show no more
+SURE = 0.9  # a look with so much confidence needs no shaken windows: they agree with it
+FEW_SHAKEN, AGREED = 3, 0.8  # nor do so many windows with this mean need the other six
+LOOKS = 57  # at most, at each photo: 4 from the whole of it, 18 from its parts, 8 with it turned,
+# and each time 9 round the place that these have shown
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at a photo: what it read, not judged yet; its window, and the number's place.
+
+    `start` counts where it set out: the whole photo, its parts, and the photo turned. Shaken
+    windows stand round the place that the looks before them have found.
+    """
+
+    reading: Reading
+    window: Window
+    place: Window
+    start: int = 0
+    is_shaken: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a finder has made of a photo of (width, height): its reading, and the number's place."""
+
+    reading: Reading
+    place: Window
+    size: tuple[int, int]
+
+    def windows(self) -> list[Window]:
+        """Return the windows round the place, in the order in which they are looked at."""
+        near = [next_window(self.place, self.size, margin) for margin in AT_FOUND]
+        return [window for window in near if window]
+
+
+@dataclass
+class Search:
+    """The search for the number on a photo: the looks that are done, and how many are ahead."""
+
+    photo: str | Path | Image.Image
+    looks: int = LOOKS  # at most
+    review_below: float = REVIEW_BELOW
+    owner_codes: Collection[str] = ()  # known ones; empty: any will do
+    label: str | None = None  # the number, where it is known: it leads the search
+    found: Found | None = None  # by a finder: it is looked at there first
+    size: tuple[int, int] = (0, 0)  # of the photo, once it has been opened
+    done: list[Look] = field(default_factory=list)
+    ahead: int = 1  # looks that this round still has
+    rounds: Iterator[list[Window]] = field(default_factory=lambda: iter(()))
+    start: int = 0  # of this round
+    is_shaken: bool = False  # this round
+
+    def take_in(
+        self,
+        window: Window | None,
+        reading: Reading,
+        letters: Sequence[Point],
+        size: tuple[int, int],
+    ) -> list[Window]:
+        """Return where to look next on a photo of (width, height), after what a look has read.
+
+        `letters` are where it saw the number's characters, in shares of its window; None is the
+        first one. Nothing is next while looks are ahead, and once the search is over.
+        """
+        if not self.done:
+            self.size, self.rounds = size, self.plan(size)
+            next(self.rounds)
+        window = window or first_window(size)
+        place = self.found.place if self.start == AT_FINDERS else place_of(window, letters)
+        self.done.append(Look(reading, window, place, self.start, self.is_shaken))
+        self.ahead -= 1
+        left = self.looks - len(self.done)
+        if self.ahead or left <= 0 or self.is_settled:
+            return []
+        windows = next(self.rounds, [])[:left]
+        self.ahead = len(windows)
+        return windows
+
+    def give_up(self) -> None:
+        """Take in that a look failed: the photo cannot be opened any more."""
+        self.ahead, self.looks = self.ahead - 1, 0
+
+    @property
+    def first(self) -> Window | None:
+        """Return where to look first: None is all of the photo."""
+        return next(iter(self.found.windows()), None) if self.found else None
+
+    def plan(self, size: tuple[int, int]) -> Iterator[list[Window]]:
+        """Yield the windows of one round after the other, by what the looks before have shown."""
+        if self.first:
+            self.start, self.is_shaken = AT_FINDERS, True
+            for window in self.found.windows():
+                yield [window]
+                if self.best.confidence < FAINT:  # it sees nothing where a number stands
+                    return
+            return
+        turns = turned(size) if self.is_thorough else []
+        for self.start, windows in enumerate(([first_window(size)], parts_of(size), turns)):
+            if self.done and self.best.confidence >= (UNSURE if self.is_thorough else LOST):
+                return
+            if windows:
+                yield from self.come_nearer(windows, size)
+                yield from self.shake(size)
+
+    def come_nearer(self, windows: list[Window], size: tuple[int, int]) -> Iterator[list[Window]]:
+        """Yield these windows, and then nearer ones round the places that they show."""
+        yield windows
+        for margin, most in NEARER:
+            last = sorted(self.done[-len(windows) :], key=lambda look: -look.reading.confidence)
+            nearer = [next_window(look.place, size, margin) for look in last[:most]]
+            windows = [window for window in nearer if window]
+            if not windows:
+                return
+            yield windows
+
+    def shake(self, size: tuple[int, int]) -> Iterator[list[Window]]:
+        """Yield windows round the place that the looks since the start have found."""
+        looks = [look for look in self.done if look.start == self.start]
+        i, reading = merge([[look.reading] for look in looks], self.owner_codes)
+        windows = shaken(looks[i].place, size)
+        if self.is_thorough and windows and reading.confidence >= FAINT:
+            self.is_shaken = True
+            yield windows[:FEW_SHAKEN]
+            if UNSURE <= self.best.confidence < AGREED:
+                yield windows[FEW_SHAKEN:]
+            self.is_shaken = False
+
+    @property
+    def is_thorough(self) -> bool:
+        """Tell whether shaken windows are looked at: there are looks for them, and no label."""
+        return self.label is None and self.looks > len(NEARER) + len(SHAKEN)
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether more looks would change nothing: it is sure, or of several containers."""
+        best = self.best
+        if best.is_ok and self.is_thorough and not self.found:
+            return best.confidence >= SURE
+        return best.is_settled
+
+    @property
+    def places(self) -> list[list[Look]]:
+        """Return the looks that count, those at one place together.
+
+        Since each start these are the shaken ones, or else each look, alone.
+        """
+        places = []
+        for _, looks in groupby(self.done, key=lambda look: look.start):
+            looks = list(looks)
+            together = [look for look in looks if look.is_shaken]
+            places += [together] if together else [[look] for look in looks]
+        return places
+
+    @property
+    def found_something(self) -> bool:
+        """Tell whether the looks show so much of a number that it is worth a nearer one."""
+        return self.best.confidence >= LOST
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether no look is ahead."""
+        return not self.ahead
+
+    @property
+    def lead(self) -> tuple[Look, Reading]:
+        """Return the look that is surest of the number, and what all together have read."""
+        places = self.places
+        readings = [[look.reading for look in looks] for looks in places]
+        i, reading = merge(readings, self.owner_codes)
+        return list(chain(*places))[i], reading
+
+    @property
+    def best(self) -> Reading:
+        """Return what all looks together have read, judged."""
+        look, reading = self.lead
+        corners = look.place.corners if reading.number else ()
+        box = tuple((round(x), round(y)) for x, y in corners)
+        if self.found:
+            reading = hear(reading, self.found.reading)
+        return replace(judge(reading, self.review_below), box=box)

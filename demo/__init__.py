@@ -1,0 +1,1 @@
+"""Draw photos of containers, and teach the small model with them."""

@@ -1,0 +1,1 @@
+"""A yard of containers, drawn as a camera would see it."""

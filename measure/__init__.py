@@ -1,0 +1,1 @@
+"""Measure any model on labelled photos."""
