@@ -32,13 +32,20 @@ if __name__ == "__main__":  # before the other imports, which may fail and take 
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice, zip_longest
 from pathlib import Path
 
 from commands.batch_request import OUTPUTS, require_own_files, require_possible
 from commands.command_line import ArgumentParser, command
-from commands.flags import add_model_flags, add_reading_flags, file_name, positive, regex
+from commands.flags import (
+    add_model_flags,
+    add_reading_flags,
+    columns,
+    file_name,
+    positive,
+    regex,
+)
 from container_ocr import read_images, reader_of
 from containers.basis.escapes import visible
 from containers.basis.locks import only_writer
@@ -49,7 +56,10 @@ from containers.data.comparison import Case, Run, describe_changes, join, read_l
 from containers.data.grouped_results import GROUP_BY, write_groups
 from containers.data.journal import Journal
 from containers.data.labels import read_annotations
-from containers.data.results import MADE_BY, Row, count_statuses
+from containers.data.result import Result, read_now
+from containers.data.result_file import MADE_BY
+from containers.data.result_tables import USUAL
+from containers.data.results import count_statuses
 from containers.number.owners import describe_owners
 from containers.pages.report import write_report
 from containers.photo.files import list_images, photo_key, stamp_of
@@ -59,7 +69,7 @@ from florence.devices import LESS_MEMORY, out_of_memory
 from florence.finder import describe_finder
 from florence.loading import looks_for, require_model
 
-GATHER = 32  # photos of each process whose rows are sent to the first together
+GATHER = 32  # photos of each process whose results are sent to the first together
 ANNOTATIONS = "annotations.json"
 
 
@@ -96,19 +106,24 @@ def read_folder(args: argparse.Namespace) -> int:
 
 def read_into(journal: Journal, images: list[str], args: argparse.Namespace) -> int:
     """Read the images that the journal lacks, and finish it; return how many failed."""
-    description, rows = begin(journal, args)
-    waiting = [image for image in images if image not in rows]
+    description, results = begin(journal, args)
+    waiting = [image for image in images if image not in results]
     stamps = {image: stamp_of(image) for image in waiting}  # before they are read
-    new = read_rows(waiting, args)
+    new = read_all(waiting, args)
     if not is_first_process():
-        return sum(row["status"] == "error" for row in new)
-    for row in journal.write(description, new, args.resume, stamps.get):
-        rows[row["image"]] = row
-    return finish(journal, description, [rows[image] for image in images], args)
+        return failures(new)
+    for result in journal.write(description, new, args.resume, stamps.get):
+        results[result.image] = result
+    return finish(journal, description, [results[image] for image in images], args)
 
 
-def begin(journal: Journal, args: argparse.Namespace) -> tuple[str, dict[str, Row]]:
-    """Return what makes the results, fetched where it is not here, and the rows not to read again.
+def failures(results: Iterable[Result]) -> int:
+    """Return how many photos could not be read."""
+    return sum(result.reading.status == "error" for result in results)
+
+
+def begin(journal: Journal, args: argparse.Namespace) -> tuple[str, dict[str, Result]]:
+    """Return what makes the results, fetched where it is not here, and those not to read again.
 
     Raises `UserError`: before that, where the results cannot be written.
     """
@@ -121,39 +136,42 @@ def begin(journal: Journal, args: argparse.Namespace) -> tuple[str, dict[str, Ro
     return description, journal.earlier(description) if args.resume else {}
 
 
-def finish(journal: Journal, description: str, rows: list[Row], args: argparse.Namespace) -> int:
+def finish(
+    journal: Journal, description: str, results: list[Result], args: argparse.Namespace
+) -> int:
     """Write the result file and what is made of it; return how many images failed."""
-    show(f"{args.output}: {journal.finish(description, rows)}")
+    columns = args.columns or USUAL
+    show(f"{args.output}: {journal.finish(description, results, columns)}")
     if args.group_by is not None:
-        show(write_groups(journal.output, description, rows, args.group_by, args.review_below))
+        grouping = args.group_by, args.review_below, columns
+        show(write_groups(journal.output, description, results, *grouping))
     if args.report is not None:
-        review(
-            args, Run(args.output, description, {photo_key(r["image"], Path()): r for r in rows})
-        )
-    return sum(row["status"] == "error" for row in rows)
+        by_photo = {photo_key(result.image, Path()): result for result in results}
+        review(args, Run(args.output, description, by_photo))
+    return failures(results)
 
 
 def watch(args: argparse.Namespace) -> int:
     """Read images as they arrive in the folder, until Ctrl-C; return how many failed."""
     journal = Journal(Path(args.output))
     with only_writer(args.output):
-        description, rows = begin(journal, args)
+        description, results = begin(journal, args)
         try:
-            arrivals = Arrivals(Path(args.image_folder), rows.values())
-            new = watched_rows(arrivals, args)
-            for row in journal.write(description, new, args.resume, arrivals.stamp):
-                rows[row["image"]] = row
+            arrivals = Arrivals(Path(args.image_folder), results.values())
+            new = read_arrivals(arrivals, args)
+            for result in journal.write(description, new, args.resume, arrivals.stamp):
+                results[result.image] = result
         except KeyboardInterrupt as stopped:
             say(f"stopped ({stopped or 'SIGINT'})")
-        rows = journal.written() | rows  # it may have come between the disk and us
-        if not rows:
+        results = journal.written() | results  # it may have come between the disk and us
+        if not results:
             say("no photo was read: nothing is written")
             return 0
-        return finish(journal, description, [rows[image] for image in sorted(rows)], args)
+        return finish(journal, description, [results[image] for image in sorted(results)], args)
 
 
-def watched_rows(arrivals: Arrivals, args: argparse.Namespace) -> Iterator[Row]:
-    """Yield the row of each image that arrives; without a batch size each is read by itself.
+def read_arrivals(arrivals: Arrivals, args: argparse.Namespace) -> Iterator[Result]:
+    """Yield the result of each image that arrives; without a batch size each is read by itself.
 
     Else one in doubt, which is looked at again, would hold up those that came with it.
     """
@@ -163,16 +181,15 @@ def watched_rows(arrivals: Arrivals, args: argparse.Namespace) -> Iterator[Row]:
     say(f"watching {args.image_folder}: Ctrl-C ends it")
     for images in arrivals.batches(size):
         for image, reading in read_images(images, size, reader):
-            row = reading.row(image)
-            say(f"{image}: {row['number'] or '-'} {row['status']}")
-            yield row
-            arrivals.note(row)
+            say(f"{image}: {reading.number or '-'} {reading.status}")
+            yield read_now(image, reading)
+            arrivals.note(image)
 
 
-def read_rows(images: list[str], args: argparse.Namespace) -> Iterator[Row]:
-    """Yield the row of each image, in order, and show the progress.
+def read_all(images: list[str], args: argparse.Namespace) -> Iterator[Result]:
+    """Yield the result of each image, in order, and show the progress.
 
-    Of many processes each reads its share of the first one's images, and all yield all rows.
+    Of many processes each reads its share of the first one's images, and all yield all results.
     """
     rank, world = 0, process_count()
     if world > 1:
@@ -187,11 +204,11 @@ def read_rows(images: list[str], args: argparse.Namespace) -> Iterator[Row]:
     with LookPace(title="reading", total=len(images)) as pace:
         readings = read_images(mine, args.batch_size, reader_of(args), pace.look)
         for _ in range(0, len(images), world * share):
-            shares = [[reading.row(image) for image, reading in islice(readings, share)]]
-            for row in chain(*zip_longest(*(gather_object(shares) if world > 1 else shares))):
-                if row is not None:  # the last shares may be shorter
-                    yield row
-                    counts[row["status"]] += 1
+            shares = [[read_now(*read) for read in islice(readings, share)]]
+            for result in chain(*zip_longest(*(gather_object(shares) if world > 1 else shares))):
+                if result is not None:  # the last shares may be shorter
+                    yield result
+                    counts[result.reading.status] += 1
                     pace.set_postfix_str(count_statuses(counts), refresh=False)
                     pace.update()
 
@@ -246,6 +263,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--watch", action="store_true", help="read photos as they arrive, until Ctrl-C")
     compared = f"two result files (default: {' '.join(OUTPUTS)}), or one with --report"
     add("--compare", nargs="*", metavar="FILE", help=compared)
+    listed = "columns of a .csv or .xlsx, by commas (default: all but raw_text)"
+    add("--columns", type=columns, metavar="NAME,...", help=listed)
     page = "page to look at: what to review, with --compare what changed"
     add("--report", type=file_name, metavar="FILE.html", help=page)
     truth = "the truth, for --compare and --report"

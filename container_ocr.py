@@ -37,9 +37,9 @@ from itertools import tee
 from commands.command_line import ArgumentParser, command
 from commands.flags import add_model_flags, add_reading_flags, require_photos
 from containers.basis.errors import ImageError
-from containers.basis.escapes import json_line
 from containers.basis.talk import beside_bars, say
-from containers.data.results import format_row
+from containers.data.result import Result, kept
+from containers.data.result_lines import as_json, tabbed
 from containers.number.iso6346 import check_digit, find_numbers, is_valid
 from containers.number.owners import known_owner_codes
 from containers.number.reading import Reading
@@ -215,9 +215,9 @@ def main(args: argparse.Namespace) -> int:
         return print_check(reader(), args.model, args.lora_path, args.revision)
     with LookPace(title="reading", total=len(args.images)) as pace:
         for path, reading in read_images(args.images, 1, reader, pace.look):
-            row = reading.row(path)
+            result = Result(path, kept(reading))
             with beside_bars():
-                print(json_line(row) if args.json else format_row(row), flush=True)
+                print((as_json if args.json else tabbed)(result), flush=True)
             failed += reading.status == "error"
             pace.update()
     return 1 if failed else 0

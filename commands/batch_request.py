@@ -11,12 +11,14 @@ from containers.basis.errors import FlagError
 from containers.basis.files import writing
 from containers.basis.outputs import Named, require_apart, require_ours
 from containers.data.grouped_results import grouped_name
-from containers.data.results import PARTIAL, is_result
+from containers.data.result_file import PARTIAL
+from containers.data.result_tables import Table, run_file
+from containers.data.results import format_of, require_results
 from containers.pages.report import is_report, require_page
 from containers.photo.files import IMAGE_SUFFIXES
 
 OUTPUTS = ("results_base.txt", "results_finetuned.txt")
-READING = ("watch", "resume", "group_by", "output", "model", "lora_path", "batch_size")
+READING = ("watch", "resume", "group_by", "columns", "output", "model", "lora_path", "batch_size")
 
 
 def require_possible(args: argparse.Namespace) -> None:
@@ -26,6 +28,10 @@ def require_possible(args: argparse.Namespace) -> None:
         typed = with_model(f"container_ocr.py {shlex.quote(args.image_folder)}", args)
         raise FlagError(f"{folder} is a photo, not a folder: type {typed}")
     if args.compare is None:
+        output = Path(args.output or OUTPUTS[0])
+        if args.columns and not isinstance(format_of(output), Table):
+            table = output.with_suffix(".csv")
+            raise FlagError(f"--columns is for tables: type --output {table}, or .xlsx")
         return
     given = [name for name in READING if getattr(args, name) not in (None, False)]
     if given:
@@ -55,12 +61,14 @@ def require_own_files(args: argparse.Namespace) -> None:
         written += [("--output", output), ("--output", output.with_name(output.name + PARTIAL))]
         if args.group_by is not None:
             written.append(("--group_by", grouped_name(output)))
+        if isinstance(format_of(output), Table):
+            written += [("--output", run_file(path)) for _, path in [*written[:1], *written[2:]]]
     if args.report is not None:
         require_page(Path(args.report))
         written.append(("--report", Path(args.report)))
     require_apart(written, read)
     if args.group_by is not None:
-        require_ours("--group_by", grouped_name(Path(args.output)), is_result, "result file")
+        require_results("--group_by", grouped_name(Path(args.output)))
     if args.report is not None:
         require_ours("--report", Path(args.report), is_report, "report")
         with writing(Path(args.report)):

@@ -12,6 +12,7 @@ import shlex
 from commands.command_line import SHOWN, path_problem
 from containers.basis.errors import FlagError
 from containers.basis.talk import say
+from containers.data.result_tables import COLUMNS
 from containers.number.review import REVIEW_BELOW
 from florence.names import DEFAULT_MODEL, DEVICES, DTYPES, NO_FINDER, SMALL
 
@@ -148,6 +149,16 @@ def regex(text: str) -> str:
         shown = f"{text[:SHOWN]!r}{'...' * (len(text) > SHOWN)}"
         raise argparse.ArgumentTypeError(f"{shown} is no regular expression: {reason}") from None
     return text
+
+
+def columns(text: str) -> tuple[str, ...]:
+    """Parse a flag's value that must be names of a list's columns, by commas."""
+    names = tuple(name.strip() for name in text.split(","))
+    for name in names:
+        if name not in COLUMNS or names.count(name) > 1:
+            reason = "stands there twice" if name in COLUMNS else f"is none of {', '.join(COLUMNS)}"
+            raise argparse.ArgumentTypeError(f"{name!r} {reason}")
+    return names
 
 
 def file_name(text: str) -> str:

@@ -109,7 +109,7 @@ def group_line(name: str, photos: Sequence[Judged], limit: str, right: Sequence[
 
 def judge(results: Path, annotations: Path, by: str | None) -> list[Judged]:
     """Return the labelled photos of a result file; raises `UserError`."""
-    made_by, rows = read_results(results)
+    made_by, read = read_results(results)
     if "review below 0," not in made_by:
         raise UserError(f"{results} was not made with --review_below 0")
     entries = {
@@ -117,13 +117,14 @@ def judge(results: Path, annotations: Path, by: str | None) -> list[Judged]:
         for entry, number in labelled(annotations, "left out")
     }
     judged = []
-    for row in rows:
-        entry, number = entries.get(photo_key(row["image"], Path()), (None, ""))
+    for result in read:
+        entry, number = entries.get(photo_key(result.image, Path()), (None, ""))
         if entry is not None:
-            is_right = compact(row["number"] or "") == number
+            reading = result.reading
+            is_right = compact(reading.number or "") == number
             group = str(entry.get(by, "")) if by else ""
-            is_clear = row["status"] == "ok"
-            judged.append(Judged(row["number"], row["confidence"], is_right, is_clear, group))
+            chance, is_clear = reading.confidence, reading.is_ok
+            judged.append(Judged(reading.number, chance, is_right, is_clear, group))
     if not judged:
         raise UserError(f"no labelled photo of {annotations} is in {results}")
     return judged

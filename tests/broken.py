@@ -29,7 +29,9 @@ from container_ocr import ContainerOCR
 from containers.basis.errors import ImageError, UserError
 from containers.data.comparison import read_run
 from containers.data.labels import parse_annotations
-from containers.data.results import MADE_BY, read_results, write_results
+from containers.data.result import Result
+from containers.data.result_file import MADE_BY
+from containers.data.results import read_results, write_results
 from containers.number.reading import Reading
 from containers.photo.files import list_images, open_photo
 from florence.examples import read_examples
@@ -139,7 +141,8 @@ def results(rng: random.Random, count: int) -> Iterator[Check]:
     reading = Reading("CSQU 305438 3", "ok", "", 0.97, "CSQU 305438 3 22G1", (), (("X", 0.5),))
     for i in range(count):
         path = Path(f"r.{('txt', 'csv', 'jsonl')[i % 3]}")
-        write_results(path, MADE_BY, [reading.row("a.jpg"), reading.row("b\t.jpg")], "images")
+        both = [Result("a.jpg", reading), Result("b\t.jpg", reading)]
+        write_results(path, MADE_BY, both, "images")
         yield partial(check_results, path, damaged(rng, path.read_bytes()))
 
 
@@ -155,7 +158,8 @@ def cut_results(rng: random.Random, count: int) -> Iterator[Check]:
     reading = Reading("CSQU 305438 3", "ok", "", 0.97, "MAERSK CSQU 305438 3 22G1")
     for i in range(count):
         path = Path(f"cut.{('txt', 'csv', 'jsonl')[i % 3]}")
-        write_results(path, MADE_BY, [reading.row("a.jpg"), reading.row("한글.jpg")], "image")
+        both = [Result("a.jpg", reading), Result("한글.jpg", reading)]
+        write_results(path, MADE_BY, both, "image")
         data = path.read_bytes()
         yield partial(check_cut, path, data[: rng.randrange(len(data) - 1)])
 
@@ -211,8 +215,8 @@ def check_name(name: str, suffix: str) -> str | None:
         return None
     images = list_images("named")
     path = Path(f"names.{suffix}")
-    write_results(path, MADE_BY, [Reading().row(image) for image in images], "images")
-    found = [row["image"] for row in read_results(path)[1]]
+    write_results(path, MADE_BY, [Result(image, Reading()) for image in images], "images")
+    found = [result.image for result in read_results(path)[1]]
     here = [os.fsdecode(entry) for entry in os.listdir(b"named")]
     return None if found == images == [f"named/{n}" for n in here] else f"wrong: {name!r}"
 

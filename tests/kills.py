@@ -28,6 +28,8 @@ from conftest import (
 )
 from safetensors.torch import load_file
 
+from containers.data.result import Result
+
 SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 PATIENCE = 120  # seconds; what takes longer hangs
 DONE = 0, 1  # 1: a photo is no photo
@@ -158,17 +160,18 @@ def kill_batch(rng: random.Random, count: int, tell: Count, models: dict) -> Non
     """Kill batch_process.py --resume again and again; the end is as if it had run once."""
     paint_all(60)
     flags = ["batch_process.py", "--model", models["taught"], "--device", "cpu", "--batch_size", 1]
-    seconds, what = seconds_of(*flags, "--output", "whole.csv"), "kills: batch_process.py --resume"
-    whole, before = Path("whole.csv").read_bytes(), set()
+    what = "kills: batch_process.py --resume"
+    seconds = seconds_of(*flags, "--output", "whole.jsonl")
+    whole, before = Path("whole.jsonl").read_bytes(), set()
     for _ in range(count):
-        code, _, problem = kill(rng, begin(*flags, "--output", "r.csv", "--resume"), seconds)
+        code, _, problem = kill(rng, begin(*flags, "--output", "r.jsonl", "--resume"), seconds)
         if code in DONE:
-            same = Path("r.csv").read_bytes() == whole
+            same = Path("r.jsonl").read_bytes() == whole
             tell(what, problem or (None if same else "wrong: not the lines of one run"))
-            Path("r.csv").unlink()
+            Path("r.jsonl").unlink()
             before = set()
             continue
-        partial = Path("r.csv.partial")
+        partial = Path("r.jsonl.partial")
         lines = partial.read_bytes().split(b"\n")[:-1] if partial.exists() else []
         tell(what, problem or (None if before <= set(lines) else "lost: a line"))
         before = set(lines)
@@ -236,14 +239,14 @@ def paint_all(count: int) -> list[str]:
     return names
 
 
-def wrong_answer(rows: list[dict]) -> str | None:
-    """Return which row has not the status that its colour has."""
-    for row in rows:
-        colour = row["image"].split("/")[1].split()[0]
-        if row["status"] != ANSWERS.get(colour, "review"):
-            return f"wrong: {row}"
-        if colour == "red" and row["number"] != NUMBER:
-            return f"wrong: {row}"
+def wrong_answer(results: list[Result]) -> str | None:
+    """Return which result has not the status that its colour has."""
+    for result in results:
+        colour, reading = result.image.split("/")[1].split()[0], result.reading
+        if reading.status != ANSWERS.get(colour, "review"):
+            return f"wrong: {result}"
+        if colour == "red" and reading.number != NUMBER:
+            return f"wrong: {result}"
     return None
 
 

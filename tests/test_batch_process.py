@@ -1,6 +1,5 @@
 """Tests of batch_process.py: a folder in, a result file out."""
 
-import csv
 import hashlib
 import json
 import os
@@ -23,7 +22,8 @@ from peft import LoraConfig, get_peft_model
 from transformers import Florence2ForConditionalGeneration
 
 import batch_process
-from containers.data.results import FIELDS, read_results
+from containers.data.result import Result
+from containers.data.results import read_results
 
 
 def test_a_folder_is_read_line_by_line_in_order_and_a_bad_photo_is_a_line(flags, capsys):
@@ -84,18 +84,21 @@ def test_two_runs_of_the_same_model_give_the_same_bytes_whatever_the_batch(flags
     assert Path("a.txt").read_bytes() == Path("b.txt").read_bytes() == Path("c.txt").read_bytes()
 
 
-def test_csv_and_jsonl_hold_what_the_text_file_holds(taught):
-    for output in ("r.txt", "r.csv", "r.jsonl"):
+def same_everywhere(result: Result) -> tuple:
+    """Return of a result what every format keeps."""
+    reading = result.reading
+    return result.image, reading.number, reading.status, reading.reason, reading.confidence
+
+
+def test_every_format_holds_what_the_text_file_holds(taught):
+    for output in ("r.txt", "r.csv", "r.jsonl", "r.xlsx"):
         assert batch_process.main([*taught, "--output", output]) == 0
     _, expected = read_results(Path("r.txt"))
-    for output in ("r.csv", "r.jsonl"):
-        rows = read_results(Path(output))[1]
-        assert [{field: row[field] for field in FIELDS} for row in rows] == expected
-    lines = [x for x in Path("r.csv").read_text().splitlines() if not x.startswith("#")]
-    table = list(csv.DictReader(lines))
-    assert [row["number"] for row in table] == [row["number"] or "" for row in expected]
+    for output in ("r.csv", "r.jsonl", "r.xlsx"):
+        found = read_results(Path(output))[1]
+        assert [same_everywhere(result) for result in found] == [*map(same_everywhere, expected)]
     objects = [json.loads(x) for x in Path("r.jsonl").read_text().splitlines() if x[0] != "#"]
-    assert [row["status"] for row in objects] == [row["status"] for row in expected]
+    assert [row["status"] for row in objects] == [result.reading.status for result in expected]
 
 
 def test_lora_path_changes_the_default_output_and_the_first_line(taught, taught_model):
@@ -125,33 +128,33 @@ def test_two_processes_write_the_file_of_one_and_resume_it(taught, here):
     for place in range(20):
         paint(here / f"image/more{place:02}.png", list(TAUGHT)[place % 5])
     (here / "image/more07.png").write_text("no photo")
-    assert batch_process.main([*taught, "--output", "one.txt"]) == 1
+    assert batch_process.main([*taught, "--output", "one.jsonl"]) == 1
     launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
-    script = [str(ROOT / "batch_process.py"), *taught, "--output", "two.txt"]
+    script = [str(ROOT / "batch_process.py"), *taught, "--output", "two.jsonl"]
     command = [sys.executable, *launch, "--main_process_port", "0", *script]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     options = {"capture_output": True, "text": True, "timeout": 300, "env": environment}
     done = subprocess.run(command, **options)
     assert done.returncode == 1, done.stderr  # more07.png
-    assert Path("two.txt").read_bytes() == Path("one.txt").read_bytes()
+    assert Path("two.jsonl").read_bytes() == Path("one.jsonl").read_bytes()
     assert "2 processes share 25 photos" in done.stderr
-    assert done.stdout.count("two.txt: 25 images: ") == 1, "only one process prints"
-    lines = Path("two.txt").read_text().splitlines(keepends=True)
-    Path("two.txt.partial").write_text("".join([lines[0], *lines[2:9]]))
-    Path("two.txt").unlink()
+    assert done.stdout.count("two.jsonl: 25 images: ") == 1, "only one process prints"
+    lines = Path("two.jsonl").read_text().splitlines(keepends=True)
+    Path("two.jsonl.partial").write_text("".join([lines[0], *lines[2:9]]))
+    Path("two.jsonl").unlink()
     done = subprocess.run([*command, "--resume"], **options)
     assert "resume: 7 photos read before" in done.stderr
     assert "2 processes share 18 photos" in done.stderr
-    assert Path("two.txt").read_bytes() == Path("one.txt").read_bytes()
+    assert Path("two.jsonl").read_bytes() == Path("one.jsonl").read_bytes()
 
 
-@pytest.mark.parametrize("suffix", ["txt", "csv", "jsonl"])
+@pytest.mark.parametrize("suffix", ["txt", "csv", "jsonl", "xlsx"])
 def test_group_by_writes_a_line_for_each_container(taught_model, here, suffix):
     for name, colour in (("1_LEFT_1", "red"), ("1_LEFT_2", "green"), ("2_BACK_1", "white")):
         paint(here / f"image/{name}.png", colour)
     flags = ["--model", str(taught_model), "--device", "cpu", "--looks", "1", "--group_by"]
     assert batch_process.main(["image", "--output", f"r.{suffix}", *flags]) == 0
-    made_by, rows = read_results(here / f"r_grouped.{suffix}")
+    made_by, results = read_results(here / f"r_grouped.{suffix}")
     assert "grouped by" in made_by
-    found = {row["image"]: (row["number"], row["status"]) for row in rows}
+    found = {r.image: (r.reading.number, r.reading.status) for r in results}
     assert found == {"image/1": (NUMBER, "ok"), "image/2": (None, "none")}

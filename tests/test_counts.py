@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from stdnum import iso6346
 
 import batch_process
-from containers.data.results import MADE_BY, STATUSES, read_results, write_results
+from containers.data.result import STATUSES, Result
+from containers.data.result_file import MADE_BY
+from containers.data.results import read_results, write_results
 from containers.number.reading import Reading
 from containers.number.scores import edit_distance, score
 from measure.evaluate import Case, row
@@ -72,11 +74,11 @@ def test_the_rate_of_many_is_the_mean_of_each(rights):
 
 @given(st.lists(st.sampled_from(STATUSES), max_size=30), st.sampled_from(["txt", "csv", "jsonl"]))
 def test_the_counts_at_the_end_of_a_result_file_are_those_of_its_lines(statuses, suffix):
-    rows = [Reading(status=status).row(f"{i}.jpg") for i, status in enumerate(statuses)]
+    rows = [Result(f"{i}.jpg", Reading(status=status)) for i, status in enumerate(statuses)]
     with TemporaryDirectory() as folder:
         path = Path(folder, f"r.{suffix}")
         summary = write_results(path, f"{MADE_BY}: a test", rows, "images")
-        assert [row["status"] for row in read_results(path)[1]] == statuses
+        assert [result.reading.status for result in read_results(path)[1]] == statuses
     counts = [int(count) for count in re.findall("[0-9]+", summary)]
     assert counts == [len(statuses), *map(statuses.count, STATUSES)]
     assert sum(counts[1:]) == counts[0]
@@ -96,7 +98,7 @@ def test_every_photo_has_one_status_and_the_counts_add_up(taught, here, capsys):
     assert batch_process.main(["--compare", "results_base.txt", "results_base.txt"]) == 0
     table = dict(re.findall(r"^([a-z -]+?)  +([0-9.]+)", capsys.readouterr().out, re.MULTILINE))
     assert [table[f"status {status}"] for status in STATUSES] == ["2", "3", "1", "1"]
-    numbers = [row["number"] for row in read_results(Path("results_base.txt"))[1]]
+    numbers = [r.reading.number for r in read_results(Path("results_base.txt"))[1]]
     right = sum(number == NUMBER for number in numbers)
     assert float(table["exact match"]) == pytest.approx(100 * right / 7, abs=0.05)
 

@@ -40,7 +40,7 @@ RUNS = {  # in order: what the later ones need is made by the earlier ones
     "check": "prepare_dataset --mode check --annotation_file a --prune --lora_path lora SMALL",
     "read": "batch_process ./image --output r.csv --lora_path lora SMALL --batch_size 2 --looks 1 "
     "--review_below 0.4 --owner_codes owners --only_owner_codes --group_by --report page.html "
-    "--annotation_file a",
+    "--annotation_file a --columns image,container_number,status,confidence",
     "watch": "batch_process ./image --output w.txt SMALL --no-second_look --watch --resume",
     "compare": "batch_process --compare r.csv w.txt --annotation_file a",
     "one": f"container_ocr image/{PHOTOS[0]}.jpg --json --lora_path lora SMALL --review_below 0.4 "
@@ -151,7 +151,7 @@ def test_every_flag_runs_over_the_samples(shipped, capsys):
     assert run("check") == 0
     assert len(json.loads(Path("a").read_text())["images"]) == 2
     assert run("read") == 0
-    assert {row["status"] for row in read_results(Path("r.csv"))[1]} <= {"review", "none"}
+    assert {r.reading.status for r in read_results(Path("r.csv"))[1]} <= {"review", "none"}
     assert len(read_results(Path("r_grouped.csv"))[1]) == 2
     assert "<!DOCTYPE html>" in Path("page.html").read_text()
     when(lambda: Path("w.txt.partial").exists() and len(rows_of("w.txt.partial")) == 2)

@@ -89,12 +89,13 @@ def test_a_stopped_run_goes_on_where_an_older_runs_file_was_to_be_replaced(
 
 def test_a_line_torn_inside_a_letter_is_dropped(taught, here):
     paint(here / "image/한글.png", "red")
+    taught += ["--output", "r.jsonl"]
     assert batch_process.main(taught) == 0
-    whole = (here / "results_base.txt").read_bytes()
+    whole = (here / "r.jsonl").read_bytes()
     torn = whole[: whole.index("한글".encode()) + 1]
-    (here / "results_base.txt.partial").write_bytes(torn)
+    (here / "r.jsonl.partial").write_bytes(torn)
     assert batch_process.main([*taught, "--resume"]) == 0
-    assert (here / "results_base.txt").read_bytes() == whole
+    assert (here / "r.jsonl").read_bytes() == whole
 
 
 @pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="names are UTF-8 there")
@@ -110,7 +111,7 @@ def test_names_that_are_no_utf8_are_read_back_as_they_are(output, taught, here, 
     assert batch_process.main([".", *taught, "--output", output, "--resume"]) == 0
     assert not sizes
     assert Path(output).read_bytes() == before
-    found = [row["image"] for row in read_results(Path(output))[1]]
+    found = [result.image for result in read_results(Path(output))[1]]
     assert {os.fsdecode(name) for name in names} <= set(found)
     assert len(found) == 9
 

@@ -12,6 +12,7 @@ import pytest
 from conftest import NUMBER, ROOT, error_line, paint, rows_of, wait_until
 
 import batch_process
+from containers.data.results import read_results
 
 PARTIAL = Path("results_base.txt.partial")
 
@@ -27,7 +28,7 @@ def watch(flags: list[str], *more: str) -> subprocess.Popen:
 
 def lines() -> list[str]:
     """Return the names of the photos whose lines are on the disk."""
-    return [row[0] for row in rows_of(str(PARTIAL))] if PARTIAL.exists() else []
+    return [result.image for result in read_results(PARTIAL)[1]] if PARTIAL.exists() else []
 
 
 def end(process: subprocess.Popen, number: int) -> int:

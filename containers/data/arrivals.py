@@ -11,7 +11,7 @@ from containers.basis.errors import FlagError, ImageError
 from containers.basis.files import relative_path
 from containers.basis.processes import process_count
 from containers.basis.talk import say
-from containers.data.results import Row
+from containers.data.result import Result
 from containers.photo.files import (
     IMAGE_SUFFIXES,
     OTHER_SUFFIXES,
@@ -39,14 +39,16 @@ def require_watchable(folder: Path) -> None:
 class Arrivals:
     """The photos of a folder that are yet to be read.
 
-    `rows` are those that were read before. What was read, or could not be opened, is taken again
-    when its file has changed: a camera may use its names again.
+    `results` are of those that were read before. What was read, or could not be opened, is taken
+    again when its file has changed: a camera may use its names again.
     """
 
-    def __init__(self, folder: Path, rows: Iterable[Row]):
+    def __init__(self, folder: Path, results: Iterable[Result]):
         self.folder, self.passed_over = folder, PassedOver()
         self.known = {  # as the file was then
-            row["image"]: stamp_of(row["image"]) for row in rows if row["status"] != "error"
+            result.image: stamp_of(result.image)
+            for result in results
+            if result.reading.status != "error"
         }
         self.waiting: dict[str, tuple[Stamp, float]] = {}  # and since when it is so
 
@@ -54,9 +56,8 @@ class Arrivals:
         """Return what the file of a photo was that has been taken and not noted yet."""
         return self.waiting.get(image, (None, 0.0))[0]
 
-    def note(self, row: Row) -> None:
+    def note(self, image: str) -> None:
         """Take down that a photo was read, or could not be."""
-        image = row["image"]
         if image in self.known:
             say(f"{image} had changed since it was read: read again")
         self.known[image] = self.stamp(image)

@@ -14,8 +14,11 @@ from containers.basis.errors import UserError
 from containers.basis.files import relative_path
 from containers.basis.talk import counted, say
 from containers.data.labels import labelled
-from containers.data.results import PARTIAL, STATUSES, Lines, Row, stream_results
+from containers.data.result import STATUSES, Result
+from containers.data.result_file import PARTIAL, Provenance
+from containers.data.results import stream_results
 from containers.number.iso6346 import compact
+from containers.number.reading import Reading
 from containers.number.scores import edit_distance, score
 from containers.photo.files import photo_key
 
@@ -41,21 +44,39 @@ class Label:
 
 @dataclass(frozen=True)
 class Run:
-    """What one result file holds: its name, its first line, and rows of it by `photo_key`."""
+    """What one result file holds: its name, what made it, and its results by `photo_key`."""
 
     name: str
     made_by: str
-    rows: dict[str, Row]
-    lines: int = 0  # in the file, of which the rows may be those with a label
+    results: dict[str, Result]
+    count: int = 0  # in the file, of which the results may be those of photos with a label
 
 
 @dataclass(frozen=True)
 class Case:
-    """One photo: its row in each of the runs, the last of which counts, and its label if known."""
+    """One photo: its result in each of the runs, the last of which counts, and its label if known.
+
+    `key` is its `photo_key`.
+    """
 
     key: str
-    rows: tuple[Row, ...]
+    results: tuple[Result, ...]
     label: Label | None = None
+
+    @property
+    def image(self) -> str:
+        """Return the photo's path as the run that counts lists it."""
+        return self.results[-1].image
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """Return the reading of each run."""
+        return tuple(result.reading for result in self.results)
+
+    @property
+    def reading(self) -> Reading:
+        """Return the reading that counts."""
+        return self.results[-1].reading
 
     @property
     def number(self) -> str | None:
@@ -68,7 +89,7 @@ class Case:
         if self.label is None:
             return ()
         truth = compact(self.label.number)
-        return tuple(edit_distance(compact(row["number"] or ""), truth) for row in self.rows)
+        return tuple(edit_distance(compact(r.number or ""), truth) for r in self.readings)
 
     @property
     def is_wrong(self) -> bool:
@@ -82,8 +103,8 @@ class Case:
         Right beats none, and none beats wrong, for a wrong number may pass unseen. How many of its
         characters are wrong does not count.
         """
-        pairs = zip(self.rows, self.errors)
-        return tuple(2 if not wrong else 0 if row["number"] else 1 for row, wrong in pairs)
+        pairs = zip(self.readings, self.errors)
+        return tuple(2 if not wrong else 0 if reading.number else 1 for reading, wrong in pairs)
 
     @property
     def is_better(self) -> bool:
@@ -98,12 +119,12 @@ class Case:
     @property
     def is_changed(self) -> bool:
         """Tell whether the runs have read different numbers."""
-        return len({compact(row["number"] or "") for row in self.rows}) > 1
+        return len({compact(reading.number or "") for reading in self.readings}) > 1
 
     @property
     def layout(self) -> str:
         """Return how the number stands: as its label says, else by the place where it was read."""
-        boxes = [row["box"] for row in reversed(self.rows) if row.get("box")]
+        boxes = [reading.box for reading in reversed(self.readings) if reading.box]
         if self.label and self.label.layout:
             return self.label.layout
         return layout_of(boxes[0]) if boxes else ""
@@ -134,22 +155,22 @@ def read_run(name: str, labels: dict[str, Label] | None = None) -> Run:
     That it is not whole, or lists a photo twice, is said. Raises `UserError`, also where two of its
     lines contradict each other.
     """
-    lines, rows, seen = Lines(), {}, {}
+    provenance, results, seen = Provenance(), {}, {}
     path, is_run = Path(name), name.endswith(PARTIAL)
     is_wanted = (lambda image: True) if labels is None else may_be_one_of(labels)
-    for place, row in stream_results(path, lines):
-        image = row["image"]
-        said = hash((row["number"], row["status"], row["confidence"]))
+    for place, result in stream_results(path, provenance):
+        image, reading = result.image, result.reading
+        said = hash((reading.number, reading.status, reading.confidence))
         if seen.setdefault(hash(image), said) != said and not is_run:
             raise UserError(f"{name}, line {place}: another line says otherwise of {image}")
         if is_wanted(image):
-            rows[photo_key(image, Path())] = row
-    twice = lines.rows - len(seen)
-    if lines.problem and not is_run:
-        say(f"warning: {name} {lines.problem}")
+            results[photo_key(image, Path())] = result
+    twice = provenance.rows - len(seen)
+    if provenance.problem and not is_run:
+        say(f"warning: {name} {provenance.problem}")
     if twice and not is_run:
         say(f"warning: {name} lists {counted(twice, 'photo')} more than once")
-    return Run(name, lines.made_by, rows, lines.rows)
+    return Run(name, provenance.made_by, results, provenance.rows)
 
 
 def may_be_one_of(labels: dict[str, Label]) -> Callable[[str], bool]:
@@ -172,27 +193,27 @@ def last_of(image: str) -> str:
 
 def join(runs: Sequence[Run], truth: dict[str, Label]) -> list[Case]:
     """Return the photos that stand in all runs: the labelled ones first, in their labels' order."""
-    first, *others = (run.rows for run in runs)
-    shared = [key for key in first if all(key in rows for rows in others)]
+    first, *others = (run.results for run in runs)
+    shared = [key for key in first if all(key in results for results in others)]
     keys = [key for key in truth if key in {*shared}] + [key for key in shared if key not in truth]
-    return [Case(key, tuple(run.rows[key] for run in runs), truth.get(key)) for key in keys]
+    return [Case(key, tuple(run.results[key] for run in runs), truth.get(key)) for key in keys]
 
 
 def measures(cases: Sequence[Case]) -> list[dict[str, float]]:
     """Return the scores of each run over labelled photos."""
-    runs = zip(*(case.rows for case in cases))
+    runs = zip(*(case.readings for case in cases))
     labels = [case.number for case in cases]
-    return [score([(row["number"], n) for row, n in zip(rows, labels)]) for rows in runs]
+    return [score([(r.number, label) for r, label in zip(readings, labels)]) for readings in runs]
 
 
 def table(cases: Sequence[Case]) -> list[tuple[str, ...]]:
     """Return the lines of the table over labelled photos: a name and a figure for each run."""
-    scores, runs = measures(cases), [*zip(*(case.rows for case in cases))]
+    scores, runs = measures(cases), [*zip(*(case.readings for case in cases))]
     lines = [
         (name, *(f"{100 * rates[key]:.1f} %" for rates in scores)) for key, name in MEASURES.items()
     ]
     for status in STATUSES:
-        counts = (sum(row["status"] == status for row in rows) for rows in runs)
+        counts = (sum(reading.status == status for reading in readings) for readings in runs)
         lines.append((f"status {status}", *map(str, counts)))
     return lines
 
@@ -207,7 +228,7 @@ def describe_changes(
     """
     known = [case for case in cases if case.label]
     if not known:
-        read = " and ".join(f"{run.lines:,} in {run.name}" for run in runs)
+        read = " and ".join(f"{run.count:,} in {run.name}" for run in runs)
         raise UserError(
             f"nothing to compare: of {counted(count, 'labelled image')} in {labels}, none stands "
             f"in both files ({read})"
@@ -224,5 +245,5 @@ def describe_changes(
         yield ""
         yield f"{title}: {counted(len(changed), 'image')}"
         for case in changed:
-            before, after = (row["number"] or "-" for row in case.rows)
+            before, after = (reading.number or "-" for reading in case.readings)
             yield f"  {relative_path(Path(case.key))}  {case.number}: {before} -> {after}"

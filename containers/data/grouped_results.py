@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from containers.basis.escapes import visible
 from containers.basis.talk import say
-from containers.data.results import Row, write_results
+from containers.data.result import Result
+from containers.data.results import write_results
 from containers.number.iso6346 import is_valid
-from containers.number.review import doubt_confidence
+from containers.number.reading import Reading
+from containers.number.review import chances_of, doubt_confidence
 
 GROUP_BY = r"^(.+)_[A-Za-z]+_[0-9]+[.]"  # 000207_LEFT_1.jpg, 000207_RIGHT_2.jpg: 000207
 UNSEEN = 0.01  # of the probability that a view leaves to other numbers, what each of them gets
@@ -30,12 +34,9 @@ def group_of(image: str, pattern: re.Pattern[str]) -> str:
     return f"{folder}/{key}" if folder else key
 
 
-def probabilities(row: Row) -> dict[str, float]:
+def probabilities(view: Reading) -> dict[str, float]:
     """Return the valid numbers that a view may show, each with the model's probability of it."""
-    numbers = dict(row.get("alternatives", ()))
-    if is_valid(row["number"]):
-        numbers[row["number"]] = max(row["confidence"], numbers.get(row["number"], 0.0))
-    return numbers
+    return {number: p for number, p in chances_of(view).items() if is_valid(number)}
 
 
 def likeliest(views: list[dict[str, float]]) -> tuple[str | None, float]:
@@ -61,48 +62,45 @@ def likeliest(views: list[dict[str, float]]) -> tuple[str | None, float]:
     return number, math.exp(fused[number] - most) / sum(shares)
 
 
-def fuse(name: str, views: list[Row], review_below: float) -> Row:
-    """Return one row for the views of one container, whose probabilities are multiplied."""
-    number, confidence = likeliest([probabilities(row) for row in views])
+def fuse(name: str, views: list[Result], review_below: float) -> Result:
+    """Return one result for the views of one container, whose probabilities are multiplied."""
+    readings = [view.reading for view in views]
+    number, confidence = likeliest([probabilities(reading) for reading in readings])
     if number:
         reason = doubt_confidence(confidence, review_below)
-        doubts = [row["reason"] for row in views if row["number"] == number]
+        doubts = [reading.reason for reading in readings if reading.number == number]
         if not reason and any(doubts) and all(doubts):
             reason = doubts[0]
     else:  # no view has a number that checks
-        best = max(views, key=lambda row: (row["number"] is not None, row["confidence"]))
-        number, confidence, reason = best["number"], best["confidence"], best["reason"]
-    return {
-        "image": name,
-        "number": number,
-        "status": ("review" if reason else "ok") if number else "none",
-        "reason": reason,
-        "confidence": round(confidence, 3),
-        "raw_text": "; ".join(
-            f"{Path(row['image']).name} {row['number'] or '-'} {row['confidence']:.3f}"
-            for row in views
-        ),
-    }
+        best = max(readings, key=lambda reading: (reading.number is not None, reading.confidence))
+        number, confidence, reason = best.number, best.confidence, best.reason
+    seen = "; ".join(
+        f"{Path(view.image).name} {view.reading.number or '-'} {view.reading.confidence:.3f}"
+        for view in views
+    )
+    status = ("review" if reason else "ok") if number else "none"
+    return Result(name, Reading(number, status, reason, round(confidence, 3), seen))
 
 
-def fuse_group(name: str, views: list[Row], review_below: float) -> list[Row]:
-    """Return a row for each container that a group of views is sure of; mostly it is one.
+def fuse_group(name: str, views: list[Result], review_below: float) -> list[Result]:
+    """Return a result for each container that a group of views is sure of; mostly it is one.
 
     Views that are each `ok` with another number are not forced into one: all are for review.
     """
-    read = [row for row in views if row["status"] != "error"]
-    sure = sorted({row["number"] for row in read if row["status"] == "ok"})
+    read = [view for view in views if view.reading.status != "error"]
+    sure = sorted({view.reading.number for view in read if view.reading.is_ok})
     if not read:
-        return [views[0] | {"image": name}]
+        return [replace(views[0], image=name)]
     if len(sure) < 2:
         return [fuse(name, read, review_below)]
-    rows = []
+    results = []
     for number in sure:
-        own = [row for row in read if row["status"] != "ok" or row["number"] == number]
+        own = [view for view in read if view.reading.number == number or not view.reading.is_ok]
         others = ", ".join(other for other in sure if other != number)
-        reason = f"other views of {name} show {others}"
-        rows.append(fuse(name, own, review_below) | {"status": "review", "reason": reason})
-    return rows
+        fused = fuse(name, own, review_below)
+        doubt = {"status": "review", "reason": f"other views of {name} show {others}"}
+        results.append(replace(fused, reading=replace(fused.reading, **doubt)))
+    return results
 
 
 def grouped_name(output: Path) -> Path:
@@ -111,19 +109,24 @@ def grouped_name(output: Path) -> Path:
 
 
 def write_groups(
-    output: Path, description: str, rows: list[Row], group_by: str, review_below: float
+    output: Path,
+    description: str,
+    results: list[Result],
+    group_by: str,
+    review_below: float,
+    columns: Sequence[str],
 ) -> str:
     """Write NAME_grouped beside the result file: a line for each container, from all its views.
 
     Return its name and count.
     """
     pattern = re.compile(group_by)
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(group_of(row["image"], pattern), []).append(row)
-    fused = [row for name in sorted(groups) for row in fuse_group(name, groups[name], review_below)]
-    if rows and all(name == views[0]["image"] for name, views in groups.items()):
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        groups.setdefault(group_of(result.image, pattern), []).append(result)
+    fused = [one for name in sorted(groups) for one in fuse_group(name, groups[name], review_below)]
+    if results and all(name == views[0].image for name, views in groups.items()):
         say(f"warning: --group_by {group_by} takes a part of no photo's name: each stands alone")
     path = grouped_name(output)
     made_by = visible(f"{description}, grouped by {group_by}")
-    return f"{path}: {write_results(path, made_by, fused, 'container')}"
+    return f"{path}: {write_results(path, made_by, fused, 'container', columns)}"

@@ -6,24 +6,18 @@ import math
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
 from containers.basis.errors import FlagError, UserError
 from containers.basis.escapes import escape, unescape
 from containers.basis.files import TEXT, free_name, writing
-from containers.basis.outputs import require_ours
 from containers.basis.talk import counted, say
-from containers.data.results import (
-    MADE_BY,
-    PARTIAL,
-    Row,
-    format_result,
-    is_result,
-    read_results,
-    write_results,
-)
+from containers.data.result import Result
+from containers.data.result_file import MADE_BY, PARTIAL
+from containers.data.result_lines import as_json
+from containers.data.results import FORMATS, read_results, require_results, write_results
 from containers.photo.files import Stamp, stamp_of
 
 FLAGS = {  # by the first word of what they put into a file's first line
@@ -31,8 +25,7 @@ FLAGS = {  # by the first word of what they put into a file's first line
     **{"review": "--review_below", "at": "--looks"},
     **{"owner": "--owner_codes", "any": "--owner_codes"},
 }
-ENDINGS = (".txt", ".csv", ".jsonl", "")
-INSTEAD = {".xlsx": ".csv", ".xls": ".csv", ".json": ".jsonl"}  # what is meant by another ending
+INSTEAD = {".xls": ".xlsx", ".json": ".jsonl"}  # what is meant by another ending
 SYNCED_EVERY = 5.0  # seconds: what a power cut may cost; a sync of a slow disk takes 0.05
 STAMP = re.compile(rb"# ([0-9]+) ([0-9]+) (.+)")  # bytes, time of the last change in ns, photo
 
@@ -53,18 +46,18 @@ def read_stamps(path: Path, end: int | None) -> dict[str, Stamp]:
     return {unescape(line[3].decode()): (int(line[1]), int(line[2])) for line in found if line}
 
 
-def unchanged(rows: list[Row], stamps: dict[str, Stamp], path: Path) -> list[Row]:
-    """Return the rows in a file of photos that are as they were when read, or gone; say the rest.
+def unchanged(results: list[Result], stamps: dict[str, Stamp], path: Path) -> list[Result]:
+    """Return the results of photos that are as when they were read, or gone; say the others.
 
     What a photo's file was stands beside its line in a run; a complete file tells by its own time.
     """
     written, kept, changed = stamp_of(path), [], []
-    for row in rows:
-        now, was = stamp_of(row["image"]), stamps.get(row["image"])
+    for result in results:
+        now, was = stamp_of(result.image), stamps.get(result.image)
         is_same = now is None or (now == was if was else now[1] <= written[1])
-        (kept if is_same else changed).append(row)
+        (kept if is_same else changed).append(result)
     if changed:
-        photos, first = counted(len(changed), "photo"), changed[0]["image"]
+        photos, first = counted(len(changed), "photo"), changed[0].image
         say(f"resume: {photos} changed since ({first}): read again")
     return kept
 
@@ -74,36 +67,36 @@ class Journal:
 
     def __init__(self, output: Path):
         self.output, self.path = output, output.with_name(output.name + PARTIAL)
-        self.suffix = output.suffix.lower()
 
     def check(self) -> None:
         """Raise `FlagError` where the results cannot be written, or would replace another file."""
-        if self.suffix not in ENDINGS:
-            other = INSTEAD.get(self.suffix, ".txt")
-            known = ", ".join(filter(None, ENDINGS))
+        suffix = self.output.suffix.lower()
+        if suffix not in FORMATS:
+            other = INSTEAD.get(suffix, ".txt")
+            known = ", ".join(filter(None, FORMATS))
             raise FlagError(
                 f"--output {self.output}: the ending is none of {known}: type --output "
                 f"{self.output.with_suffix(other)}"
             )
         for path in (self.path, self.output):
-            require_ours("--output", path, is_result, "result file")
+            require_results("--output", path)
         with writing(self.output):
             with open(self.path, "ab") as file:
                 empty = file.tell() == 0
             if empty:
                 self.path.unlink()
 
-    def earlier(self, description: str) -> dict[str, Row]:
+    def earlier(self, description: str) -> dict[str, Result]:
         """Return what `--resume` need not read again, by image, and drop a torn last line.
 
         That is what a complete file could read, and all of a stopped run. Raises `UserError` where
         another model made them, and then leaves all as it is.
         """
-        found: dict[str, Row] = {}
+        found: dict[str, Result] = {}
         stamps = read_stamps(self.path, self.whole()) if self.path.exists() else {}
         for path, end in ((self.path, self.whole()), (self.output, None)):
-            made_by, rows = read_results(path, self.suffix, end) if path.exists() else ("", [])
-            if rows and made_by != description:
+            made_by, results = read_results(path, end) if path.exists() else ("", [])
+            if results and made_by != description:
                 if found:
                     break  # the complete file is an older run's, which this one was to replace
                 changed = difference(made_by, description)
@@ -111,8 +104,8 @@ class Journal:
                     f"{path} was made by another run ({changed}): give the same flags, or begin "
                     f"another file with --output {free_name(self.output)}"
                 )
-            done = [row for row in rows if path == self.path or row["status"] != "error"]
-            found = {row["image"]: row for row in unchanged(done, stamps, path)} | found
+            done = [r for r in results if path == self.path or r.reading.status != "error"]
+            found = {result.image: result for result in unchanged(done, stamps, path)} | found
         if self.path.exists():
             os.truncate(self.path, self.whole())
         say(f"resume: {counted(len(found), 'photo')} read before")
@@ -127,41 +120,41 @@ class Journal:
         zeros = data.find(b"\0")
         return data.rfind(b"\n", 0, zeros if zeros >= 0 else len(data)) + 1
 
-    def written(self) -> dict[str, Row]:
-        """Return the rows of the run that are on the disk, by image."""
-        rows = read_results(self.path, self.suffix)[1] if self.path.exists() else []
-        return {row["image"]: row for row in rows}
+    def written(self) -> dict[str, Result]:
+        """Return the results of the run that are on the disk, by image."""
+        results = read_results(self.path)[1] if self.path.exists() else []
+        return {result.image: result for result in results}
 
     def write(
         self,
         description: str,
-        rows: Iterator[Row],
+        results: Iterator[Result],
         resume: bool,
         stamp: Callable[[str], Stamp | None] = stamp_of,
-    ) -> Iterator[Row]:
-        """Yield the rows, each one when it is in the file; the first opens it.
+    ) -> Iterator[Result]:
+        """Yield the results, each one when it is in the file; the first opens it.
 
         `stamp` tells what a photo's file was when it was read: cameras use names again. A kill
-        loses none of the rows. A power cut may lose what was written since the last sync: the
-        first row is synced, and then one after so many seconds.
+        loses none of them. A power cut may lose what was written since the last sync: the first
+        line is synced, and then one after so many seconds.
         """
         mode, synced = "a" if resume else "w", -math.inf
-        for row in rows:
+        for result in results:
             with writing(self.path, UserError), open(self.path, mode, **TEXT) as file:
                 if file.tell() == 0:
                     file.write(f"{description}\n")
-                if was := stamp(row["image"]):
-                    file.write(f"# {was[0]} {was[1]} {escape(row['image'])}\n")
-                file.write(f"{format_result(row, self.suffix)}\n")
+                if was := stamp(result.image):
+                    file.write(f"# {was[0]} {was[1]} {escape(result.image)}\n")
+                file.write(f"{as_json(result)}\n")
                 if time.monotonic() >= synced + SYNCED_EVERY:
                     file.flush()
                     os.fsync(file.fileno())
                     synced = time.monotonic()
             mode = "a"
-            yield row
+            yield result
 
-    def finish(self, description: str, rows: list[Row]) -> str:
+    def finish(self, description: str, results: list[Result], columns: Sequence[str]) -> str:
         """Write the result file, and drop the lines of the run; return the count."""
-        summary = write_results(self.output, description, rows, "image")
+        summary = write_results(self.output, description, results, "image", columns)
         self.path.unlink(missing_ok=True)
         return summary

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from containers.number.iso6346 import is_valid, split_number
 
@@ -82,11 +82,3 @@ class Reading:
     def check_digit(self) -> str:
         """Return the last digit, or an empty string where it was not read."""
         return split_number(self.number or "")[2]
-
-    def row(self, image_path: str) -> dict[str, object]:
-        """Return the reading as one flat record; the raw text on one line."""
-        fields = asdict(self) | {"raw_text": " ".join(self.raw_text.split())}
-        del fields["numbers"], fields["found"]
-        fields["alternatives"] = [[n, round(p, 3)] for n, p in self.alternatives if p >= 0.0005]
-        found = {"found": [self.found[0], round(self.found[1], 3)]} if self.found else {}
-        return {"image": image_path, **fields, "confidence": round(self.confidence, 3), **found}

@@ -15,8 +15,8 @@ from containers.basis.escapes import visible
 from containers.data.comparison import Case, Run
 from containers.number.iso6346 import compact
 from containers.pages.charts import colours
-from containers.pages.thumbnails import Box
 from containers.photo.files import find_image
+from containers.photo.thumbnails import Box
 
 UNSEEN = 0.01  # a reading of less confidence has not found where the number stands, either
 MOST_OPTIONS = 2  # other numbers that a photo may show, on its card
@@ -31,27 +31,27 @@ STATUS = Template('<span class="$status">$status</span> $confidence')
 
 def card(case: Case, runs: Sequence[Run], picture: str, page: Path) -> str:
     """Return the card of a photo: its picture, its label and what each run has read."""
-    row, lines, names = case.rows[-1], [], names_of(runs)
+    reading, lines, names = case.reading, [], names_of(runs)
     if case.label:
         lines.append(LINE.substitute(name="label", number=text(case.number), status=""))
-    for place, read in enumerate(case.rows):
-        other = case.number if case.label else case.rows[place - 1]["number"]  # its own, if alone
-        confidence = f"{read['confidence']:.3f}" if read["number"] else ""
-        status = STATUS.substitute(status=read["status"], confidence=confidence)
-        number = marked(read["number"], other or "") if read["number"] else "-"
+    for place, read in enumerate(case.readings):
+        other = case.number if case.label else case.readings[place - 1].number  # its own, if alone
+        confidence = f"{read.confidence:.3f}" if read.number else ""
+        status = STATUS.substitute(status=read.status, confidence=confidence)
+        number = marked(read.number, other or "") if read.number else "-"
         lines.append(LINE.substitute(name=names[place], number=number, status=status))
     if len(runs) == 1:
-        others = [(n, p) for n, p in row.get("alternatives", ()) if n != row["number"]]
+        others = [(n, p) for n, p in reading.alternatives if n != reading.number]
         for option, chance in others[:MOST_OPTIONS]:
-            number = marked(option, row["number"] or "")
+            number = marked(option, reading.number or "")
             lines.append(LINE.substitute(name="or", number=number, status=f"{chance:.3f}"))
-    notes = [row["reason"]] if row["reason"] else []
-    if compact(row["raw_text"]) not in compact(f"{row['number']} {row['reason']}"):
-        notes.append(f"text: {row['raw_text']}")
+    notes = [reading.reason] if reading.reason else []
+    if compact(reading.raw_text) not in compact(f"{reading.number} {reading.reason}"):
+        notes.append(f"text: {reading.raw_text}")
     return CARD.substitute(
         form=" tall" if is_tall(box_of(case)) else "",
-        picture=linked(row["image"], picture, page),
-        image=text(row["image"]),
+        picture=linked(case.image, picture, page),
+        image=text(case.image),
         lines="".join(lines),
         notes="".join(f'<p class="note">{text(note)}</p>' for note in notes),
     )
@@ -109,9 +109,9 @@ def box_of(case: Case) -> Box:
 
     One that has seen nothing does not know; then it is nowhere, and all of the photo is shown.
     """
-    right = [row for row, errors in zip(case.rows, case.errors) if not errors]
-    seen = [row for row in reversed(case.rows) if row["confidence"] >= UNSEEN]
-    return next((row["box"] for row in [*right, *seen] if row.get("box")), ())
+    right = [reading for reading, errors in zip(case.readings, case.errors) if not errors]
+    seen = [reading for reading in reversed(case.readings) if reading.confidence >= UNSEEN]
+    return next((reading.box for reading in [*right, *seen] if reading.box), ())
 
 
 def names_of(runs: Sequence[Run]) -> list[str]:

@@ -15,10 +15,11 @@ from containers.basis.files import replacing
 from containers.basis.pace import Pace
 from containers.basis.talk import counted
 from containers.data.comparison import Case, Run, measures, table
-from containers.data.results import STATUSES, Row
+from containers.data.result import STATUSES
+from containers.number.reading import Reading
 from containers.pages.charts import COLOURS, bars, reliability
 from containers.pages.photo_cards import box_of, card, names_of, text
-from containers.pages.thumbnails import thumbnails
+from containers.photo.thumbnails import thumbnails
 
 PAGE = Path(__file__).with_name("report.html")
 FIRST_LINE = b"<!DOCTYPE html><!-- made by batch_process.py"
@@ -42,7 +43,7 @@ CHANGES: Sequence[Kind] = (
     (
         "Passed as ok, and wrong",
         "as before, or another number; nobody would look at these again",
-        lambda case: case.is_wrong and case.rows[-1]["status"] == "ok",
+        lambda case: case.is_wrong and case.reading.status == "ok",
     ),
     (
         "Wrong",
@@ -60,14 +61,14 @@ REVIEWS: Sequence[Kind] = (
     (
         "Passed as ok, and wrong",
         "nobody would look at these again",
-        lambda case: case.is_wrong and case.rows[-1]["status"] == "ok",
+        lambda case: case.is_wrong and case.reading.status == "ok",
     ),
-    ("Cannot be opened", "take or copy the photo again", lambda c: c.rows[-1]["status"] == "error"),
-    ("No number", "read it from the photo", lambda case: case.rows[-1]["status"] == "none"),
+    ("Cannot be opened", "take or copy the photo again", lambda c: c.reading.status == "error"),
+    ("No number", "read it from the photo", lambda case: case.reading.status == "none"),
     (
         "To review",
         "compare with the photo; the least sure first",
-        lambda case: case.rows[-1]["status"] == "review",
+        lambda case: case.reading.status == "review",
     ),
 )
 
@@ -96,7 +97,7 @@ def write_report(path: Path, runs: Sequence[Run], cases: Sequence[Case]) -> int:
         if title:
             chosen[title].append(case)
     shown = [case for group in chosen.values() for case in group]
-    addresses = thumbnails([(case.rows[-1]["image"], box_of(case)) for case in shown])
+    addresses = thumbnails([(case.image, box_of(case)) for case in shown])
     with Pace(addresses, title="pictures", total=len(shown)) as pictures:
         cards = [card(case, runs, picture, path) for case, picture in zip(shown, pictures)]
     sections, contents, waiting = [], [], iter(cards)
@@ -124,7 +125,7 @@ def write_report(path: Path, runs: Sequence[Run], cases: Sequence[Case]) -> int:
 def how_bad(case: Case) -> tuple:
     """Return by what the photos of one kind are sorted, the worst first."""
     wrong = case.errors or (0,)
-    return wrong[0] - wrong[-1], -wrong[-1], case.rows[-1]["confidence"], case.rows[-1]["image"]
+    return wrong[0] - wrong[-1], -wrong[-1], case.reading.confidence, case.image
 
 
 # ---- the top of the page -----------------------------------------------------------------------
@@ -133,7 +134,7 @@ def how_bad(case: Case) -> tuple:
 def made(runs: Sequence[Run], cases: Sequence[Case]) -> Iterator[str]:
     """Yield how the photos of each run came out, and what made it."""
     for place, (run, name) in enumerate(zip(runs, names_of(runs))):
-        counts = Counter(case.rows[place]["status"] for case in cases)
+        counts = Counter(case.readings[place].status for case in cases)
         found = ", ".join(f"{counts[status]:,} {status}" for status in STATUSES)
         made_by = f"{counted(len(cases), 'photo')}: {found}. {run.made_by.removeprefix('# ')}"
         yield MADE.substitute(name=name, file=text(run.name), made_by=text(made_by))
@@ -153,16 +154,16 @@ def figures(runs: Sequence[Run], cases: Sequence[Case]) -> Iterator[str]:
             yield layout_chart(known, layouts)
         pairs = [
             [
-                (case.rows[place]["confidence"], not case.errors[place])
+                (case.readings[place].confidence, not case.errors[place])
                 for case in known
-                if case.rows[place]["number"]  # without one there is nothing to be sure of
+                if case.readings[place].number  # without one there is nothing to be sure of
             ]
             for place in range(len(runs))
         ]
         body = reliability("share that is right, by confidence", pairs)
         note = "above the line: surer than it says; a dot's area is how many numbers"
         yield FIGURE.substitute(title="Is the confidence right?", note=note, body=body)
-    if len(runs) == 1 and (why := reasons([case.rows[-1] for case in cases])):
+    if len(runs) == 1 and (why := reasons([case.reading for case in cases])):
         groups = [(name, [count / len(cases)], f"{count:,}") for name, count in why]
         body = bars("share of photos for each reason", groups)
         yield FIGURE.substitute(title="Why photos are for review", note="share of all", body=body)
@@ -198,12 +199,12 @@ def layout_chart(known: Sequence[Case], layouts: Sequence[str]) -> str:
     return FIGURE.substitute(title="Right, by layout", note=note, body=body)
 
 
-def reasons(rows: Sequence[Row]) -> list[tuple[str, int]]:
-    """Return the reasons for which rows are to be reviewed, without their numbers, by frequency."""
+def reasons(readings: Sequence[Reading]) -> list[tuple[str, int]]:
+    """Return the reasons for which readings are for review, without numbers, by frequency."""
     found = Counter(
         NUMBERS.sub("...", reason.split(":")[0])
-        for row in rows
-        for reason in row["reason"].split("; ")
-        if row["status"] == "review"
+        for reading in readings
+        for reason in reading.reason.split("; ")
+        if reading.status == "review"
     )
     return found.most_common()

@@ -8,6 +8,8 @@ from conftest import draw_photo
 
 from containers.data import arrivals as watching
 from containers.data.arrivals import Arrivals
+from containers.data.result import Result
+from containers.number.reading import Reading
 
 
 @pytest.fixture
@@ -34,9 +36,9 @@ def clock(monkeypatch, here):
     return clock
 
 
-def row(image: str, status: str = "ok") -> dict:
-    """Return what of a row is taken down."""
-    return {"image": image, "status": status}
+def read(image: str, status: str = "ok") -> Result:
+    """Return the result of a photo that was read before."""
+    return Result(image, Reading(status=status))
 
 
 def test_a_photo_is_taken_when_it_has_not_changed_for_a_second_and_only_once(clock):
@@ -47,7 +49,7 @@ def test_a_photo_is_taken_when_it_has_not_changed_for_a_second_and_only_once(clo
     batches = arrivals.batches(5)
     assert next(batches) == ["image/a.jpg"]
     assert 1 <= clock.now <= 1.5
-    arrivals.note(row("image/a.jpg"))
+    arrivals.note("image/a.jpg")
     clock.tasks = [(clock.now + 3, lambda: draw_photo(Path("image/deeper/b.jpg"), ""))]
     assert next(batches) == ["image/deeper/b.jpg"]
 
@@ -68,7 +70,7 @@ def test_what_never_opens_is_taken_in_the_end_and_again_when_it_has_changed(cloc
     batches = arrivals.batches(1)
     assert next(batches) == ["image/a.jpg"]
     assert 10 <= clock.now <= 11
-    arrivals.note(row("image/a.jpg", "error"))
+    arrivals.note("image/a.jpg")
     clock.tasks = [(30, lambda: draw_photo(bad, ""))]
     assert next(batches) == ["image/a.jpg"]
     assert 31 <= clock.now <= 32
@@ -77,18 +79,18 @@ def test_what_never_opens_is_taken_in_the_end_and_again_when_it_has_changed(cloc
 def test_what_was_read_before_is_not_taken_but_what_failed_is(clock):
     for name in "abc":
         draw_photo(Path(f"image/{name}.jpg"), "")
-    rows = [row("image/a.jpg"), row("image/b.jpg", "error"), row("image/gone.jpg")]
-    arrivals = Arrivals(Path("image"), rows)
+    results = [read("image/a.jpg"), read("image/b.jpg", "error"), read("image/gone.jpg")]
+    arrivals = Arrivals(Path("image"), results)
     assert sorted(next(arrivals.batches(9))) == ["image/b.jpg", "image/c.jpg"]
 
 
 def test_a_name_that_a_camera_uses_again_is_read_again(clock, capsys):
     draw_photo(Path("image/a.jpg"), "yesterday")
-    arrivals = Arrivals(Path("image"), [row("image/a.jpg"), row("image/b.jpg")])
+    arrivals = Arrivals(Path("image"), [read("image/a.jpg"), read("image/b.jpg")])
     batches = arrivals.batches(1)
     clock.tasks = [(3, lambda: draw_photo(Path("image/a.jpg"), "a longer word today"))]
     assert next(batches) == ["image/a.jpg"]
-    arrivals.note(row("image/a.jpg"))
+    arrivals.note("image/a.jpg")
     assert "image/a.jpg had changed since it was read" in capsys.readouterr().err
     clock.tasks = [(clock.now + 3, lambda: draw_photo(Path("image/b.jpg"), "it comes late"))]
     assert next(batches) == ["image/b.jpg"]
@@ -100,7 +102,7 @@ def test_the_newest_comes_first_and_what_arrives_meanwhile_comes_before_what_wai
     arrivals, taken = Arrivals(Path("image"), []), []
     for images in arrivals.batches(1):
         taken += images
-        arrivals.note(row(images[0]))
+        arrivals.note(images[0])
         if len(taken) == 1:
             draw_photo(Path("image/new.jpg"), "")
         clock.now += 1.1  # it is being read

@@ -6,11 +6,13 @@ import pytest
 from conftest import NUMBER, OTHER
 
 from containers.data.comparison import Case, Label, join, layout_of, read_labels, read_run, table
+from containers.data.result import Result
+from containers.number.reading import Reading
 
 
-def row(number: str | None, **fields) -> dict[str, object]:
-    """Return a row of a result file."""
-    return {"image": "a.jpg", "number": number, "status": "ok", "confidence": 0.9} | fields
+def read(number: str | None, **fields) -> Result:
+    """Return a result of a photo."""
+    return Result("a.jpg", Reading(number, "ok", confidence=0.9, **fields))
 
 
 @pytest.mark.parametrize(
@@ -24,23 +26,23 @@ def row(number: str | None, **fields) -> dict[str, object]:
 )
 def test_a_box_tells_how_the_number_stands(box, layout):
     assert layout_of(box) == layout
-    assert Case("a", (row(NUMBER, box=box),)).layout == layout
-    assert Case("a", (row(NUMBER, box=box),), Label(NUMBER, "two-line")).layout == "two-line"
+    assert Case("a", (read(NUMBER, box=box),)).layout == layout
+    assert Case("a", (read(NUMBER, box=box),), Label(NUMBER, "two-line")).layout == "two-line"
 
 
 def test_the_box_of_the_last_run_counts_and_no_box_is_no_layout():
     line, column = [[0, 0], [80, 0], [80, 9], [0, 9]], [[9, 0], [9, 90], [0, 90], [0, 0]]
-    assert Case("a", (row(NUMBER, box=line), row(NUMBER, box=column))).layout == "vertical"
-    assert Case("a", (row(NUMBER, box=line), row(None, box=[]))).layout == "one line"
-    assert Case("a", (row(NUMBER),)).layout == ""
+    assert Case("a", (read(NUMBER, box=line), read(NUMBER, box=column))).layout == "vertical"
+    assert Case("a", (read(NUMBER, box=line), read(None, box=()))).layout == "one line"
+    assert Case("a", (read(NUMBER),)).layout == ""
 
 
 def test_a_case_knows_what_changed_and_what_is_wrong():
-    case = Case("a", (row("CSQU 305438 4"), row(None)), Label(NUMBER))
+    case = Case("a", (read("CSQU 305438 4"), read(None)), Label(NUMBER))
     assert (case.errors, case.is_wrong, case.is_changed) == ((1, 11), True, True)
-    case = Case("a", (row("CSQU3054383"), row(NUMBER)), Label(NUMBER))
+    case = Case("a", (read("CSQU3054383"), read(NUMBER)), Label(NUMBER))
     assert (case.errors, case.is_wrong, case.is_changed) == ((0, 0), False, False)
-    case = Case("a", (row(OTHER), row(NUMBER)))
+    case = Case("a", (read(OTHER), read(NUMBER)))
     assert (case.errors, case.is_wrong, case.is_changed) == ((), False, True)
 
 
@@ -81,9 +83,9 @@ RIGHT, WRONG, OTHER_WRONG, NEAR = NUMBER, OTHER, "MSKU 000000 6", "CSQU 305438 4
     ],
 )
 def test_right_beats_none_and_none_beats_wrong(before, after, better, worse):
-    case = Case("a", (row(before), row(after)), Label(NUMBER))
+    case = Case("a", (read(before), read(after)), Label(NUMBER))
     assert (case.is_better, case.is_worse) == (better, worse)
-    nobody_knows = Case("a", (row(before), row(after)))
+    nobody_knows = Case("a", (read(before), read(after)))
     assert not nobody_knows.is_better
     assert not nobody_knows.is_worse
-    assert not Case("a", (row(after),), Label(NUMBER)).is_worse, "one run alone has no before"
+    assert not Case("a", (read(after),), Label(NUMBER)).is_worse, "one run alone has no before"

@@ -6,21 +6,18 @@ import pytest
 from conftest import NUMBER, OTHER, rows_of
 
 from containers.data.grouped_results import GROUP_BY, fuse, fuse_group, group_of, write_groups
+from containers.data.result import Result
+from containers.data.result_tables import USUAL
 from containers.number.iso6346 import format_number
+from containers.number.reading import Reading
 
 
-def view(name: str, status: str = "ok", **numbers: float) -> dict:
-    """Return the row of one photo; its alternatives are written CSQU3054383=0.6."""
-    painted = [[format_number(number), p] for number, p in numbers.items()]
-    return {
-        "image": f"image/{name}.jpg",
-        "number": painted[0][0] if painted else None,
-        "status": status,
-        "reason": "",
-        "confidence": painted[0][1] if painted else 0.0,
-        "raw_text": "",
-        "alternatives": painted,
-    }
+def view(name: str, status: str = "ok", **numbers: float) -> Result:
+    """Return the result of one photo; its alternatives are written CSQU3054383=0.6."""
+    painted = tuple((format_number(number), p) for number, p in numbers.items())
+    number, confidence = painted[0] if painted else (None, 0.0)
+    reading = Reading(number, status, confidence=confidence, alternatives=painted)
+    return Result(f"image/{name}.jpg", reading)
 
 
 def test_fused_views_are_the_sum_of_their_log_probabilities():
@@ -28,44 +25,46 @@ def test_fused_views_are_the_sum_of_their_log_probabilities():
         view("1_LEFT_1", "review", CSQU3054383=0.4, HLXU2008419=0.5),
         view("1_LEFT_2", "review", CSQU3054383=0.3),
     ]
-    row = fuse("1", views, 0.5)
+    fused = fuse("1", views, 0.5)
     both, first, unseen = 0.4 * 0.3, 0.5 * 0.01 * 0.7, 100 * (0.01 * 0.1) * (0.01 * 0.7)
-    assert row["number"] == NUMBER
-    assert row["confidence"] == pytest.approx(both / (both + first + unseen), abs=1e-3)
-    assert (row["status"], row["reason"]) == ("ok", "")
-    assert "1_LEFT_1.jpg" in row["raw_text"]
+    assert fused.reading.number == NUMBER
+    assert fused.reading.confidence == pytest.approx(both / (both + first + unseen), abs=1e-3)
+    assert (fused.reading.status, fused.reading.reason) == ("ok", "")
+    assert "1_LEFT_1.jpg" in fused.reading.raw_text
 
 
 def test_one_view_alone_keeps_its_number_and_confidence():
-    row = fuse("1", [view("1_LEFT_1", CSQU3054383=0.7, HLXU2008419=0.1)], 0.5)
-    assert (row["number"], row["confidence"], row["status"]) == (NUMBER, 0.7, "ok")
+    fused = fuse("1", [view("1_LEFT_1", CSQU3054383=0.7, HLXU2008419=0.1)], 0.5)
+    reading = fused.reading
+    assert (reading.number, reading.confidence, reading.status) == (NUMBER, 0.7, "ok")
 
 
 def test_a_view_without_a_number_changes_nothing():
     views = [view("1_LEFT_1", CSQU3054383=0.9), view("1_LEFT_2", "none")]
-    assert fuse("1", views, 0.5)["confidence"] == pytest.approx(0.9)
-    assert fuse("1", views[1:], 0.5)["status"] == "none"
+    assert fuse("1", views, 0.5).reading.confidence == pytest.approx(0.9)
+    assert fuse("1", views[1:], 0.5).reading.status == "none"
 
 
 def test_a_confidence_that_was_rounded_to_zero_or_to_one_is_fused():
     """A result file has three digits: 0.000 is not never, and 1.000 not always."""
-    row = fuse("1", [view("1_LEFT_1", "review", CSQU3054383=0.0)], 0.5)
-    assert (row["number"], row["confidence"], row["status"]) == (NUMBER, 0.0, "review")
-    assert fuse("1", [view("1_LEFT_1", CSQU3054383=1.0)], 0.5)["confidence"] == 1.0
+    fused = fuse("1", [view("1_LEFT_1", "review", CSQU3054383=0.0)], 0.5)
+    reading = fused.reading
+    assert (reading.number, reading.confidence, reading.status) == (NUMBER, 0.0, "review")
+    assert fuse("1", [view("1_LEFT_1", CSQU3054383=1.0)], 0.5).reading.confidence == 1.0
     views = [view("1_LEFT_1", CSQU3054383=1.0), view("1_LEFT_2", "review", HLXU2008419=0.0)]
-    assert fuse("1", views, 0.5)["number"] == NUMBER
+    assert fuse("1", views, 0.5).reading.number == NUMBER
     sure, other = view("1_LEFT_1", CSQU3054383=1.0), view("1_LEFT_2", HLXU2008419=0.9996)
-    assert fuse("1", [sure, other], 0.5)["confidence"] == pytest.approx(0.5, abs=0.1)
+    assert fuse("1", [sure, other], 0.5).reading.confidence == pytest.approx(0.5, abs=0.1)
 
 
 def test_a_group_of_a_thousand_views_is_fused():
     """Their product is less than any number that a machine knows."""
     views = [view(f"1_LEFT_{i}", "review", CSQU3054383=0.4, HLXU2008419=0.3) for i in range(1000)]
-    row = fuse("1", views, 0.5)
-    assert (row["number"], row["confidence"]) == (NUMBER, 1.0)
+    fused = fuse("1", views, 0.5)
+    assert (fused.reading.number, fused.reading.confidence) == (NUMBER, 1.0)
     views = [view(f"1_LEFT_{i}", "review", CSQU3054383=0.9) for i in range(500)]
     views += [view(f"1_BACK_{i}", "review", HLXU2008419=0.9) for i in range(500)]
-    assert fuse("1", views, 0.5)["confidence"] == pytest.approx(0.5)
+    assert fuse("1", views, 0.5).reading.confidence == pytest.approx(0.5)
 
 
 def test_two_different_containers_are_not_forced_into_one():
@@ -75,10 +74,10 @@ def test_two_different_containers_are_not_forced_into_one():
         view("1_LEFT_3", "review", CSQU3054383=0.4),
         view("1_LEFT_4", "error"),
     ]
-    rows = fuse_group("1", views, 0.5)
-    assert [row["number"] for row in rows] == [NUMBER, OTHER]
-    assert [row["status"] for row in rows] == ["review", "review"]
-    assert rows[0]["reason"] == f"other views of 1 show {OTHER}"
+    containers = fuse_group("1", views, 0.5)
+    assert [fused.reading.number for fused in containers] == [NUMBER, OTHER]
+    assert [fused.reading.status for fused in containers] == ["review", "review"]
+    assert containers[0].reading.reason == f"other views of 1 show {OTHER}"
 
 
 @pytest.mark.parametrize(
@@ -100,6 +99,6 @@ def test_photos_are_grouped_by_the_part_of_the_name_that_matches(image, pattern,
 
 def test_a_pattern_that_takes_nothing_leaves_each_photo_alone_and_is_named(here, capsys):
     views = [view("7-a", CSQU3054383=0.9), view("8-a", HLXU2008419=0.9)]
-    write_groups(here / "r.txt", "# made by", views, "(x)?", 0.5)
+    write_groups(here / "r.txt", "# made by", views, "(x)?", 0.5, USUAL)
     assert [row[1] for row in rows_of("r_grouped.txt")] == [NUMBER, OTHER]
     assert "--group_by (x)? takes a part of no photo's name" in capsys.readouterr().err

@@ -18,7 +18,7 @@ import batch_process
 import finetune_florence
 from containers.basis.errors import UserError
 from containers.basis.locks import only_writer
-from containers.data.results import MADE_BY
+from containers.data.result_file import MADE_BY
 
 CONFIG = "config.json"
 RESULTS = f"{MADE_BY}: old results\n"

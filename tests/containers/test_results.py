@@ -7,7 +7,9 @@ from conftest import NUMBER, OTHER
 
 from containers.basis.errors import UserError
 from containers.data.comparison import Label, read_run
-from containers.data.results import MADE_BY, read_results, write_results
+from containers.data.result import Result
+from containers.data.result_file import MADE_BY
+from containers.data.results import read_results, write_results
 from containers.number.reading import Reading
 
 FORMATS = ["r.txt", "r.csv", "r.jsonl"]
@@ -15,8 +17,8 @@ FORMATS = ["r.txt", "r.csv", "r.jsonl"]
 
 def write(name: str, *readings: tuple[str, str]) -> Path:
     """Write a result file of (photo, number)."""
-    rows = [Reading(n, "ok", "", 0.97, f"MAERSK {n}").row(image) for image, n in readings]
-    write_results(Path(name), MADE_BY, rows, "image")
+    results = [Result(image, Reading(n, "ok", "", 0.97, f"MAERSK {n}")) for image, n in readings]
+    write_results(Path(name), MADE_BY, results, "image")
     return Path(name)
 
 
@@ -24,7 +26,7 @@ def write(name: str, *readings: tuple[str, str]) -> Path:
 def test_a_file_that_is_cut_is_said_wherever_it_is(name, here, capsys):
     path = write(name, ("a.jpg", NUMBER), ("한글.jpg", OTHER))
     whole = path.read_bytes()
-    assert len(read_run(name).rows) == 2
+    assert len(read_run(name).results) == 2
     assert not capsys.readouterr().err
     for end in range(len(whole) - 1):
         path.write_bytes(whole[:end])
@@ -48,10 +50,10 @@ def test_line_ends_of_any_system_are_read(name, ends, here):
 @pytest.mark.parametrize("name", FORMATS)
 def test_rows_that_stand_twice_are_said_and_those_that_contradict_are_an_error(name, here, capsys):
     write(name, ("a.jpg", NUMBER), ("a.jpg", NUMBER))
-    assert len(read_run(name).rows) == 1
+    assert len(read_run(name).results) == 1
     assert f"{name} lists 1 photo more than once" in capsys.readouterr().err
     write(name, ("a.jpg", NUMBER), ("b.jpg", OTHER), ("a.jpg", OTHER))
-    with pytest.raises(UserError, match=r"line [56]: another line says otherwise of a\.jpg"):
+    with pytest.raises(UserError, match=r"line [456]: another line says otherwise of a\.jpg"):
         read_run(name)
 
 
@@ -78,5 +80,5 @@ def test_only_labelled_photos_are_kept_by_whatever_name_they_have(here):
     names = ["image/a.jpg", "image/b.jpg", odd]
     labels = {str(here.resolve() / name): Label(NUMBER) for name in names}
     run = read_run("r.txt", labels)
-    assert set(run.rows) == set(labels)
-    assert run.lines == 4
+    assert set(run.results) == set(labels)
+    assert run.count == 4

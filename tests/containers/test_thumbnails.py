@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from containers.pages.thumbnails import FORMS, MOST, ROOM, thumbnail, thumbnails
+from containers.photo.thumbnails import FORMS, MOST, ROOM, thumbnail, thumbnails
 
 NUMBER = [[1000, 700], [1400, 700], [1400, 760], [1000, 760]]
 

@@ -28,8 +28,17 @@ Box = Sequence[Sequence[int]]
 def thumbnails(photos: Sequence[tuple[str, Box]]) -> Iterator[str]:
     """Yield a picture of each (image path, box), in order, as a data address; empty: no photo."""
     most = min(MOST, ROOM * 3 // 4 // max(1, len(photos)))
-    tasks = ((thumbnail, path, box, most) for path, box in photos)
-    with workers(worker_count(len(photos))) as pool:
+    return made([(thumbnail, path, box, most) for path, box in photos])
+
+
+def jpegs(photos: Sequence[tuple[str, Box]], size: tuple[int, int]) -> Iterator[bytes]:
+    """Yield a JPEG of each (image path, box), in order, that fits into a size; empty: no photo."""
+    return made([(jpeg, path, box, size) for path, box in photos])
+
+
+def made(tasks: Sequence[tuple]) -> Iterator:
+    """Yield what (function, its arguments) return, in order, made side by side."""
+    with workers(worker_count(len(tasks))) as pool:
         for future in ahead(tasks, pool, AHEAD):
             yield future.result()
 
@@ -45,6 +54,20 @@ def thumbnail(image_path: str, box: Box, most: int) -> str:
     except ImageError:
         return ""
     return f"data:image/webp;base64,{base64.b64encode(encode(image, most)).decode()}"
+
+
+def jpeg(image_path: str, box: Box, size: tuple[int, int]) -> bytes:
+    """Return a JPEG, as programs take it that know no WebP, or nothing for a photo that fails."""
+    from PIL import Image
+
+    try:
+        image = cut(find_image(image_path, Path()), box)
+    except ImageError:
+        return b""
+    image.thumbnail(size, Image.Resampling.LANCZOS)
+    data = io.BytesIO()
+    image.convert("RGB").save(data, "JPEG", quality=FORMS[0][2])
+    return data.getvalue()
 
 
 def cut(path: Path, box: Box) -> Image.Image:

@@ -1,0 +1,111 @@
+"""What was read of one photo, as the commands carry it and the result files keep it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from containers.number.iso6346 import MAY_BE_PAINTED, compact
+from containers.number.reading import Reading
+from containers.photo.taken import taken_at
+
+STATUSES = ("ok", "review", "none", "error")
+FARTHEST = 1e6  # pixels: no photo is so large
+LEAST_SHOWN = 0.0005  # a probability that three digits would show as 0.000
+
+
+@dataclass(frozen=True)
+class Result:
+    """The reading of one photo, or of the container that several show.
+
+    `image` is the path as it was listed, or the name of a group. `taken_at` and `read_at` tell when
+    the camera took the photo and when it was read, by ISO 8601; empty: nobody knows.
+    """
+
+    image: str
+    reading: Reading
+    taken_at: str = ""
+    read_at: str = ""
+
+
+def kept(reading: Reading) -> Reading:
+    """Return a reading as a file keeps it: three digits of each probability, text on one line."""
+    return replace(
+        reading,
+        confidence=round(reading.confidence, 3),
+        raw_text=" ".join(reading.raw_text.split()),
+        numbers=(),
+        alternatives=tuple(
+            (number, round(p, 3)) for number, p in reading.alternatives if p >= LEAST_SHOWN
+        ),
+        found=reading.found and (reading.found[0], round(reading.found[1], 3)),
+    )
+
+
+def read_now(image: str, reading: Reading) -> Result:
+    """Return what is kept of a photo that was read just now."""
+    now = datetime.now().astimezone().isoformat(timespec="seconds")
+    return Result(image, kept(reading), taken_at(image), now)
+
+
+def record_of(result: Result) -> dict[str, object]:
+    """Return a result as JSON keeps it: one flat object, what is not known left out at its end."""
+    reading = result.reading
+    record = {
+        "image": result.image,
+        "number": reading.number,
+        "status": reading.status,
+        "reason": reading.reason,
+        "confidence": reading.confidence,
+        "raw_text": reading.raw_text,
+        "alternatives": reading.alternatives,
+        "box": reading.box,
+    }
+    extras = {"found": reading.found, "taken_at": result.taken_at, "read_at": result.read_at}
+    return record | {name: value for name, value in extras.items() if value}
+
+
+def parse_record(record: dict) -> Result:
+    """Return the result that a flat object holds; raises ValueError, KeyError or TypeError."""
+    number = "" if record["number"] is None else record["number"]
+    texts = [record["image"], number, record["reason"], record["raw_text"]]
+    times = [record.get(name, "") for name in ("taken_at", "read_at")]
+    if record["status"] not in STATUSES or not all(isinstance(x, str) for x in [*texts, *times]):
+        raise ValueError("not a result")
+    if number and not MAY_BE_PAINTED.fullmatch(compact(number)):
+        raise ValueError("not a number, so perhaps another column")
+    reading = Reading(
+        number=number or None,
+        status=record["status"],
+        reason=record["reason"],
+        confidence=parse_probability(record["confidence"]),
+        raw_text=record["raw_text"],
+        alternatives=tuple(map(parse_option, record.get("alternatives", ()))),
+        box=parse_box(record.get("box", ())),
+        found=parse_option(record["found"]) if record.get("found") else None,
+    )
+    return Result(record["image"], reading, *times)
+
+
+def parse_probability(value: object) -> float:
+    """Return a probability, which may be a text; raises ValueError or TypeError for another."""
+    probability = float(value)
+    if not 0 <= probability <= 1:
+        raise ValueError("not a probability")
+    return probability
+
+
+def parse_option(value: object) -> tuple[str, float]:
+    """Return a number and its probability of a list of both; raises ValueError or TypeError."""
+    number, probability = value
+    if not isinstance(number, str) or not isinstance(probability, int | float):
+        raise ValueError("not a number with its probability")
+    return number, parse_probability(probability)
+
+
+def parse_box(value: object) -> tuple[tuple[int, int], ...]:
+    """Return four corners, (x, y) in pixels, or none; raises ValueError or TypeError."""
+    corners = tuple((x, y) for x, y in value)
+    if len(corners) not in (0, 4) or not all(abs(side) < FARTHEST for c in corners for side in c):
+        raise ValueError("not four corners")
+    return corners
