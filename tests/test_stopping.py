@@ -10,6 +10,8 @@ import pytest
 from conftest import ROOT, create_template, draw_photo, error_line, rows_of, wait_until
 
 import batch_process
+from containers.data.result_lines import tabbed
+from containers.data.results import read_results
 
 if not hasattr(signal, "SIGHUP"):
     pytest.skip("no such signals there", allow_module_level=True)
@@ -56,7 +58,7 @@ def test_a_signal_ends_a_batch_in_one_line_and_loses_nothing(number, to, many, h
     wait_until(lambda: not members(process.pid))
     assert {path.name for path in here.iterdir()} == {"image", partial.name}
     assert partial.read_bytes().endswith(b"\n")
-    done = rows_of(partial.name)
+    done = [tabbed(result).split("\t") for result in read_results(partial)[1]]
     assert len(done) >= 3
     assert batch_process.main([*many, "--resume"]) == 1  # bad.jpg
     assert len(rows_of("results_base.txt")) == 44

@@ -8,7 +8,7 @@ from conftest import NUMBER, draw_photo, log_of, read, train
 from PIL import Image
 from published_models import WORDS, save_published
 from safetensors import safe_open
-from test_card import block, card_of
+from test_model_card import block, card_of
 from transformers import AutoProcessor, Florence2ForConditionalGeneration
 
 from container_ocr import FinetunedContainerOCR
