@@ -43,6 +43,7 @@ from containers.data.result_lines import as_json, tabbed
 from containers.number.iso6346 import check_digit, find_numbers, is_valid
 from containers.number.owners import known_owner_codes
 from containers.number.reading import Reading
+from containers.number.reasons import OTHER, Reason
 from containers.number.review import REVIEW_BELOW
 from containers.photo.files import Photo, check_image
 from containers.photo.look_pace import LookPace
@@ -182,7 +183,7 @@ def read_images(
 def error_reading(path: str, error: ImageError) -> Reading:
     """Return the reading of an image that cannot be opened, and say why."""
     say(f"error: {path}: {error}")
-    return Reading(status="error", reason=str(error))
+    return Reading(status="error", reasons=(Reason(OTHER, (str(error),)),))
 
 
 def reader_of(args: argparse.Namespace) -> Callable[[], ContainerOCR]:

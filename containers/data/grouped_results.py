@@ -14,6 +14,7 @@ from containers.data.result import Result
 from containers.data.results import write_results
 from containers.number.iso6346 import is_valid
 from containers.number.reading import Reading
+from containers.number.reasons import Reason
 from containers.number.review import chances_of, doubt_confidence
 
 GROUP_BY = r"^(.+)_[A-Za-z]+_[0-9]+[.]"  # 000207_LEFT_1.jpg, 000207_RIGHT_2.jpg: 000207
@@ -67,19 +68,19 @@ def fuse(name: str, views: list[Result], review_below: float) -> Result:
     readings = [view.reading for view in views]
     number, confidence = likeliest([probabilities(reading) for reading in readings])
     if number:
-        reason = doubt_confidence(confidence, review_below)
-        doubts = [reading.reason for reading in readings if reading.number == number]
-        if not reason and any(doubts) and all(doubts):
-            reason = doubts[0]
+        reasons = doubt_confidence(confidence, review_below)
+        doubts = [reading.reasons for reading in readings if reading.number == number]
+        if not reasons and any(doubts) and all(doubts):
+            reasons = doubts[0]
     else:  # no view has a number that checks
         best = max(readings, key=lambda reading: (reading.number is not None, reading.confidence))
-        number, confidence, reason = best.number, best.confidence, best.reason
+        number, confidence, reasons = best.number, best.confidence, best.reasons
     seen = "; ".join(
         f"{Path(view.image).name} {view.reading.number or '-'} {view.reading.confidence:.3f}"
         for view in views
     )
-    status = ("review" if reason else "ok") if number else "none"
-    return Result(name, Reading(number, status, reason, round(confidence, 3), seen))
+    status = ("review" if reasons else "ok") if number else "none"
+    return Result(name, Reading(number, status, reasons, round(confidence, 3), seen))
 
 
 def fuse_group(name: str, views: list[Result], review_below: float) -> list[Result]:
@@ -98,7 +99,7 @@ def fuse_group(name: str, views: list[Result], review_below: float) -> list[Resu
         own = [view for view in read if view.reading.number == number or not view.reading.is_ok]
         others = ", ".join(other for other in sure if other != number)
         fused = fuse(name, own, review_below)
-        doubt = {"status": "review", "reason": f"other views of {name} show {others}"}
+        doubt = {"status": "review", "reasons": (Reason("views", (name, others)),)}
         results.append(replace(fused, reading=replace(fused.reading, **doubt)))
     return results
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from containers.number.iso6346 import MAY_BE_PAINTED, compact
 from containers.number.reading import Reading
+from containers.number.reasons import parse_reasons
 from containers.photo.taken import taken_at
 
 STATUSES = ("ok", "review", "none", "error")
@@ -77,7 +78,7 @@ def parse_record(record: dict) -> Result:
     reading = Reading(
         number=number or None,
         status=record["status"],
-        reason=record["reason"],
+        reasons=parse_reasons(record["reason"]),
         confidence=parse_probability(record["confidence"]),
         raw_text=record["raw_text"],
         alternatives=tuple(map(parse_option, record.get("alternatives", ()))),

@@ -12,6 +12,7 @@ from containers.data.labels import UNREADABLE, iso_problem, label_of
 from containers.data.results import STATUSES
 from containers.number.iso6346 import compact, is_valid
 from containers.number.reading import Reading
+from containers.number.reasons import WORDS, in_words, parse_reasons
 
 SUGGESTION = "suggestion"  # an entry's key; a label is never written from it
 GROUPED = re.compile(GROUP_BY)
@@ -37,10 +38,11 @@ def suggestion_in(entry: dict) -> dict[str, object] | None:
     number, confidence = seen.get("container_number"), seen.get("confidence")
     if not isinstance(number, str | None) or not is_number(confidence):
         return None
+    reasons = parse_reasons(str(seen.get("reason") or ""))
     return {
         "number": number or "",
         "status": seen["status"],
-        "reason": str(seen.get("reason") or ""),
+        "reason": {language: in_words(reasons, language) for language in WORDS},
         "confidence": confidence,
         "box": corners_of(seen.get("box")),
         "made_by": str(seen.get("made_by") or ""),

@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass
 
 from containers.number.iso6346 import is_valid, split_number
-
-SEVERAL = "several containers"  # a reason that no nearer look takes away
+from containers.number.reasons import SEVERAL, Reason, in_words
 
 
 @dataclass(frozen=True)
@@ -36,16 +35,16 @@ class Reading:
 
     `number` is as painted (`CSQU 305438 3`) or None; `confidence` is the model's own probability,
     0 to 1, of that number among all that it could have written; `status` is ok, review, none or
-    error, with `reason`. `numbers` holds all that stand in the text, compact, best first;
-    `alternatives` up to five valid numbers, as painted, each with its probability. `box` is where
-    the number stands: four corners, (x, y) in pixels of the upright photo, from its upper left as
-    one reads, clockwise; empty: nowhere. `found` is the number that a finder beside the model has
-    read, if any, with its probability.
+    error, with `reasons`, which `reason` puts into words. `numbers` holds all that stand in the
+    text, compact, best first; `alternatives` up to five valid numbers, as painted, each with its
+    probability. `box` is where the number stands: four corners, (x, y) in pixels of the upright
+    photo, from its upper left as one reads, clockwise; empty: nowhere. `found` is the number that a
+    finder beside the model has read, if any, with its probability.
     """
 
     number: str | None = None
     status: str = "none"
-    reason: str = ""
+    reasons: tuple[Reason, ...] = ()
     confidence: float = 0.0
     raw_text: str = ""
     numbers: tuple[str, ...] = ()
@@ -61,7 +60,17 @@ class Reading:
     @property
     def is_settled(self) -> bool:
         """Tell whether a nearer look can change nothing: it is sure, or of several containers."""
-        return self.is_ok or SEVERAL in self.reason
+        return self.is_ok or self.shows_several
+
+    @property
+    def shows_several(self) -> bool:
+        """Tell whether the photo shows the numbers of several containers."""
+        return any(reason.code == SEVERAL for reason in self.reasons)
+
+    @property
+    def reason(self) -> str:
+        """Return why the reading is doubtful, in words; empty: it is not."""
+        return in_words(self.reasons)
 
     @property
     def is_valid(self) -> bool:

@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from containers.number.iso6346 import Candidate, compact, find_candidates, format_number, is_valid
-from containers.number.reading import SEVERAL, Reading, Transcript
+from containers.number.reading import Reading, Transcript
+from containers.number.reasons import SEVERAL, Reason
 
 REVIEW_BELOW = 0.4  # confidence: well above what leaving out sources would choose, demo/README.md
 UNLIKELY = 0.005  # probability, of what is written or of all: less makes a number no option
@@ -33,17 +34,18 @@ def consider(transcript: Transcript, owner_codes: Collection[str] = ()) -> Readi
     found, numbers = find_candidates(transcript.text), dict(transcript.alternatives)
     written = transcript.probability(found[0].start, found[0].end) if found else 1.0
     likely = {number: p for number, p in numbers.items() if p >= UNLIKELY * written}
-    number, reason = choose_number(found, likely)
+    number, reasons = choose_number(found, likely)
     if found and number == found[0].number:
         numbers[number] = max(numbers.get(number, 0.0), written)
     if number and owner_codes and number[:4] not in owner_codes:
-        reason += f"{'; ' if reason else ''}owner code {number[:4]} is not in the list"
         known = prefer_known(number, numbers, owner_codes)
+        owner = Reason("owner", (number[:4],))
         if known != number:
-            number, reason = known, f"{reason}, {known[:4]} is"
+            owner = Reason("owner for another", (number[:4], known[:4]))
+        number, reasons = known, (*reasons, owner)
     return Reading(
         number=format_number(number) or None,
-        reason=reason,
+        reasons=reasons,
         confidence=numbers.get(number, 0.0),
         raw_text=transcript.text.strip(),
         numbers=tuple(c.number for c in found),
@@ -53,14 +55,14 @@ def consider(transcript: Transcript, owner_codes: Collection[str] = ()) -> Readi
 
 def judge(reading: Reading, review_below: float) -> Reading:
     """Return a considered reading with its status; rivals and little confidence are doubts too."""
-    reason, least = reading.reason, CLOSE * reading.confidence
+    reasons, least = reading.reasons, CLOSE * reading.confidence
     rivals = [n for n, p in reading.alternatives if n != reading.number and p > least]
-    if reading.number and not reason and rivals:
-        reason = f"nearly as likely: {', '.join(rivals)}"
-    if reading.number and not reason:
-        reason = doubt_confidence(reading.confidence, review_below)
-    status = ("review" if reason else "ok") if reading.number else "none"
-    return replace(reading, status=status, reason=reason)
+    if reading.number and not reasons and rivals:
+        reasons = (Reason("rivals", (", ".join(rivals),)),)
+    if reading.number and not reasons:
+        reasons = doubt_confidence(reading.confidence, review_below)
+    status = ("review" if reasons else "ok") if reading.number else "none"
+    return replace(reading, status=status, reasons=reasons)
 
 
 def merge(
@@ -87,15 +89,15 @@ def merge(
     written = {n for reading in readings for n in reading.numbers if is_valid(n)}
     if number and chances[number] < UNLIKELY and compact(number) not in written:
         number = None
-    own = [(r.number == number, not r.reason, chances_of(r).get(number, 0.0)) for r in readings]
+    own = [(r.number == number, not r.reasons, chances_of(r).get(number, 0.0)) for r in readings]
     lead = own.index(max(own))
-    reason = readings[lead].reason if number else ""
+    reasons = readings[lead].reasons if number else ()
     if number and number != readings[lead].number:
-        reason = f"the text has {readings[lead].number or 'no number'}"
+        reasons = (instead_of(readings[lead].number),)
     return lead, replace(
         readings[lead],
         number=number,
-        reason=reason,
+        reasons=reasons,
         confidence=chances.get(number, 0.0),
         alternatives=tuple((n, chances[n]) for n in valid[:MOST_ALTERNATIVES]),
     )
@@ -110,12 +112,12 @@ def hear(reading: Reading, found: Reading) -> Reading:
     if not found.number:
         return reading
     heard = replace(reading, found=(found.number, found.confidence))
-    if SEVERAL in found.reason:
-        return replace(heard, reason=found.reason if heard.number else heard.reason)
+    if found.shows_several:
+        return replace(heard, reasons=found.reasons if heard.number else heard.reasons)
     if found.number == heard.number:
         return replace(heard, confidence=max(heard.confidence, found.confidence))
-    if found.is_ok and not heard.reason:
-        return replace(heard, reason=f"the small model reads {found.number}")
+    if found.is_ok and not heard.reasons:
+        return replace(heard, reasons=(Reason("finder", (found.number,)),))
     return heard
 
 
@@ -148,35 +150,42 @@ def chances_of(reading: Reading) -> dict[str, float]:
     return chances
 
 
-def choose_number(found: Sequence[Candidate], likely: dict[str, float]) -> tuple[str, str]:
+def choose_number(
+    found: Sequence[Candidate], likely: dict[str, float]
+) -> tuple[str, tuple[Reason, ...]]:
     """Return the number to report, or an empty string, and why it is doubtful, if it is.
 
     `found` stands in the free text, best first; `likely` are valid numbers with probabilities.
     """
-    number, reason = found[0].number if found else "", doubt(found)
+    number, reasons = found[0].number if found else "", doubts(found)
     if likely and not is_valid(number):
-        reason = f"the text has {format_number(number) or 'no number'}"
+        reasons = (instead_of(format_number(number)),)
         number = max(likely, key=likely.get)
-    return number, reason
+    return number, reasons
 
 
-def doubt(found: Sequence[Candidate]) -> str:
-    """Return why the best of the candidates is doubtful; empty: it is not."""
+def instead_of(written: str | None) -> Reason:
+    """Return the doubt that the text has another number, or none."""
+    return Reason("text", (written,)) if written else Reason("no text")
+
+
+def doubts(found: Sequence[Candidate]) -> tuple[Reason, ...]:
+    """Return why the best of the candidates is doubtful; none: it is not."""
     if not found:
-        return ""
+        return ()
     best = found[0]
     if len(best.number) < 11:
-        return "check digit not read"
+        return (Reason("check digit missing"),)
     if not is_valid(best.number):
-        return "check digit does not fit"
+        return (Reason("check digit wrong"),)
     if best.gap:
-        return "its parts stand apart or out of order"
+        return (Reason("apart"),)
     boxes: dict[str, str] = {}
     for candidate in found:
         boxes.setdefault(candidate.number[:10], format_number(candidate.number))
-    return f"{SEVERAL}: {', '.join(boxes.values())}" if len(boxes) > 1 else ""
+    return (Reason(SEVERAL, (", ".join(boxes.values()),)),) if len(boxes) > 1 else ()
 
 
-def doubt_confidence(confidence: float, review_below: float) -> str:
-    """Return why a number of this confidence is doubtful; empty: it is not."""
-    return f"confidence below {review_below:g}" if confidence < review_below else ""
+def doubt_confidence(confidence: float, review_below: float) -> tuple[Reason, ...]:
+    """Return why a number of this confidence is doubtful; none: it is not."""
+    return (Reason("unsure", (f"{review_below:g}",)),) if confidence < review_below else ()

@@ -154,7 +154,7 @@ function showWords() {
   $("unreadable").setAttribute("aria-pressed", Boolean(current?.unreadable));
   const stands = current?.problem && !isDirty() ? { words: current.problem, tone: "bad" }
     : current?.unreadable && !typed ? { words: say.marked, tone: "odd" }
-    : typed ? judged : { words: seen?.reason ? say.doubt(seen.reason) : "", tone: "" };
+    : typed ? judged : { words: seen?.reason[language] ? say.doubt(seen.reason[language]) : "", tone: "" };
   $("words").textContent = (note ?? stands).words;
   $("words").className = (note ?? stands).tone;
   const done = photos.filter((p) => !isTodo(p)).length;

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -25,7 +24,6 @@ PAGE = Path(__file__).with_name("report.html")
 FIRST_LINE = b"<!DOCTYPE html><!-- made by batch_process.py"
 PAGES = (".html", ".htm")
 PARTS = ("exact_match", "owner_code", "serial_number", "check_digit")
-NUMBERS = re.compile(r"[A-Z]{4}(?: \d{6})?(?: \d)?")  # in a reason
 
 MADE = Template('<p class="made">$name: <b>$file</b> $made_by</p>')
 JUMP = Template('<a href="#$anchor">$title <b>$count</b></a>')
@@ -202,9 +200,9 @@ def layout_chart(known: Sequence[Case], layouts: Sequence[str]) -> str:
 def reasons(readings: Sequence[Reading]) -> list[tuple[str, int]]:
     """Return the reasons for which readings are for review, without numbers, by frequency."""
     found = Counter(
-        NUMBERS.sub("...", reason.split(":")[0])
+        reason.kind
         for reading in readings
-        for reason in reading.reason.split("; ")
+        for reason in reading.reasons
         if reading.status == "review"
     )
     return found.most_common()

@@ -7,6 +7,7 @@ from statistics import fmean
 import pytest
 
 from containers.number.reading import Reading
+from containers.number.reasons import Reason
 from containers.photo.looks import Search
 from containers.photo.windows import first_window, parts_of, turned
 
@@ -112,7 +113,7 @@ def test_where_looks_are_few_or_the_label_leads_nothing_is_shaken_or_turned():
 
 
 def test_a_photo_of_several_containers_is_looked_at_once():
-    several = Reading(NUMBER, reason="several containers: a, b", confidence=0.9)
+    several = Reading(NUMBER, reasons=(Reason("several", ("a, b",)),), confidence=0.9)
     search = Search("photo.jpg")
     assert search.take_in(None, several, SMALL, SIZE) == []
     assert search.is_over

@@ -20,6 +20,7 @@ from containers.data.result_file import MADE_BY
 from containers.data.result_tables import USUAL
 from containers.data.results import read_results, require_results, write_results
 from containers.number.reading import Reading
+from containers.number.reasons import parse_reasons
 from containers.photo.taken import taken_at
 
 BOX = ((10, 10), (150, 10), (150, 50), (10, 50))
@@ -40,7 +41,7 @@ def read(image: str, number: str | None = NUMBER, status: str = "ok", **more) ->
 
 def test_a_csv_is_what_a_plain_reader_of_csv_takes_for_a_table(here):
     reason = "check digit does not fit"
-    odd = read('a, "b"\n.jpg', OTHER, "review", reason=reason)
+    odd = read('a, "b"\n.jpg', OTHER, "review", reasons=parse_reasons(reason))
     path = write("r.csv", read("한글.jpg"), odd, read("none.jpg", None, "none", confidence=0))
     assert path.read_bytes().startswith(b"\xef\xbb\xbfimage,container_number,owner_code,")
     with open(path, encoding="utf-8-sig", newline="") as file:
@@ -92,7 +93,7 @@ def test_a_csv_that_a_spreadsheet_has_saved_again_is_read(delimiter, here):
 @pytest.mark.skipif(not shutil.which("soffice"), reason="LibreOffice is not here")
 @pytest.mark.parametrize("name", ["r.csv", "r.xlsx"])
 def test_libreoffice_opens_a_list_and_what_it_saves_is_read(name, here):
-    results = [read("한글.jpg"), read("b.jpg", OTHER, "review", reason="a; b, c")]
+    results = [read("한글.jpg"), read("b.jpg", OTHER, "review", reasons=parse_reasons("a; b, c"))]
     path = write(name, *results)
     kind = {"r.csv": "xlsx", "r.xlsx": "csv"}[name]
     utf8 = "44,34,76"  # a comma, a quotation mark, and LibreOffice's number for UTF-8

@@ -5,6 +5,7 @@ from conftest import NUMBER, OTHER
 
 from containers.data.suggestions import is_doubtful, suggestion_in, suggestion_of, teaching_order
 from containers.number.reading import Reading
+from containers.number.reasons import Reason
 
 BOX = ((8, 40), (100, 41), (100, -2), (8, 52))
 
@@ -16,13 +17,13 @@ def entry(image: str = "a.jpg", label: str = "TODO", **seen: object) -> dict:
 
 
 def test_a_reading_is_read_back_as_it_was_written():
-    reading = Reading(NUMBER, "review", "confidence below 0.5", 0.41234, NUMBER, box=BOX)
+    reading = Reading(NUMBER, "review", (Reason("unsure", ("0.5",)),), 0.41234, NUMBER, box=BOX)
     suggestion = suggestion_of(reading, "model x")
     assert suggestion["container_number"] == NUMBER
     assert suggestion_in({"suggestion": suggestion}) == {
         "number": NUMBER,
         "status": "review",
-        "reason": "confidence below 0.5",
+        "reason": {"en": "confidence below 0.5", "ko": "신뢰도 0.5 미만"},
         "confidence": 0.412,
         "box": [list(corner) for corner in BOX],
         "made_by": "model x",

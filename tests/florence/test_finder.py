@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 import batch_process
 from container_ocr import ContainerOCR
 from containers.number.reading import Reading
+from containers.number.reasons import Reason
 from containers.number.review import hear, judge
 from containers.photo.looks import Found, Search
 from containers.photo.windows import Window
@@ -85,7 +86,7 @@ def test_looks_at_a_finders_place_end_when_one_is_sure_and_the_box_is_the_finder
     search = Search("photo", looks=4, found=found)
     first, letters = search.first, [(0.1 * i, 0.5) for i in range(11)]
     assert first.x == PLACE.x
-    unsure = Reading("CSQU 305438 3", confidence=0.3, reason="the text has nothing")
+    unsure = Reading("CSQU 305438 3", confidence=0.3, reasons=(Reason("text", ("nothing",)),))
     (second,) = search.take_in(first, unsure, letters, SIZE)
     assert second.length < first.length
     assert search.take_in(second, Reading("CSQU 305438 3", confidence=0.99), letters, SIZE) == []
