@@ -18,6 +18,7 @@ from containers.data.comparison import Case, Run
 from containers.data.result import Result, parse_record
 from containers.data.results import write_results
 from containers.pages import report
+from containers.pages.report_words import WORDS
 from containers.photo.thumbnails import MOST, ROOM, thumbnail
 
 BAD = "CSQU 305438 4"
@@ -47,9 +48,9 @@ def review(image: str, number: str, confidence: float, **fields) -> dict:
     return ok(image, number, confidence) | doubt | fields
 
 
-def open_report(open_tab, name: str = "report.html", size: dict = LAPTOP):
+def open_report(open_tab, name: str = "report.html", size: dict = LAPTOP, language: str = "en-US"):
     """Open the page as by double click; fail if it asks for anything else."""
-    page = open_tab(size)
+    page = open_tab(size, language)
     page.goto(Path(name).absolute().as_uri())
     assert [url for url in page.asked if not url.startswith("data:")] == [page.url]
     return page
@@ -81,7 +82,7 @@ def test_a_comparison_shows_what_changed_or_is_wrong_the_worst_first(here, open_
     printed = capsys.readouterr().out
     assert "report.html: 8 photos to look at" in printed
     page = open_report(open_tab)
-    assert page.locator("h2").all_inner_texts() == [
+    assert page.locator(".list h2").all_inner_texts() == [
         "Worse than before: 3 right became wrong or none, or none wrong",
         "Passed as ok, and wrong: 1 as before, or another number; nobody would look at these again",
         "Wrong: 1 as before, or another number",
@@ -98,9 +99,9 @@ def test_a_comparison_shows_what_changed_or_is_wrong_the_worst_first(here, open_
     assert "exact match\t50.0 %\t25.0 %" in cells
     lines = page.locator(".card").filter(has_text="f.jpg").locator("dd").all_text_contents()
     assert [line.split() for line in lines] == [
-        ["CSQU", "305438", "3"],
-        ["CSQU", "305438", "3", "ok", "0.900"],
-        ["CSQU", "305438_", "review", "0.200"],
+        ["CSQU", "305438", "3", "copy"],
+        ["CSQU", "305438", "3", "ok", "0.900", "copy"],
+        ["CSQU", "305438_", "review", "0.200", "copy"],
     ]
     marks = page.locator(".card").filter(has_text="d.jpg").locator("mark").all_text_contents()
     assert marks == ["4", "4"]
@@ -108,7 +109,7 @@ def test_a_comparison_shows_what_changed_or_is_wrong_the_worst_first(here, open_
     page.locator(".card").last.scroll_into_view_if_needed()
     wait_until(lambda: page.evaluate("[...document.images].every(i => i.complete)"))
     assert page.evaluate(pixels) == [160] * 8
-    page.locator("nav a").last.click()
+    page.locator("nav a").nth(4).click()
     assert page.url.endswith("#kind4")
     page.locator(".card").filter(has_text="b.jpg").locator("a").click()
     page.wait_for_url("**/b.jpg")
@@ -129,7 +130,13 @@ def test_one_file_shows_what_to_review_the_worst_first(here, open_tab, capsys):
     assert "5 photos: 1 ok, 2 review, 1 none, 1 error" in page.locator(".made").inner_text()
     assert page.locator("table").count() == 0, "nothing is known to be right or wrong"
     second = page.locator(".card").nth(2)
-    assert second.locator("dd").nth(1).inner_text().split() == ["CSQU", "305488", "4", "0.050"]
+    assert second.locator("dd").nth(1).inner_text().split() == [
+        "CSQU",
+        "305488",
+        "4",
+        "0.050",
+        "copy",
+    ]
     assert second.locator("mark").all_text_contents() == ["8", "4"]
     assert second.locator(".note").all_text_contents() == ["confidence below 0.5"]
     assert page.locator(".card").first.locator("span").first.inner_text() == "no photo"
@@ -214,6 +221,61 @@ def test_it_fits_a_phone_and_prints_without_links(here, open_tab):
     assert not page.locator("nav").is_visible()
     assert page.locator(".card").last.is_visible()
     assert len(page.pdf(format="A4")) > 20_000
+
+
+def two_to_review(here) -> None:
+    """Write a page of two photos for review, for different reasons."""
+    for name in "ab":
+        draw_photo(here / f"{name}.jpg", name)
+    result_file(
+        "r.jsonl",
+        review("a.jpg", OTHER, 0.1),
+        review("b.jpg", NUMBER, 0.3) | {"reason": "check digit does not fit"},
+    )
+    assert batch_process.main(["--compare", "r.jsonl", "--report", "report.html"]) == 0
+
+
+def test_cards_are_found_by_owner_number_file_or_reason(here, open_tab):
+    two_to_review(here)
+    page = open_report(open_tab)
+    visible_names = lambda: page.locator(".card:visible h3").all_text_contents()  # noqa: E731
+    assert visible_names() == ["a.jpg", "b.jpg"]
+    for wanted, found in (("csqu", ["b.jpg"]), ("3054 38", ["b.jpg"]), ("A.j", ["a.jpg"])):
+        page.locator("#find").fill(wanted)
+        assert visible_names() == found
+    assert page.locator("h2 b").first.inner_text() == "1"
+    page.locator("#find").fill("nothing like it")
+    assert not page.locator("h2").first.is_visible()
+    page.locator("#find").fill("")
+    page.locator("#why").select_option(label="check digit does not fit (1)")
+    assert visible_names() == ["b.jpg"]
+    page.locator("#why").select_option(index=0)
+    page.locator("#order").select_option("number")
+    assert visible_names() == ["b.jpg", "a.jpg"]
+    page.locator("#order").select_option("worst")
+    assert visible_names() == ["a.jpg", "b.jpg"]
+
+
+def test_a_button_copies_the_number_without_spaces(here, open_tab):
+    two_to_review(here)
+    page = open_report(open_tab)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator(".card").filter(has_text="b.jpg").locator("button").first.click()
+    page.get_by_role("button", name="copied").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == NUMBER.replace(" ", "")
+
+
+def test_a_korean_browser_gets_a_korean_page_with_its_reasons(here, open_tab):
+    two_to_review(here)
+    page = open_report(open_tab, language="ko-KR")
+    assert page.title() == "확인할 것"
+    assert page.locator("html").get_attribute("lang") == "ko"
+    assert page.locator(".card .note").first.inner_text() == "신뢰도 0.5 미만"
+    assert page.locator("#find").get_attribute("placeholder") == "소유자, 번호, 파일"
+    assert "체크 디지트가 맞지 않음 (1)" in page.locator("#why").inner_text()
+    left = page.locator("body").inner_text()
+    english = {words["en"] for words in WORDS.values()} - {"{}"}
+    assert not [words for words in english if len(words) > 6 and words in left]
 
 
 def seconds_of_work(page) -> float:

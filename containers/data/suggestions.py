@@ -12,7 +12,7 @@ from containers.data.labels import UNREADABLE, iso_problem, label_of
 from containers.data.results import STATUSES
 from containers.number.iso6346 import compact, is_valid
 from containers.number.reading import Reading
-from containers.number.reasons import WORDS, in_words, parse_reasons
+from containers.number.reasons import LANGUAGES, in_words, parse_reasons
 
 SUGGESTION = "suggestion"  # an entry's key; a label is never written from it
 GROUPED = re.compile(GROUP_BY)
@@ -42,7 +42,7 @@ def suggestion_in(entry: dict) -> dict[str, object] | None:
     return {
         "number": number or "",
         "status": seen["status"],
-        "reason": {language: in_words(reasons, language) for language in WORDS},
+        "reason": {language: in_words(reasons, language) for language in LANGUAGES},
         "confidence": confidence,
         "box": corners_of(seen.get("box")),
         "made_by": str(seen.get("made_by") or ""),

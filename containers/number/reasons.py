@@ -41,6 +41,7 @@ WORDS = {
         OTHER: "{}",
     },
 }
+LANGUAGES = tuple(WORDS)
 SEPARATOR = "; "
 
 
@@ -55,10 +56,9 @@ class Reason:
         """Return the doubt in words."""
         return WORDS[language][self.code].format(*self.details)
 
-    @property
-    def kind(self) -> str:
+    def kind(self, language: str = ENGLISH) -> str:
         """Return the words for all doubts of this code, with `...` where they differ."""
-        return WORDS[ENGLISH][self.code].format(*["..."] * len(self.details))
+        return WORDS[language][self.code].format(*["..."] * len(self.details))
 
 
 def in_words(reasons: Iterable[Reason], language: str = ENGLISH) -> str:

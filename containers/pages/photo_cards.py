@@ -3,58 +3,98 @@
 from __future__ import annotations
 
 import difflib
-import html
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from string import Template
 from urllib.parse import quote
+
+from markupsafe import Markup, escape
 
 from containers.basis.errors import ImageError
 from containers.basis.escapes import visible
 from containers.data.comparison import Case, Run
 from containers.number.iso6346 import compact
 from containers.pages.charts import colours
+from containers.pages.report_words import Words, doubts, words
 from containers.photo.files import find_image
 from containers.photo.thumbnails import Box
 
 UNSEEN = 0.01  # a reading of less confidence has not found where the number stands, either
 MOST_OPTIONS = 2  # other numbers that a photo may show, on its card
-NAME = Template('<span class="key" style="background:$colour"></span>$name')
-CARD = Template(
-    '<article class="card$form">$picture<div><h3>$image</h3><dl>$lines</dl>$notes</div></article>'
-)
-IMAGE = Template('<img src="$address" alt="open the photo" loading="lazy" decoding="async">')
-LINE = Template('<dt>$name</dt><dd><span class="number">$number</span> $status</dd>')
-STATUS = Template('<span class="$status">$status</span> $confidence')
 
 
-def card(case: Case, runs: Sequence[Run], picture: str, page: Path) -> str:
+@dataclass(frozen=True)
+class Name:
+    """What a line or a run is called, and the colour in which it is drawn, if it has one."""
+
+    words: Words
+    colour: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A number on a card: whose it is, how it stands, and what the button beside it copies."""
+
+    name: Name
+    number: Markup
+    status: str = ""
+    confidence: str = ""
+    copy: str = ""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a page shows of a photo. `picture` is a data address, `link` leads to the photo."""
+
+    image: str
+    number: str
+    confidence: float
+    codes: str
+    picture: str
+    link: str
+    is_tall: bool
+    lines: tuple[Line, ...]
+    notes: tuple[Words, ...]
+
+
+def card_of(case: Case, runs: Sequence[Run], picture: str, page: Path) -> Card:
     """Return the card of a photo: its picture, its label and what each run has read."""
-    reading, lines, names = case.reading, [], names_of(runs)
-    if case.label:
-        lines.append(LINE.substitute(name="label", number=text(case.number), status=""))
+    reading = case.reading
+    notes = [doubts(reading.reasons)] if reading.reasons else []
+    if compact(reading.raw_text) not in compact(f"{reading.number} {reading.reason}"):
+        notes.append(words("text", visible(reading.raw_text)))
+    return Card(
+        image=visible(case.image),
+        number=compact(reading.number or ""),
+        confidence=reading.confidence,
+        codes="|".join(reason.code for reason in reading.reasons),
+        picture=picture,
+        link=link_to(case.image, page),
+        is_tall=is_tall(box_of(case)),
+        lines=tuple(lines_of(case, names_of(runs))),
+        notes=tuple(notes),
+    )
+
+
+def lines_of(case: Case, names: Sequence[Name]) -> list[Line]:
+    """Return the lines of a card: the label, what each run has read, and what else it may be."""
+    lines, reading = [], case.reading
+    if case.number:
+        lines.append(Line(Name(words("label")), shown(case.number), copy=compact(case.number)))
     for place, read in enumerate(case.readings):
-        other = case.number if case.label else case.readings[place - 1].number  # its own, if alone
+        other = case.number or case.readings[place - 1].number  # its own, if alone
         confidence = f"{read.confidence:.3f}" if read.number else ""
-        status = STATUS.substitute(status=read.status, confidence=confidence)
-        number = marked(read.number, other or "") if read.number else "-"
-        lines.append(LINE.substitute(name=names[place], number=number, status=status))
-    if len(runs) == 1:
+        number = marked(read.number, other or "") if read.number else Markup("-")
+        copied = compact(read.number or "")
+        lines.append(Line(names[place], number, read.status, confidence, copied))
+    if len(names) == 1:
         others = [(n, p) for n, p in reading.alternatives if n != reading.number]
         for option, chance in others[:MOST_OPTIONS]:
             number = marked(option, reading.number or "")
-            lines.append(LINE.substitute(name="or", number=number, status=f"{chance:.3f}"))
-    notes = [reading.reason] if reading.reason else []
-    if compact(reading.raw_text) not in compact(f"{reading.number} {reading.reason}"):
-        notes.append(f"text: {reading.raw_text}")
-    return CARD.substitute(
-        form=" tall" if is_tall(box_of(case)) else "",
-        picture=linked(case.image, picture, page),
-        image=text(case.image),
-        lines="".join(lines),
-        notes="".join(f'<p class="note">{text(note)}</p>' for note in notes),
-    )
+            line = Line(Name(words("or")), number, "", f"{chance:.3f}", compact(option))
+            lines.append(line)
+    return lines
 
 
 def is_tall(box: Box) -> bool:
@@ -63,45 +103,40 @@ def is_tall(box: Box) -> bool:
     return max(ys) - min(ys) > 1.5 * (max(xs) - min(xs))
 
 
-def linked(image: str, picture: str, page: Path) -> str:
-    """Return a picture that leads to its photo, as seen from the page."""
+def link_to(image: str, page: Path) -> str:
+    """Return the address of a photo as seen from the page; empty: it is not there."""
     try:
         photo = os.path.abspath(find_image(image, Path()))
     except ImageError:
-        return '<span class="none">no photo</span>'
+        return ""
     try:
         photo = os.path.relpath(photo, page.resolve().parent)
     except ValueError:  # another drive
         photo = f"file:///{photo}"
-    link = quote(os.fsencode(photo.replace(os.sep, "/")), safe="/:" if os.name == "nt" else "/")
-    shown = IMAGE.substitute(address=picture) if picture else "cannot be shown"
-    return f'<a href="{link}">{shown}</a>'
+    return quote(os.fsencode(photo.replace(os.sep, "/")), safe="/:" if os.name == "nt" else "/")
 
 
-def marked(read: str, other: str) -> str:
+def marked(read: str, other: str) -> Markup:
     """Return a reading as HTML: the characters in which it differs from another one are marked.
 
     Readings of one length are compared place by place; `_` stands where something is missing.
     """
+    mark = Markup("<mark>{}</mark>").format
     if not other:
-        return text(read)
+        return shown(read)
     if len(read) == len(other):
         pairs = zip(read, other)
-        return "".join(text(a) if a == b else f"<mark>{text(a)}</mark>" for a, b in pairs)
+        return Markup("").join(shown(a) if a == b else mark(shown(a)) for a, b in pairs)
     parts = []
     for kind, a, b, c, d in difflib.SequenceMatcher(None, read, other, False).get_opcodes():
-        if kind == "equal":
-            parts.append(text(read[a:b]))
-        else:
-            parts.append(
-                f"<mark>{text(read[a:b]) or '_' * len(other[c:d].replace(' ', ''))}</mark>"
-            )
-    return "".join(parts)
+        missing = "_" * len(other[c:d].replace(" ", ""))
+        parts.append(shown(read[a:b]) if kind == "equal" else mark(shown(read[a:b]) or missing))
+    return Markup("").join(parts)
 
 
-def text(value: str) -> str:
+def shown(value: str) -> Markup:
     """Return any text as HTML that shows it."""
-    return html.escape(visible(value))
+    return escape(visible(value))
 
 
 def box_of(case: Case) -> Box:
@@ -114,9 +149,9 @@ def box_of(case: Case) -> Box:
     return next((reading.box for reading in [*right, *seen] if reading.box), ())
 
 
-def names_of(runs: Sequence[Run]) -> list[str]:
+def names_of(runs: Sequence[Run]) -> list[Name]:
     """Return what the runs are called, with the colour in which they are drawn."""
     if len(runs) == 1:
-        return ["read"]
-    names = ("before", "after")
-    return [NAME.substitute(name=n, colour=c) for n, c in zip(names, colours(len(runs)))]
+        return [Name(words("read"))]
+    pairs = zip(("before", "after"), colours(len(runs)))
+    return [Name(words(name), colour) for name, colour in pairs]

@@ -1,12 +1,14 @@
-"""One page to look at: what is right, what changed, and every photo to see, the worst first."""
+"""One page to look at: every photo to see, the worst first, and then how much is right."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from string import Template
 
 from containers.basis.errors import FlagError
 from containers.basis.escapes import visible
@@ -15,60 +17,68 @@ from containers.basis.pace import Pace
 from containers.basis.talk import counted
 from containers.data.comparison import Case, Run, measures, table
 from containers.data.result import STATUSES
-from containers.number.reading import Reading
-from containers.pages.charts import COLOURS, bars, reliability
-from containers.pages.photo_cards import box_of, card, names_of, text
+from containers.number.reasons import LANGUAGES
+from containers.pages.charts import COLOURS, Drawing, bars, reliability
+from containers.pages.photo_cards import Card, Name, box_of, card_of, names_of
+from containers.pages.report_words import Words, attributes, plain, words
 from containers.photo.thumbnails import thumbnails
 
-PAGE = Path(__file__).with_name("report.html")
+PAGE, SCRIPT = (Path(__file__).with_name(f"report.{kind}") for kind in ("html", "js"))
 FIRST_LINE = b"<!DOCTYPE html><!-- made by batch_process.py"
 PAGES = (".html", ".htm")
 PARTS = ("exact_match", "owner_code", "serial_number", "check_digit")
-
-MADE = Template('<p class="made">$name: <b>$file</b> $made_by</p>')
-JUMP = Template('<a href="#$anchor">$title <b>$count</b></a>')
-FIGURE = Template("<figure><figcaption>$title<small>$note</small></figcaption>$body</figure>")
-SECTION = Template(
-    '<section id="$anchor"><h2>$title: $count <small>$note</small></h2>'
-    '<div class="cards">$cards</div></section>'
+ORDERS = ("worst", "name", "number", "confidence")  # as report.js knows them
+FIXED = (  # words that stand in the page's own text
+    *("nothing", "find", "any reason", "copy", "copied", "no photo", "not shown", "statistics"),
+    "open",
 )
 
 Kind = tuple[str, str, Callable[[Case], bool]]
-# What a page shows, the worst first: title, note, and which photos; each stands under its first.
-# A comparison counts as better and worse what the terminal does.
+# What a page shows, the worst first: words of title and note, and which photos; each stands under
+# its first. A comparison counts as better and worse what the terminal does.
 CHANGES: Sequence[Kind] = (
-    ("Worse than before", "right became wrong or none, or none wrong", lambda c: c.is_worse),
-    (
-        "Passed as ok, and wrong",
-        "as before, or another number; nobody would look at these again",
-        lambda case: case.is_wrong and case.reading.status == "ok",
-    ),
-    (
-        "Wrong",
-        "as before, or another number",
-        lambda case: case.is_wrong and not case.is_better,
-    ),
-    (
-        "Changed, without a label",
-        "nobody knows which is right",
-        lambda case: case.is_changed and not case.label,
-    ),
-    ("Better", "wrong or none became right, or wrong none", lambda case: case.is_better),
+    ("worse", "worse note", lambda case: case.is_worse),
+    ("wrong ok", "still wrong ok note", lambda case: case.is_wrong and case.reading.is_ok),
+    ("wrong", "wrong note", lambda case: case.is_wrong and not case.is_better),
+    ("other", "other note", lambda case: case.is_changed and not case.label),
+    ("better", "better note", lambda case: case.is_better),
 )
 REVIEWS: Sequence[Kind] = (
-    (
-        "Passed as ok, and wrong",
-        "nobody would look at these again",
-        lambda case: case.is_wrong and case.reading.status == "ok",
-    ),
-    ("Cannot be opened", "take or copy the photo again", lambda c: c.reading.status == "error"),
-    ("No number", "read it from the photo", lambda case: case.reading.status == "none"),
-    (
-        "To review",
-        "compare with the photo; the least sure first",
-        lambda case: case.reading.status == "review",
-    ),
+    ("wrong ok", "wrong ok note", lambda case: case.is_wrong and case.reading.is_ok),
+    ("error", "error note", lambda case: case.reading.status == "error"),
+    ("none", "none note", lambda case: case.reading.status == "none"),
+    ("doubtful", "doubtful note", lambda case: case.reading.status == "review"),
 )
+
+
+@dataclass(frozen=True)
+class Section:
+    """The photos of one kind."""
+
+    anchor: str
+    title: Words
+    note: Words
+    count: str
+    cards: tuple[Card, ...]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What made a run, and how its photos came out."""
+
+    name: Name
+    file: str
+    made_by: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure: a drawing, or a table's lines."""
+
+    title: Words
+    note: Words
+    drawing: Drawing | None = None
+    table: tuple[tuple[str, ...], ...] = ()
 
 
 def require_page(path: Path) -> None:
@@ -97,27 +107,55 @@ def write_report(path: Path, runs: Sequence[Run], cases: Sequence[Case]) -> int:
     shown = [case for group in chosen.values() for case in group]
     addresses = thumbnails([(case.image, box_of(case)) for case in shown])
     with Pace(addresses, title="pictures", total=len(shown)) as pictures:
-        cards = [card(case, runs, picture, path) for case, picture in zip(shown, pictures)]
-    sections, contents, waiting = [], [], iter(cards)
-    for place, (title, note, _) in enumerate(kinds):
-        if chosen[title]:
-            count, anchor = len(chosen[title]), f"kind{place}"
-            own = "\n".join(islice(waiting, count))
-            named = {"title": title, "count": f"{count:,}", "anchor": anchor, "note": note}
-            sections.append(SECTION.substitute(named, cards=own))
-            contents.append(JUMP.substitute(named))
-    page = Template(PAGE.read_text(encoding="utf-8")).substitute(
-        title="What changed" if len(runs) > 1 else "What to review",
-        before=COLOURS[0],
-        after=COLOURS[1],
-        made="\n".join(made(runs, cases)),
-        contents="".join(contents),
-        figures=f'<div class="figures">{"".join(figures(runs, cases))}</div>',
-        sections="\n".join(sections) or "<p>There is nothing to look at.</p>",
-    )
+        cards = iter([card_of(case, runs, p, path) for case, p in zip(shown, pictures)])
+    sections = [
+        Section(f"kind{place}", words(title), words(note), f"{len(own):,}", tuple(own))
+        for place, (title, note, _) in enumerate(kinds)
+        if (own := [*islice(cards, len(chosen[title]))])
+    ]
+    title = words("changed" if len(runs) > 1 else "review")
+    page = render(title, runs, cases, sections, reasons(shown))
     with replacing(path) as file:
         file.write(page)
     return len(shown)
+
+
+def render(
+    title: Words,
+    runs: Sequence[Run],
+    cases: Sequence[Case],
+    sections: Sequence[Section],
+    why: Sequence[tuple[str, Words, int]],
+) -> str:
+    """Return the page's HTML; what stands in it is escaped."""
+    import jinja2
+    from markupsafe import Markup
+
+    script = SCRIPT.read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    template = jinja2.Environment(autoescape=True).from_string(PAGE.read_text(encoding="utf-8"))
+    fixed = {key.replace(" ", "_"): words(key) for key in FIXED}
+    fixed["open_photo"] = fixed.pop("open")
+    return template.render(
+        fixed,
+        title=title,
+        colours=COLOURS,
+        attributes=attributes,
+        script=Markup(script),
+        script_digest=f"sha256-{digest}",
+        names=names_of(runs),
+        runs=[*made(runs, cases)],
+        sections=sections,
+        charts=[*charts(runs, cases)],
+        reasons=[
+            (code, {tongue: f"{text} ({count:,})" for tongue, text in said.items()}, count)
+            for code, said, count in why
+        ],
+        orders=[
+            (order, words(f"{order} first" if order == "worst" else f"by {order}"))
+            for order in ORDERS
+        ],
+    )
 
 
 def how_bad(case: Case) -> tuple:
@@ -126,30 +164,28 @@ def how_bad(case: Case) -> tuple:
     return wrong[0] - wrong[-1], -wrong[-1], case.reading.confidence, case.image
 
 
-# ---- the top of the page -----------------------------------------------------------------------
-
-
-def made(runs: Sequence[Run], cases: Sequence[Case]) -> Iterator[str]:
+def made(runs: Sequence[Run], cases: Sequence[Case]) -> Iterator[Made]:
     """Yield how the photos of each run came out, and what made it."""
     for place, (run, name) in enumerate(zip(runs, names_of(runs))):
         counts = Counter(case.readings[place].status for case in cases)
         found = ", ".join(f"{counts[status]:,} {status}" for status in STATUSES)
         made_by = f"{counted(len(cases), 'photo')}: {found}. {run.made_by.removeprefix('# ')}"
-        yield MADE.substitute(name=name, file=text(run.name), made_by=text(made_by))
+        yield Made(name, visible(run.name), visible(made_by))
 
 
-def figures(runs: Sequence[Run], cases: Sequence[Case]) -> Iterator[str]:
+def charts(runs: Sequence[Run], cases: Sequence[Case]) -> Iterator[Chart]:
     """Yield the table and the charts over the labelled photos, and the reasons of one run."""
     known = [case for case in cases if case.label]
     if known:
-        count = f"over {counted(len(known), 'labelled photo')}"
-        yield FIGURE.substitute(title="Measures", note=count, body=measure_table(runs, known))
+        over = words("labelled", f"{len(known):,}")
+        lines = tuple(tuple(map(visible, line)) for line in table(known))
+        yield Chart(words("measures"), over, table=lines)
         scores = measures(known)
-        groups = [(PARTS_NAMES[key], [s[key] for s in scores], "") for key in PARTS]
-        body = bars("share of photos on which each part is right", groups)
-        yield FIGURE.substitute(title="Right, by part", note=count, body=body)
+        groups = [(words(part), [s[part] for s in scores], plain("")) for part in PARTS]
+        yield Chart(words("parts"), over, bars(groups))
         if layouts := sorted({case.layout for case in known} - {""}):
-            yield layout_chart(known, layouts)
+            groups = [by_layout(layout, known) for layout in layouts]
+            yield Chart(words("layouts"), words("layouts note"), bars(groups))
         pairs = [
             [
                 (case.readings[place].confidence, not case.errors[place])
@@ -158,51 +194,25 @@ def figures(runs: Sequence[Run], cases: Sequence[Case]) -> Iterator[str]:
             ]
             for place in range(len(runs))
         ]
-        body = reliability("share that is right, by confidence", pairs)
-        note = "above the line: surer than it says; a dot's area is how many numbers"
-        yield FIGURE.substitute(title="Is the confidence right?", note=note, body=body)
-    if len(runs) == 1 and (why := reasons([case.reading for case in cases])):
-        groups = [(name, [count / len(cases)], f"{count:,}") for name, count in why]
-        body = bars("share of photos for each reason", groups)
-        yield FIGURE.substitute(title="Why photos are for review", note="share of all", body=body)
+        yield Chart(words("confidence"), words("confidence note"), reliability(pairs))
+    if len(runs) == 1 and (why := reasons(cases)):
+        groups = [(said, [count / len(cases)], plain(f"{count:,}")) for _, said, count in why]
+        yield Chart(words("reasons"), words("reasons note"), bars(groups))
 
 
-PARTS_NAMES = {
-    "exact_match": "whole number",
-    "owner_code": "owner code",
-    "serial_number": "serial number",
-    "check_digit": "check digit",
-}
+def by_layout(layout: str, known: Sequence[Case]) -> tuple[Words, list[float], Words]:
+    """Return the share of numbers in a layout that are right, for each run."""
+    inside = [case for case in known if case.layout == layout]
+    runs = zip(*(case.errors for case in inside))
+    shares = [sum(not wrong for wrong in errors) / len(inside) for errors in runs]
+    return plain(visible(layout)), shares, plain(f"of {len(inside):,}")
 
 
-def measure_table(runs: Sequence[Run], known: Sequence[Case]) -> str:
-    """Return the measures of each run as a table."""
-    head = "".join(f"<th>{name}</th>" for name in names_of(runs))
-    lines = (
-        f"<tr>{''.join(f'<td>{text(cell)}</td>' for cell in line)}</tr>" for line in table(known)
-    )
-    return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
-
-
-def layout_chart(known: Sequence[Case], layouts: Sequence[str]) -> str:
-    """Return how many numbers are right in each layout, for each run."""
-    groups = []
-    for layout in layouts:
-        inside = [case for case in known if case.layout == layout]
-        runs = zip(*(case.errors for case in inside))
-        shares = [sum(not wrong for wrong in errors) / len(inside) for errors in runs]
-        groups.append((visible(layout), shares, f"of {len(inside):,}"))
-    body = bars("share of whole numbers that are right, by layout", groups)
-    note = "whole numbers; the layout is the label's, or as the number was seen to stand"
-    return FIGURE.substitute(title="Right, by layout", note=note, body=body)
-
-
-def reasons(readings: Sequence[Reading]) -> list[tuple[str, int]]:
-    """Return the reasons for which readings are for review, without numbers, by frequency."""
-    found = Counter(
-        reason.kind
-        for reading in readings
-        for reason in reading.reasons
-        if reading.status == "review"
-    )
-    return found.most_common()
+def reasons(cases: Sequence[Case]) -> list[tuple[str, Words, int]]:
+    """Return why photos are for review, by frequency: (code, words, count)."""
+    found = [r for case in cases if case.reading.status == "review" for r in case.reading.reasons]
+    kinds = {reason.code: reason for reason in found}
+    return [
+        (code, {tongue: kinds[code].kind(tongue) for tongue in LANGUAGES}, count)
+        for code, count in Counter(reason.code for reason in found).most_common()
+    ]

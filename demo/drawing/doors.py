@@ -182,7 +182,8 @@ def before_a_bar(
     """Return a row that ends before the last bar but for the check digit, and its left."""
     state, x = rng.integers(2**31), bars[2] + HALF_BAR
     bar = bars[3] - x
-    beyond = rng.uniform(bar + HALF_BAR, edge - x - capital)
+    least = bar + HALF_BAR  # large letters find no room beyond it, and are made smaller
+    beyond = rng.uniform(least, max(least, edge - x - capital))
     for _ in range(16):
         again = np.random.default_rng(state)
         owner = set_lines([coat.number[:4]], coat.style, capital).width
