@@ -45,6 +45,7 @@ from containers.number.owners import known_owner_codes
 from containers.number.reading import Reading
 from containers.number.reasons import OTHER, Reason
 from containers.number.review import REVIEW_BELOW
+from containers.number.size_type import find_size_type
 from containers.photo.files import Photo, check_image
 from containers.photo.look_pace import LookPace
 from containers.photo.looks import Found, Search
@@ -63,6 +64,7 @@ __all__ = [
     "Reading",
     "check_digit",
     "find_numbers",
+    "find_size_type",
     "is_valid",
     "load_model",
 ]

@@ -206,8 +206,9 @@ def test_a_wrong_check_digit_is_shown_and_saved_only_when_asked_twice(visit):
         ("CSQU3O", "good good good good good bad", "Place 6 is O, and should be a digit."),
         ("CSQU30543831", "good " * 10 + "good", "12 characters: a number has 11."),
         ("CSQU3054383", "good " * 11, "The check digit fits."),
-        ("CSQU 305438 3 45G1", "good " * 11, "45G1 is the size-type code, no part of the number"),
-        ("CSQU305438 22g1", "good " * 10, "22G1 is the size-type code, no part of the number"),
+        ("CSQU 305438 3 45G1", "good " * 11, "The check digit fits. Size-type code: 45G1."),
+        ("CSQU305438 22g1", "good " * 10, "1 more Size-type code: 22G1."),
+        ("CSQU 305438 3 47G1", "good " * 11, "47G1 is no size-type code: left out."),
     ],
 )
 def test_each_place_is_judged_while_it_is_typed(typed, marks, words, visit):
@@ -236,14 +237,19 @@ def test_what_cannot_be_a_number_is_refused_however_often_it_is_saved(typed, vis
     wait_for_labels(hands.tab, ["TODO", NUMBER])
 
 
-def test_a_number_is_pasted_with_its_size_type_code_and_saved_without(visit):
-    draw(1)
+def test_a_number_is_pasted_with_its_size_type_code_and_saved_beside_it(visit):
+    draw(2)
     hands = visit()
     hands.tab.keyboard.insert_text("csqu 305438 3 45G1")
     expect(hands.tab.locator("#number")).to_have_value(NUMBER)
-    expect(hands.tab.locator("#words")).to_contain_text("45G1 is the size-type code")
+    expect(hands.tab.locator("#words")).to_contain_text("Size-type code: 45G1.")
     hands.press("Enter")
-    wait_for_labels(hands.tab, [NUMBER])
+    wait_for_labels(hands.tab, [NUMBER, "TODO"])
+    hands.press("ArrowUp")
+    expect(hands.tab.locator("#words")).to_contain_text("Size-type code: 45G1.")
+    hands.type("42G1")  # behind the number that stands there
+    hands.press("Enter")
+    wait_for(hands.tab, "size_type", ["42G1", None])
 
 
 def test_an_owner_that_stands_in_another_label_that_checks_is_no_news(visit):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import os
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 from containers.basis.errors import UserError
 from containers.basis.files import relative_path
 from containers.basis.talk import counted, say
-from containers.data.labels import labelled
+from containers.data.labels import labelled, size_type_in
 from containers.data.result import STATUSES, Result
 from containers.data.result_file import PARTIAL, Provenance
 from containers.data.results import stream_results
@@ -40,6 +41,7 @@ class Label:
 
     number: str
     layout: str = ""
+    size_type: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,8 @@ def read_labels(path: Path) -> dict[str, Label]:
     for entry, number in labelled(path, "not compared"):
         layout = entry.get("layout")
         shown = layout if isinstance(layout, str) else ""
-        labels[photo_key(entry["image_path"], path.parent)] = Label(number, shown)
+        label = Label(number, shown, size_type_in(entry))
+        labels[photo_key(entry["image_path"], path.parent)] = label
     return labels
 
 
@@ -218,6 +221,20 @@ def table(cases: Sequence[Case]) -> list[tuple[str, ...]]:
     return lines
 
 
+def size_type_line(cases: Sequence[Case]) -> tuple[str, ...]:
+    """Return the line of the table on size-type codes: a name, a figure for each run, and a count.
+
+    It is over the photos whose label has such a code; nothing where none has.
+    """
+    known = [case for case in cases if case.label and case.label.size_type]
+    if not known:
+        return ()
+    truth = [case.label.size_type for case in known]
+    runs = zip(*([reading.size_type_code for reading in case.readings] for case in known))
+    right = [sum(map(operator.eq, codes, truth)) for codes in runs]
+    return "size type", *(f"{100 * count / len(known):.1f} %" for count in right), str(len(known))
+
+
 def describe_changes(
     runs: Sequence[Run], cases: Sequence[Case], labels: str, count: int
 ) -> Iterator[str]:
@@ -238,6 +255,7 @@ def describe_changes(
     names = [run.name for run in runs]
     width = max(map(len, names)) + 2
     lines = [(*line, str(len(known))) for line in table(known)]
+    lines[len(MEASURES) : len(MEASURES)] = filter(None, [size_type_line(known)])
     for name, before, after, images in (("", *names, "images"), *lines):
         yield f"{name:21}{before:>{width}}{after:>{width}}{images:>9}"
     better, worse = ([c for c in known if c.is_better], [c for c in known if c.is_worse])

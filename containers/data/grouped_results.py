@@ -15,7 +15,7 @@ from containers.data.results import write_results
 from containers.number.iso6346 import is_valid
 from containers.number.reading import Reading
 from containers.number.reasons import Reason
-from containers.number.review import chances_of, doubt_confidence
+from containers.number.review import chances_of, doubt_confidence, with_size_type
 
 GROUP_BY = r"^(.+)_[A-Za-z]+_[0-9]+[.]"  # 000207_LEFT_1.jpg, 000207_RIGHT_2.jpg: 000207
 UNSEEN = 0.01  # of the probability that a view leaves to other numbers, what each of them gets
@@ -80,7 +80,8 @@ def fuse(name: str, views: list[Result], review_below: float) -> Result:
         for view in views
     )
     status = ("review" if reasons else "ok") if number else "none"
-    return Result(name, Reading(number, status, reasons, round(confidence, 3), seen))
+    fused = Reading(number, status, reasons, round(confidence, 3), seen)
+    return Result(name, with_size_type(fused, readings))
 
 
 def fuse_group(name: str, views: list[Result], review_below: float) -> list[Result]:

@@ -17,6 +17,7 @@ from containers.basis.locks import only_writer
 from containers.data.backups import save_annotations
 from containers.data.labels import (
     PARTS,
+    SIZE_TYPE,
     TODO,
     UNREADABLE,
     empty_entry,
@@ -24,9 +25,11 @@ from containers.data.labels import (
     label_of,
     parse_annotations,
     read_annotation_file,
+    size_type_in,
 )
 from containers.data.suggestions import SUGGESTION, is_doubtful, suggestion_in, teaching_order
 from containers.number.iso6346 import LIKE_A_NUMBER, compact, split_number
+from containers.number.size_type import size_type_of
 from containers.photo.files import find_image, is_whole, photo_key
 
 PATIENCE = 3.0  # seconds to wait for another process that writes annotations.json
@@ -48,7 +51,7 @@ def keyed(entries: Iterable[dict]) -> Iterator[tuple[str, dict]]:
 
 def stamp(entry: dict) -> str:
     """Return what is different as soon as an entry's label is."""
-    label = [entry.get(key) for key in (*FIELDS, UNREADABLE)]
+    label = [entry.get(key) for key in (*FIELDS, UNREADABLE, SIZE_TYPE)]
     return digest(json.dumps(label).encode())
 
 
@@ -66,6 +69,7 @@ def record(key: str, entry: dict) -> dict[str, object]:
         "number": visible(number),
         "problem": visible(problem),
         "unreadable": entry.get(UNREADABLE) is True and not number,
+        "sizeType": visible(size_type_in(entry)),
         "doubtful": is_doubtful(entry),
         "suggestion": suggestion_in(entry),
         "stamp": stamp(entry),
@@ -77,10 +81,11 @@ def is_done(photo: dict[str, object]) -> bool:
     return bool(photo["number"] or photo["problem"] or photo["unreadable"])
 
 
-def answered(entry: dict, number: str, unreadable: bool) -> dict:
+def answered(entry: dict, number: str, unreadable: bool, size_type: str = "") -> dict:
     """Return an entry with an answer, its parts filled, and all that else stands in it kept.
 
-    An empty number is no answer yet. Raises `UserError` for what cannot be a label.
+    An empty number is no answer yet; no size-type code keeps the one that stands there. Raises
+    `UserError` for what cannot be a label.
     """
     painted = label_of({"container_number": number})
     filled = dict.fromkeys(FIELDS, TODO)
@@ -89,7 +94,10 @@ def answered(entry: dict, number: str, unreadable: bool) -> dict:
         parts = zip(PARTS, split_number(painted)) if whole else ()
         filled |= {"container_number": painted, **dict(parts)}
     kept = {key: value for key, value in entry.items() if key != UNREADABLE}
-    return kept | filled | ({UNREADABLE: True} if unreadable and not painted else {})
+    if size_type and not size_type_of(size_type):
+        raise UserError(f"{size_type} is no size-type code of ISO 6346")
+    beside = {SIZE_TYPE: compact(size_type)} if size_type else {}
+    return kept | filled | beside | ({UNREADABLE: True} if unreadable and not painted else {})
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,7 @@ class Given:
 
     number: str
     unreadable: bool
+    size_type: str
     before: str
     after: str
 
@@ -144,7 +153,9 @@ class LabelBook:
         with self.lock, only_writer(self.path, PATIENCE):
             while_edited(save)
 
-    def answer(self, key: str, number: str, unreadable: bool, seen: str) -> bool:
+    def answer(
+        self, key: str, number: str, unreadable: bool, seen: str, size_type: str = ""
+    ) -> bool:
         """Save an answer for a photo whose label had the stamp `seen`.
 
         False: somebody has saved the file again since, and who has only the answer lacks that.
@@ -157,7 +168,7 @@ class LabelBook:
                 raise UserError(f"this photo no longer stands in {self.path}")
             if stamp(entries[key]) != seen:
                 raise OutdatedError(f"{self.path} has another label for this photo by now")
-            entries[key] = answered(entries[key], number, unreadable)
+            entries[key] = answered(entries[key], number, unreadable, size_type)
             whole.clear()  # it is called again where the file has changed
             whole.update(entries)
 
@@ -165,7 +176,7 @@ class LabelBook:
         self.change(edit)
         earlier = self.given.get(key)
         first = earlier.before if earlier and earlier.after == seen else seen
-        self.given[key] = Given(number, unreadable, first, stamp(whole[key]))
+        self.given[key] = Given(number, unreadable, size_type, first, stamp(whole[key]))
         self.read()
         return self.entries == whole
 
@@ -192,7 +203,8 @@ class LabelBook:
                 for key in lost:
                     given = self.given[key]
                     if key in entries and stamp(entries[key]) == given.before:
-                        entries[key] = answered(entries[key], given.number, given.unreadable)
+                        answer = given.number, given.unreadable, given.size_type
+                        entries[key] = answered(entries[key], *answer)
 
             if lost:
                 self.change(edit)

@@ -22,6 +22,7 @@ from containers.number.iso6346 import (
     is_valid,
     split_number,
 )
+from containers.number.size_type import size_type_of
 from containers.photo.files import find_image, photo_key, spellings
 from containers.photo.twins import Print, print_of, twins
 from containers.photo.windows import Window
@@ -29,6 +30,7 @@ from containers.photo.windows import Window
 TODO = "TODO"
 PARTS = ("owner_code", "serial_number", "check_digit")
 UNREADABLE = "unreadable"  # true: somebody has looked, and cannot read the number either
+SIZE_TYPE = "size_type"  # an entry's key for the code beside the number, which may lack
 VALIDATION_SHARE = 0.2
 LONGEST_LABEL = 40  # characters
 
@@ -171,6 +173,20 @@ def iso_problem(number: str) -> str | None:
     return f"{number}: check digit {code[10]} does not fit ({fitting} would); look again"
 
 
+def size_type_in(entry: dict) -> str:
+    """Return the size-type code of an entry, compact; nothing where it has none."""
+    code = entry.get(SIZE_TYPE, "")
+    return "" if not isinstance(code, str) or is_todo(code) else compact(code)
+
+
+def size_type_problem(entry: dict) -> str | None:
+    """Return why what stands as size-type code is none of ISO 6346, or None."""
+    code = entry.get(SIZE_TYPE, "")
+    if isinstance(code, str) and (is_todo(code) or size_type_of(code)):
+        return None
+    return f"{SIZE_TYPE} {shorten(json.dumps(code))} is no code of ISO 6346 like 45G1; look again"
+
+
 @dataclass
 class Labels:
     """The labelled photos of annotations.json, and what is wrong with it, line by line.
@@ -217,6 +233,8 @@ def check_labels(entries: list[dict], folder: Path, strict: bool) -> Labels:
             continue
         if problem := iso_problem(number):
             (labels.errors if strict else labels.warnings).append(f"{image}: {problem}")
+        if problem := size_type_problem(entry):
+            labels.warnings.append(f"{image}: {problem}")
         labels.examples.append(Example(path, number))
         names.append(image)
     compare_twins(labels, names, prints)

@@ -8,6 +8,7 @@ from datetime import datetime
 from containers.number.iso6346 import MAY_BE_PAINTED, compact
 from containers.number.reading import Reading
 from containers.number.reasons import parse_reasons
+from containers.number.size_type import size_type_of
 from containers.photo.taken import taken_at
 
 STATUSES = ("ok", "review", "none", "error")
@@ -40,6 +41,7 @@ def kept(reading: Reading) -> Reading:
             (number, round(p, 3)) for number, p in reading.alternatives if p >= LEAST_SHOWN
         ),
         found=reading.found and (reading.found[0], round(reading.found[1], 3)),
+        size_type_confidence=round(reading.size_type_confidence, 3),
     )
 
 
@@ -63,7 +65,19 @@ def record_of(result: Result) -> dict[str, object]:
         "box": reading.box,
     }
     extras = {"found": reading.found, "taken_at": result.taken_at, "read_at": result.read_at}
+    extras |= size_type_fields(reading)
     return record | {name: value for name, value in extras.items() if value}
+
+
+def size_type_fields(reading: Reading) -> dict[str, object]:
+    """Return what a record says of the size-type code: nothing where none was read."""
+    if not reading.size_type:
+        return {}
+    return {
+        "size_type": reading.size_type.code,
+        "size_type_words": reading.size_type.words,
+        "size_type_confidence": reading.size_type_confidence,
+    }
 
 
 def parse_record(record: dict) -> Result:
@@ -84,6 +98,8 @@ def parse_record(record: dict) -> Result:
         alternatives=tuple(map(parse_option, record.get("alternatives", ()))),
         box=parse_box(record.get("box", ())),
         found=parse_option(record["found"]) if record.get("found") else None,
+        size_type=size_type_of(record.get("size_type") or ""),
+        size_type_confidence=parse_probability(record.get("size_type_confidence", 0.0)),
     )
     return Result(record["image"], reading, *times)
 

@@ -42,6 +42,7 @@ COLUMNS: dict[str, Callable[[Result], Cell]] = {
     "owner_code": lambda result: result.reading.owner_code,
     "serial_number": lambda result: result.reading.serial_number,
     "check_digit": lambda result: result.reading.check_digit,
+    "size_type": lambda result: result.reading.size_type_code,
     "status": lambda result: result.reading.status,
     "reason": lambda result: visible(result.reading.reason),
     "confidence": lambda result: result.reading.confidence,

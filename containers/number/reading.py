@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from containers.number.iso6346 import is_valid, split_number
 from containers.number.reasons import SEVERAL, Reason, in_words
+from containers.number.size_type import SizeType
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,9 @@ class Reading:
     text, compact, best first; `alternatives` up to five valid numbers, as painted, each with its
     probability. `box` is where the number stands: four corners, (x, y) in pixels of the upright
     photo, from its upper left as one reads, clockwise; empty: nowhere. `found` is the number that a
-    finder beside the model has read, if any, with its probability.
+    finder beside the model has read, if any, with its probability. `size_type` is the size-type
+    code that the model has written beside that number, if any, and `size_type_confidence` its
+    probability of these characters.
     """
 
     number: str | None = None
@@ -51,6 +54,8 @@ class Reading:
     alternatives: tuple[tuple[str, float], ...] = ()
     box: tuple[tuple[int, int], ...] = ()
     found: tuple[str, float] | None = None
+    size_type: SizeType | None = None
+    size_type_confidence: float = 0.0
 
     @property
     def is_ok(self) -> bool:
@@ -91,3 +96,8 @@ class Reading:
     def check_digit(self) -> str:
         """Return the last digit, or an empty string where it was not read."""
         return split_number(self.number or "")[2]
+
+    @property
+    def size_type_code(self) -> str:
+        """Return the four characters of the size-type code, or an empty string."""
+        return self.size_type.code if self.size_type else ""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from containers.number.iso6346 import Candidate, compact, find_candidates, format_number, is_valid
 from containers.number.reading import Reading, Transcript
 from containers.number.reasons import SEVERAL, Reason
+from containers.number.size_type import locate_size_type, size_type_of
 
 REVIEW_BELOW = 0.4  # confidence: well above what leaving out sources would choose, demo/README.md
 UNLIKELY = 0.005  # probability, of what is written or of all: less makes a number no option
@@ -43,6 +44,7 @@ def consider(transcript: Transcript, owner_codes: Collection[str] = ()) -> Readi
         if known != number:
             owner = Reason("owner for another", (number[:4], known[:4]))
         number, reasons = known, (*reasons, owner)
+    place = locate_size_type(transcript.text, found)
     return Reading(
         number=format_number(number) or None,
         reasons=reasons,
@@ -50,6 +52,8 @@ def consider(transcript: Transcript, owner_codes: Collection[str] = ()) -> Readi
         raw_text=transcript.text.strip(),
         numbers=tuple(c.number for c in found),
         alternatives=tuple((format_number(n), p) for n, p in transcript.alternatives),
+        size_type=size_type_of(transcript.text[slice(*place)]) if place else None,
+        size_type_confidence=transcript.probability(*place) if place else 0.0,
     )
 
 
@@ -100,6 +104,18 @@ def merge(
         reasons=reasons,
         confidence=chances.get(number, 0.0),
         alternatives=tuple((n, chances[n]) for n in valid[:MOST_ALTERNATIVES]),
+    )
+
+
+def with_size_type(reading: Reading, looks: Sequence[Reading]) -> Reading:
+    """Return a reading with the likeliest size-type code that looks at its number have written.
+
+    One look in which the code stands is enough: nearer ones may cut it off.
+    """
+    own = [look for look in looks if look.number and look.number == reading.number]
+    best = max(own, key=lambda look: look.size_type_confidence, default=Reading())
+    return replace(
+        reading, size_type=best.size_type, size_type_confidence=best.size_type_confidence
     )
 
 

@@ -12,7 +12,7 @@ const JAMO = [
   [0x1161, "k o i O j p u P h hk ho hl y n nj np nl b m ml l"],
   [0x11a8, "r R rt s sw sg e f fr fa fq ft fx fv fg a q qt t T d w c z x v g"],
 ].map(([start, keys]) => [start, keys.split(" ")]);
-let alphabet = "", owners = new Set();
+let alphabet = "", owners = new Set(), sizeTypes = [[], [], []];
 
 function plain(text) {
   return text.normalize("NFKD").replace(/[\u1100-\u11ff]/g, (c) => {
@@ -30,8 +30,13 @@ function painted(text) {
 
 /** Return a number without the size-type code that stands after it (45G1), and that code or "". */
 function withoutSizeType(text) {
-  const found = /^([A-Z]{4}[0-9]{6,7})([1-9LM][0-9A-Z][A-Z][0-9])$/.exec(compact(text));
+  const found = /^([A-Z]{4}[0-9]{6,7})([1-9A-Z][0-9A-Z][A-Z][0-9])$/.exec(compact(text));
   return found ? [painted(found[1]), found[2]] : [text, ""];
+}
+
+/** Tell whether a code is in the tables of length, of height, and of type. */
+function isSizeType(code) {
+  return [code[0], code[1], code.slice(2)].every((part, i) => sizeTypes[i].includes(part));
 }
 
 function checkDigit(code) {
@@ -81,11 +86,12 @@ function fits(number) {
 let photos = [], byKey = new Map(), list = [], at = 0, current = null, filter = "todo";
 let version = "", next = ""; // of the file; what to type when all is done
 let armed = null, note = null; // what a second Enter saves; what is said until something is typed
-const drafts = new Map(); // what was typed and not saved, by photo
+const drafts = new Map(), sizes = new Map(); // what was typed and not saved, by photo; its code
 
 const isTodo = (p) => !p.number && !p.problem && !p.unreadable;
 const wanted = (p) => filter === "all" || (filter === "todo" ? isTodo(p) : p.doubtful);
-const isDirty = () => current && compact(field.value) !== compact(current.number);
+const isDirty = () => current
+  && (compact(field.value) !== compact(current.number) || sizes.has(current.key));
 
 function choose(name) {
   filter = name;
@@ -128,6 +134,12 @@ function tell(words, tone = "bad") {
   showWords();
 }
 
+/** Return what to say of the size-type code that was typed after a number, or stands in the file. */
+function shownSize() {
+  const code = sizes.get(current.key) || current.sizeType;
+  return code ? ` ${say.size(code)}` : "";
+}
+
 const changed = (photo) => say.changed(photo.number || say.emptied);
 
 function showWords() {
@@ -154,7 +166,8 @@ function showWords() {
   $("unreadable").setAttribute("aria-pressed", Boolean(current?.unreadable));
   const stands = current?.problem && !isDirty() ? { words: current.problem, tone: "bad" }
     : current?.unreadable && !typed ? { words: say.marked, tone: "odd" }
-    : typed ? judged : { words: seen?.reason[language] ? say.doubt(seen.reason[language]) : "", tone: "" };
+    : typed ? { words: judged.words + shownSize(), tone: judged.tone }
+    : { words: seen?.reason[language] ? say.doubt(seen.reason[language]) : "", tone: "" };
   $("words").textContent = (note ?? stands).words;
   $("words").className = (note ?? stands).tone;
   const done = photos.filter((p) => !isTodo(p)).length;
@@ -205,12 +218,14 @@ async function markUnreadable() {
 /** Save an answer while the next photo is shown; where that fails, come back to this one. */
 function send(photo, number, unreadable) {
   const before = { ...photo }, { key, stamp } = photo;
+  const sizeType = number && sizes.get(key) || "";
   drafts.delete(key);
+  sizes.delete(key);
   Object.assign(photo, { number, unreadable, problem: "", clash: false });
   open += 1;
   answers += 1;
   photo.pending = sending = sending
-    .then(() => post({ key, number, unreadable, stamp }))
+    .then(() => post({ key, number, unreadable, stamp, sizeType }))
     .then((reply) => {
       Object.assign(photo, reply.photo);
       if (reply.before === version) ({ version } = reply);
@@ -218,6 +233,7 @@ function send(photo, number, unreadable) {
     }, (problem) => {
       open -= 1;
       Object.assign(photo, before, problem.photo);
+      if (sizeType) sizes.set(key, sizeType);
       if (current === photo) field.value = number;
       else if (number) drafts.set(key, number);
       if (!list.includes(key)) list.push(key);
@@ -279,6 +295,7 @@ function take(state) {
   const stamp = current?.stamp, dirty = isDirty(), first = !version;
   ({ version, alphabet, next } = state);
   owners = new Set(state.owners);
+  ({ sizeTypes } = state);
   $("lost").hidden = !state.lost;
   $("lost").firstElementChild.textContent = say.lost(state.lost);
   document.title = state.file;
@@ -482,11 +499,12 @@ document.addEventListener("keydown", (event) => {
 
 function typed(event) {
   armed = note = null;
-  const [number, dropped] = event?.isComposing ? [field.value, ""] : withoutSizeType(field.value);
-  if (dropped) {
-    field.value = number;
-    tell(say.dropped(dropped), "odd");
-  } else showWords();
+  const [number, code] = event?.isComposing ? [field.value, ""] : withoutSizeType(field.value);
+  if (code) field.value = number;
+  if (code && isSizeType(code)) sizes.set(current.key, code);
+  else if (!number) sizes.delete(current.key);
+  if (code && !isSizeType(code)) tell(say.dropped(code), "odd");
+  else showWords();
 }
 field.addEventListener("input", typed);
 field.addEventListener("compositionend", () => { field.value = plain(field.value); typed(); });

@@ -30,6 +30,7 @@ from containers.basis.escapes import visible
 from containers.data.label_book import LabelBook, OutdatedError
 from containers.number.iso6346 import ALPHABET
 from containers.number.owners import known_owner_codes
+from containers.number.size_type import HEIGHTS, LENGTHS, TYPES
 from containers.photo.files import PassedOver, images_in, to_jpeg
 
 PAGE = Path(__file__).with_name("label_page.html")
@@ -118,6 +119,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send(HTTPStatus.NO_CONTENT, b"", JSON)
             return
         rules = {"alphabet": ALPHABET, "owners": sorted(known_owner_codes())}
+        rules |= {"sizeTypes": [list(LENGTHS), list(HEIGHTS), list(TYPES)]}
         state = {"version": version, "photos": photos, "file": visible(str(book.path))}
         state |= {"lost": lost}
         self.send_json(state | {"next": visible(self.server.next_step)} | rules)
@@ -146,7 +148,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             answer = json.loads(body)
             key, number, seen = (str(answer[name]) for name in ("key", "number", "stamp"))
-            unreadable = answer["unreadable"] is True
+            unreadable, size_type = answer["unreadable"] is True, str(answer.get("sizeType", ""))
         except (ValueError, KeyError, TypeError, RecursionError):
             self.send(HTTPStatus.BAD_REQUEST, b"", "text/plain")
             return
@@ -155,7 +157,7 @@ class Handler(BaseHTTPRequestHandler):
             found["before"] = book.read()
             is_alone = True
             try:
-                is_alone = book.answer(key, number, unreadable, seen)
+                is_alone = book.answer(key, number, unreadable, seen, size_type)
             except OutdatedError as error:
                 found["error"], status = str(error), HTTPStatus.CONFLICT
             found["version"] = book.read() if is_alone else UNKNOWN

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from containers.number.reading import Reading
-from containers.number.review import REVIEW_BELOW, hear, judge, merge
+from containers.number.review import REVIEW_BELOW, hear, judge, merge, with_size_type
 from containers.photo.windows import (
     SHAKEN,
     Point,
@@ -211,6 +211,9 @@ class Search:
         look, reading = self.lead
         corners = look.place.corners if reading.number else ()
         box = tuple((round(x), round(y)) for x, y in corners)
+        looks = [look.reading for look in self.done]
         if self.found:
             reading = hear(reading, self.found.reading)
+            looks.append(self.found.reading)
+        reading = with_size_type(reading, looks)
         return replace(judge(reading, self.review_below), box=box)

@@ -59,7 +59,7 @@ def test_a_workbook_opens_with_filters_colours_and_pictures(here):
     sheet = openpyxl.load_workbook(path).active
     assert [cell.value for cell in sheet[1]] == ["picture", *USUAL]
     assert sheet.freeze_panes == "A2"
-    assert sheet.auto_filter.ref == "A1:K3"
+    assert sheet.auto_filter.ref == "A1:L3"
     colours = [sheet.cell(row, 7).fill.fgColor.rgb for row in (2, 3)]
     assert [sheet.cell(row, 7).value for row in (2, 3)] == ["ok", "review"]
     assert len({*colours}) == 2
