@@ -15,7 +15,7 @@ from containers.data.result_file import PARTIAL
 from containers.data.result_tables import Table, run_file
 from containers.data.results import format_of, require_results
 from containers.pages.report import is_report, require_page
-from containers.photo.files import IMAGE_SUFFIXES
+from containers.photo.formats import UNPACK, is_photo, remedy_of
 
 OUTPUTS = ("results_base.txt", "results_finetuned.txt")
 READING = ("watch", "resume", "group_by", "columns", "output", "model", "lora_path", "batch_size")
@@ -24,7 +24,9 @@ READING = ("watch", "resume", "group_by", "columns", "output", "model", "lora_pa
 def require_possible(args: argparse.Namespace) -> None:
     """Raise `FlagError` for what does not go together, or another command does."""
     folder = Path(args.image_folder)
-    if folder.suffix.lower() in IMAGE_SUFFIXES and folder.is_file():
+    if remedy_of(folder) == UNPACK and folder.is_file():
+        raise FlagError(f"{folder} is an archive, not a folder: {UNPACK}")
+    if is_photo(folder) and folder.is_file():
         typed = with_model(f"container_ocr.py {shlex.quote(args.image_folder)}", args)
         raise FlagError(f"{folder} is a photo, not a folder: type {typed}")
     if args.compare is None:

@@ -195,6 +195,8 @@ def test_the_python_of_the_guide_runs(name, here, taught_model):
     exec(example, names)
     assert names["reading"].number == "CSQU 305438 3"
     assert names["find_numbers"]("MAERSK MSKU 123456 5 45G1") == ["MSKU1234565"]
+    words = names["find_size_type"]("MAERSK MSKU 123456 5 45G1").words
+    assert words == "40 ft, high cube, general purpose"
 
 
 def test_the_test_command_is_the_one_that_ci_runs():

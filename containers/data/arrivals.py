@@ -13,14 +13,13 @@ from containers.basis.processes import process_count
 from containers.basis.talk import say
 from containers.data.result import Result
 from containers.photo.files import (
-    IMAGE_SUFFIXES,
-    OTHER_SUFFIXES,
     PassedOver,
     Stamp,
     check_image,
     files_below,
     stamp_of,
 )
+from containers.photo.formats import is_photo
 
 EVERY = 0.25  # seconds between two looks into the folder, at least
 AGAIN = 1.0  # seconds after which it is looked into again, though photos of the last look wait
@@ -89,9 +88,8 @@ class Arrivals:
         found = []
         for path in files_below(self.folder, self.passed_over):
             image = relative_path(path)
-            if (suffix := path.suffix.lower()) in OTHER_SUFFIXES:
-                self.passed_over(Path(f"*{suffix}"), "have the photos saved as JPEG")
-            if suffix not in IMAGE_SUFFIXES:
+            if not is_photo(path):
+                self.passed_over.by_kind(path)
                 continue
             stamp = stamp_of(path)
             before, since = self.waiting.get(image, (None, now))

@@ -9,14 +9,21 @@ import os
 import sys
 import unicodedata
 import warnings
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from containers.basis.errors import FlagError, ImageError, UserError, one_line
 from containers.basis.files import relative_path, require_file
-from containers.basis.talk import counted, say
+from containers.basis.talk import say
+from containers.photo.formats import (
+    add_heif,
+    count_kinds,
+    is_photo,
+    photo_suffixes,
+    remedy_of,
+    why_unreadable,
+)
 
 if TYPE_CHECKING:  # heavy: imported where an image is really opened
     import numpy as np
@@ -26,11 +33,6 @@ if TYPE_CHECKING:  # heavy: imported where an image is really opened
 Photo: TypeAlias = "Path | str | Image.Image | np.ndarray"
 Stamp: TypeAlias = tuple[int, int]  # of a file: size in bytes, time of the last change in ns
 GONE = "no such file"
-IMAGE_SUFFIXES = {
-    *(".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"),
-}
-# Photos as well, which Pillow alone cannot read.
-OTHER_SUFFIXES = {".heic", ".heif", ".avif", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw"}
 LINKED = "a link to a folder: name that folder itself to have it read"
 
 
@@ -46,6 +48,11 @@ class PassedOver:
             self.told.add(path)
             say(f"warning: {relative_path(path)} is passed over: {reason}")
 
+    def by_kind(self, path: Path) -> None:
+        """Say, once for each kind of file, what has its photos read, if it holds any."""
+        if remedy := remedy_of(path):
+            self(Path(f"*{path.suffix.lower()}"), remedy)
+
 
 def list_images(folder: Path | str) -> list[str]:
     """Return the images in `folder` and below, as `relative_path`s, sorted.
@@ -57,22 +64,26 @@ def list_images(folder: Path | str) -> list[str]:
         kind = "is a file, not a folder" if folder.exists() else "no such folder"
         raise FlagError(f"{folder}: {kind}; name the folder that holds your photos")
     files = list(files_below(folder, PassedOver()))
-    images = [f for f in files if f.suffix.lower() in IMAGE_SUFFIXES]
+    images = [file for file in files if is_photo(file)]
+    others = [file for file in files if not is_photo(file)]
     if not images:
-        seen = ", ".join(sorted({f.suffix or f.name for f in files})[:5]) or "nothing"
-        kinds = " ".join(sorted(IMAGE_SUFFIXES))
-        raise UserError(f"no image in {folder} (it holds {seen}); these are read: {kinds}")
-    others = Counter(file.suffix.lower() for file in files)
-    for suffix in sorted(OTHER_SUFFIXES & others.keys()):
-        count = counted(others[suffix], f"{suffix} photo")
-        say(f"warning: {count} passed over; save them as JPEG to have them read")
+        holds, read = count_kinds(others) or "nothing", " ".join(sorted(photo_suffixes()))
+        raise UserError(f"no image in {folder}; it holds {holds}; these are read: {read}")
+    if others:
+        degree = "warning: " if any(map(remedy_of, others)) else ""
+        say(f"{degree}passed over in {folder}: {count_kinds(others)}")
     return sorted(map(relative_path, images))
 
 
 def images_in(folder: Path, on_skip: PassedOver | None = None) -> list[str]:
     """Return what `list_images` does; nothing where there is none, or no folder."""
-    files = files_below(folder, on_skip)
-    return sorted(relative_path(file) for file in files if file.suffix.lower() in IMAGE_SUFFIXES)
+    images = []
+    for file in files_below(folder, on_skip):
+        if is_photo(file):
+            images.append(relative_path(file))
+        elif on_skip:
+            on_skip.by_kind(file)
+    return sorted(images)
 
 
 def files_below(folder: Path, on_skip: PassedOver | None = None) -> Iterator[Path]:
@@ -93,7 +104,7 @@ def files_below(folder: Path, on_skip: PassedOver | None = None) -> Iterator[Pat
             if path.is_symlink():
                 tell(path, LINKED)
         for path in (Path(place, name) for name in names if not name.startswith(".")):
-            if path.suffix.lower() in IMAGE_SUFFIXES or path.is_file():
+            if is_photo(path) or path.is_file():
                 yield path
 
 
@@ -152,14 +163,14 @@ def opening(path: Path | str) -> Iterator[None]:
     try:
         if path:
             require_file(path)
+            add_heif()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # large photos and odd EXIF are no news to the user
             yield
     except FileNotFoundError:
         raise ImageError(GONE) from None
     except UnidentifiedImageError:
-        reason = "empty file" if os.path.getsize(path) == 0 else "not an image that Pillow can read"
-        raise ImageError(reason) from None
+        raise ImageError(why_unreadable(Path(path))) from None
     except Image.DecompressionBombError:
         limit = 2 * Image.MAX_IMAGE_PIXELS // 10**6
         raise ImageError(f"over {limit} million pixels; make it smaller") from None

@@ -12,6 +12,7 @@ from PIL import Image
 
 from containers.basis.errors import ImageError, UserError
 from containers.data.arrivals import Arrivals
+from containers.photo import formats
 from containers.photo.files import find_image, list_images, open_photo, to_jpeg, to_rgb
 
 
@@ -219,7 +220,9 @@ def test_images_are_listed_sorted_with_slashes_and_without_hidden_files(here):
 
 
 def test_nothing_in_a_folder_is_passed_over_in_silence(here, monkeypatch, capsys):
-    for name in ("a.jfif", "private/b.jpg", "elsewhere/c.jpg", "d.heic", "e.avif"):
+    monkeypatch.setattr(formats, "has_heif", lambda: False)
+    others = ("d.heic", "e.HEIC", "f.zip", "g.dng", "h.txt", "README")
+    for name in ("a.jfif", "private/b.jpg", "elsewhere/c.jpg", *others):
         path = here / ("image" if "elsewhere" not in name else "") / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
@@ -235,23 +238,32 @@ def test_nothing_in_a_folder_is_passed_over_in_silence(here, monkeypatch, capsys
     monkeypatch.setattr(os, "scandir", refuse)
     assert list_images("image") == ["image/a.jfif", "image/gone.jpg"]
     assert sorted(capsys.readouterr().err.splitlines()) == [
-        "warning: 1 .avif photo passed over; save them as JPEG to have them read",
-        "warning: 1 .heic photo passed over; save them as JPEG to have them read",
         "warning: image/link is passed over: a link to a folder: name that folder itself to have "
         "it read",
         "warning: image/private is passed over: Permission denied",
+        "warning: passed over in image: 1 .dng (save them as JPEG to have them read), 2 .heic (pip "
+        "install pillow-heif to have them read), 1 .zip (unpack it first), 1 .txt, 1 without an "
+        "ending",
     ]
     clock = Arrivals(Path("image"), [])
     assert clock.at_rest(0.0) == clock.at_rest(0.5) == []
     said = capsys.readouterr().err.splitlines()
-    assert len(said) == len(set(said)) == 4, "each once"
+    assert len(said) == len(set(said)) == 5, "each once"
+    assert "warning: *.heic is passed over: pip install pillow-heif to have them read" in said
     assert clock.at_rest(9.0) == ["image/a.jfif"]
 
 
 def test_a_folder_without_images_says_what_it_holds(here):
-    (here / "photo.heic").touch()
-    with pytest.raises(UserError, match=r"\.heic.*\.jpg"):
+    (here / "photos.zip").touch()
+    with pytest.raises(UserError, match=r"1 \.zip \(unpack it first\); these are read: .*\.jpg"):
         list_images(here)
+
+
+def test_what_is_no_loss_is_counted_without_a_warning(here, capsys):
+    for name in ("a.jpg", "notes.txt"):
+        (here / name).touch()
+    assert list_images(here) == ["a.jpg"]
+    assert capsys.readouterr().err == f"passed over in {here}: 1 .txt\n"
 
 
 def test_an_image_is_found_from_here_else_from_the_json_file(here):
