@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -16,14 +17,15 @@ from containers.photo.files import (
     PassedOver,
     Stamp,
     check_image,
-    files_below,
     stamp_of,
 )
+from containers.photo.folder_tree import FolderTree
 from containers.photo.formats import is_photo
 
 EVERY = 0.25  # seconds between two looks into the folder, at least
 AGAIN = 1.0  # seconds after which it is looked into again, though photos of the last look wait
 SETTLED = 1.0  # seconds for which a photo must stay as it is
+RECENT = 1000  # photos read last, which are looked at each time: one may be written over
 PATIENCE = 10.0  # seconds for which one may stay as it is and not open: its copy may go on
 
 
@@ -44,6 +46,8 @@ class Arrivals:
 
     def __init__(self, folder: Path, results: Iterable[Result]):
         self.folder, self.passed_over = folder, PassedOver()
+        self.tree = FolderTree(folder, self.passed_over)
+        self.recent: deque[str] = deque(maxlen=RECENT)
         self.known = {  # as the file was then
             result.image: stamp_of(result.image)
             for result in results
@@ -61,6 +65,7 @@ class Arrivals:
             say(f"{image} had changed since it was read: read again")
         self.known[image] = self.stamp(image)
         self.waiting.pop(image, None)
+        self.recent.append(image)
 
     def batches(self, size: int) -> Iterator[list[str]]:
         """Yield the photos that are whole, up to so many at once, the newest first; for ever.
@@ -85,8 +90,8 @@ class Arrivals:
 
     def at_rest(self, now: float) -> list[str]:
         """Return the photos to read whose files have stayed as they are, the newest first."""
-        found = []
-        for path in files_below(self.folder, self.passed_over):
+        found, again = [], {Path(image) for image in (*self.waiting, *self.recent)}
+        for path in {*self.tree.changed(now)} | again:
             image = relative_path(path)
             if not is_photo(path):
                 self.passed_over.by_kind(path)
@@ -94,6 +99,7 @@ class Arrivals:
             stamp = stamp_of(path)
             before, since = self.waiting.get(image, (None, now))
             if stamp is None or stamp == self.known.get(image):  # none: it was moved on
+                self.waiting.pop(image, None)
                 continue
             if stamp != before:
                 self.waiting[image] = stamp, now
