@@ -80,8 +80,10 @@ def check_command(line: str) -> None:
     elif words[0] in ("python3", "source"):  # the environment, made and entered
         assert words[1:] in (["-m", "venv", ".venv"], [".venv/bin/activate"]), line
     elif words[0] == "pip":
-        assert words[1:3] == ["install", "-r"]
-        assert (ROOT / words[3]).is_file()
+        required = (ROOT / "requirements_finetune.txt").read_text()
+        named = words[2:] if words[2] != "-r" else []
+        assert words[1] == "install"
+        assert (ROOT / words[3]).is_file() if not named else f"{named[0]}>=" in required
     else:
         assert words[0] == "make", f"unknown command: {line}"
         assert f"\n{words[1]}:" in (ROOT / "Makefile").read_text()

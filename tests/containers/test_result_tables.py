@@ -23,6 +23,7 @@ from containers.number.reading import Reading
 from containers.number.reasons import parse_reasons
 from containers.photo.taken import taken_at
 
+STATUS = USUAL.index("status") + 2  # behind the picture
 BOX = ((10, 10), (150, 10), (150, 50), (10, 50))
 HEAD = ["image", "container_number", "status", "reason", "confidence"]
 SAVED = ["한글.jpg", "CSQU3054383", "ok", 'a, "b"', "0.97"]
@@ -60,8 +61,8 @@ def test_a_workbook_opens_with_filters_colours_and_pictures(here):
     assert [cell.value for cell in sheet[1]] == ["picture", *USUAL]
     assert sheet.freeze_panes == "A2"
     assert sheet.auto_filter.ref == "A1:L3"
-    colours = [sheet.cell(row, 7).fill.fgColor.rgb for row in (2, 3)]
-    assert [sheet.cell(row, 7).value for row in (2, 3)] == ["ok", "review"]
+    colours = [sheet.cell(row, STATUS).fill.fgColor.rgb for row in (2, 3)]
+    assert [sheet.cell(row, STATUS).value for row in (2, 3)] == ["ok", "review"]
     assert len({*colours}) == 2
     (picture,) = sheet._images
     assert picture.anchor._from.row == 1
