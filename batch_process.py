@@ -6,10 +6,11 @@
     python batch_process.py --compare results_finetuned.txt --report report.html
     python batch_process.py ./image --group_by
     python batch_process.py ./image --watch
+    python batch_process.py --review results_finetuned.txt
 
 The first two write one line per photo, sorted by path: image, number, status (`ok`,
 `review: reason`, `none`, `error: reason`), confidence and raw text, separated by tabs. A name that
-ends in .csv or .jsonl gives that format. Lines that begin with # are about the run. The file is
+ends in .csv, .xlsx or .jsonl gives that format. # begins lines about the run. The file is
 complete when it has its name: while photos are read the lines stand in NAME.partial, and `--resume`
 goes on from there; with `--resume` on a complete file, only new and failed photos are read.
 
@@ -17,7 +18,9 @@ The third prints how often each run agrees with annotations.json and what change
 a page of pictures to look at in a browser: what changed between two files, or what is for review
 in one; it also goes with a run that reads. `--group_by` writes NAME_grouped as well, a line for
 each container: photos like 000207_LEFT_1.jpg and 000207_BACK_1.jpg show the same one, and what is
-read from them is fused. `--watch` reads photos as they arrive, until Ctrl-C.
+read from them is fused. `--watch` reads photos as they arrive, until Ctrl-C. `--review` serves a
+page, to this machine alone, on which people confirm or correct what is doubtful: its status is then
+`checked`. With `--to_labels` their answers go into annotations.json as well.
 
 Many GPUs or machines: accelerate launch batch_process.py ...
 """
@@ -38,21 +41,24 @@ from pathlib import Path
 
 from commands.batch_request import OUTPUTS, require_own_files, require_possible
 from commands.command_line import ArgumentParser, command
+from commands.compare import ANNOTATIONS, compare, has_labels, report_on
 from commands.flags import (
     add_model_flags,
     add_reading_flags,
     columns,
     file_name,
+    port,
     positive,
     regex,
 )
+from commands.review import review
 from container_ocr import read_images, reader_of
 from containers.basis.escapes import visible
 from containers.basis.locks import only_writer
 from containers.basis.processes import is_first_process, process_count
 from containers.basis.talk import counted, say, show
 from containers.data.arrivals import Arrivals, require_watchable
-from containers.data.comparison import Case, Run, describe_changes, join, read_labels, read_run
+from containers.data.comparison import Run, read_run
 from containers.data.grouped_results import GROUP_BY, write_groups
 from containers.data.journal import Journal
 from containers.data.labels import read_annotations
@@ -61,7 +67,6 @@ from containers.data.result_file import MADE_BY
 from containers.data.result_tables import USUAL
 from containers.data.results import count_statuses
 from containers.number.owners import describe_owners
-from containers.pages.report import write_report
 from containers.photo.files import list_images, photo_key, stamp_of
 from containers.photo.look_pace import LookPace
 from florence.adapter import base_folder, describe_model
@@ -70,7 +75,6 @@ from florence.finder import describe_finder
 from florence.loading import looks_for, require_model
 
 GATHER = 32  # photos of each process whose results are sent to the first together
-ANNOTATIONS = "annotations.json"
 
 
 def describe_run(args: argparse.Namespace) -> str:
@@ -132,6 +136,8 @@ def begin(journal: Journal, args: argparse.Namespace) -> tuple[str, dict[str, Re
     journal.check()
     if journal.path.exists() and not args.resume:
         say(f"warning: {journal.path} of a stopped run will be replaced; --resume continues it")
+    if not args.resume:
+        journal.require_unchecked()
     description = describe_run(args)
     return description, journal.earlier(description) if args.resume else {}
 
@@ -147,7 +153,7 @@ def finish(
         show(write_groups(journal.output, description, results, *grouping))
     if args.report is not None:
         by_photo = {photo_key(result.image, Path()): result for result in results}
-        review(args, Run(args.output, description, by_photo))
+        report_on(args, Run(args.output, description, by_photo))
     return failures(results)
 
 
@@ -213,34 +219,6 @@ def read_all(images: list[str], args: argparse.Namespace) -> Iterator[Result]:
                     pace.update()
 
 
-def compare(args: argparse.Namespace) -> None:
-    """Print the measures of two result files side by side, and which images changed."""
-    labels = read_labels(Path(args.annotation_file))
-    runs = [read_run(name, None if args.report else labels) for name in args.compare]
-    cases = join(runs, labels)
-    for line in describe_changes(runs, cases, args.annotation_file, len(labels)):
-        show(line)
-    if args.report is not None:
-        report(args.report, runs, cases)
-
-
-def review(args: argparse.Namespace, run: Run) -> None:
-    """Write the page of one result file; labels are used where there are any."""
-    labels = read_labels(Path(args.annotation_file)) if has_labels(args) else {}
-    report(args.report, [run], join([run], labels))
-
-
-def has_labels(args: argparse.Namespace) -> bool:
-    """Tell whether there are labels to show, or shall be."""
-    return args.annotation_file != ANNOTATIONS or Path(ANNOTATIONS).exists()
-
-
-def report(name: str, runs: list[Run], cases: list[Case]) -> None:
-    """Write a page, and say so."""
-    shown = counted(write_report(Path(name), runs, cases), "photo")
-    show(f"{name}: {shown} to look at, in a browser")
-
-
 # ---- the command -----------------------------------------------------------------------------
 
 
@@ -267,7 +245,11 @@ def build_parser() -> argparse.ArgumentParser:
     add("--columns", type=columns, metavar="NAME,...", help=listed)
     page = "page to look at: what to review, with --compare what changed"
     add("--report", type=file_name, metavar="FILE.html", help=page)
-    truth = "the truth, for --compare and --report"
+    looked_at = "result file whose doubtful photos people look at, on a page"
+    add("--review", type=file_name, metavar="FILE", help=looked_at)
+    add("--to_labels", action="store_true", help="with --review: answers are labels as well")
+    add("--port", type=port, default=0, help="of the page for --review; 0 takes one that is free")
+    truth = "the truth, for --compare and --report; the labels, for --to_labels"
     add("--annotation_file", type=file_name, default=ANNOTATIONS, help=truth)
     return parser
 
@@ -276,6 +258,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> int:
     """Read a folder or compare two runs; exit code 1 if an image failed."""
     require_possible(args)
+    if args.review is not None:
+        review(args)
+        return 0
     if args.compare is None:
         args.output = args.output or OUTPUTS[args.lora_path is not None]
     require_own_files(args)
@@ -284,7 +269,7 @@ def main(args: argparse.Namespace) -> int:
     if args.compare is not None:
         args.compare = args.compare or list(OUTPUTS)
         if len(args.compare) == 1 and args.report is not None:
-            review(args, read_run(args.compare[0]))
+            report_on(args, read_run(args.compare[0]))
             return 0
         compare(args)
         return 0

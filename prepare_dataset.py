@@ -23,7 +23,6 @@ if __name__ == "__main__":  # before the other imports, which may fail and take 
     start()
 
 import argparse
-import contextlib
 import functools
 import sys
 import time
@@ -33,13 +32,15 @@ from pathlib import Path
 
 from commands.command_line import ArgumentParser, changed_flags, command
 from commands.flags import add_model_flags, file_name, port, seed
+from commands.serving import serve
 from container_ocr import ContainerOCR, read_images
 from containers.basis.errors import FlagError, ImageError, UserError
 from containers.basis.files import read_file, while_edited, write_json
 from containers.basis.locks import only_writer
 from containers.basis.talk import counted, say, show
+from containers.data.book import is_done
 from containers.data.data_set import SIDES, require_replaceable, write_split
-from containers.data.label_book import LabelBook, is_done
+from containers.data.label_book import LabelBook
 from containers.data.label_check import (
     contradicted,
     contradiction,
@@ -192,13 +193,7 @@ def label(args: argparse.Namespace) -> None:
     with LabelServer(book, args.port, folder, prepare_command(args)) as server:
         if args.suggest:
             suggest(book, args)
-        show(f"{path}: {book.done} of {len(book.photos)} done")
-        show(f"label at {server.address}")
-        say("every answer is saved at once; Ctrl-C ends this")
-        with contextlib.suppress(KeyboardInterrupt):
-            server.serve_forever()
-        with book.lock:  # an answer that is being saved
-            show(f"{path}: {book.done} of {len(book.photos)} done")
+        serve(server)
         if book.done == len(book.photos):
             say(f"next: {prepare_command(args)}")
 

@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 from commands.flags import with_model
+from commands.review import require_reviewable
 from containers.basis.errors import FlagError
 from containers.basis.files import writing
 from containers.basis.outputs import Named, require_apart, require_ours
@@ -29,6 +30,7 @@ def require_possible(args: argparse.Namespace) -> None:
     if is_photo(folder) and folder.is_file():
         typed = with_model(f"container_ocr.py {shlex.quote(args.image_folder)}", args)
         raise FlagError(f"{folder} is a photo, not a folder: type {typed}")
+    require_reviewable(args, (*READING, "compare", "report"))
     if args.compare is None:
         output = Path(args.output or OUTPUTS[0])
         if args.columns and not isinstance(format_of(output), Table):

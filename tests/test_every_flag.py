@@ -42,6 +42,7 @@ RUNS = {  # in order: what the later ones need is made by the earlier ones
     "--review_below 0.4 --owner_codes owners --only_owner_codes --group_by --report page.html "
     "--annotation_file a --columns image,container_number,status,confidence",
     "watch": "batch_process ./image --output w.txt SMALL --no-second_look --watch --resume",
+    "review": "batch_process --review w.txt --to_labels --annotation_file a --port PORT",
     "compare": "batch_process --compare r.csv w.txt --annotation_file a",
     "one": f"container_ocr image/{PHOTOS[0]}.jpg --json --lora_path lora SMALL --review_below 0.4 "
     "--looks 1 --owner_codes owners --only_owner_codes",
@@ -156,6 +157,8 @@ def test_every_flag_runs_over_the_samples(shipped, capsys):
     assert "<!DOCTYPE html>" in Path("page.html").read_text()
     when(lambda: Path("w.txt.partial").exists() and len(rows_of("w.txt.partial")) == 2)
     assert run("watch") == 0
+    when(lambda: answers(port))
+    assert run("review", port) == 0
     assert run("compare") == 0
     capsys.readouterr()
     assert run("one") == run("old") == 0

@@ -45,6 +45,12 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:12]
 
 
+def file_stamp(path: Path) -> tuple[int, ...]:
+    """Return what is another as soon as another file has the name; a copy may keep the time."""
+    status = os.stat(path)
+    return status.st_mtime_ns, status.st_size, status.st_ino, status.st_ctime_ns
+
+
 def require_file(path: Path | str) -> None:
     """Raise OSError where something stands that is no file: a folder, a device without end."""
     if os.path.isdir(path):

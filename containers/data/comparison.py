@@ -15,7 +15,7 @@ from containers.basis.errors import UserError
 from containers.basis.files import relative_path
 from containers.basis.talk import counted, say
 from containers.data.labels import labelled, size_type_in
-from containers.data.result import STATUSES, Result
+from containers.data.result import Result, statuses_in
 from containers.data.result_file import PARTIAL, Provenance
 from containers.data.results import stream_results
 from containers.number.iso6346 import compact
@@ -215,7 +215,7 @@ def table(cases: Sequence[Case]) -> list[tuple[str, ...]]:
     lines = [
         (name, *(f"{100 * rates[key]:.1f} %" for rates in scores)) for key, name in MEASURES.items()
     ]
-    for status in STATUSES:
+    for status in statuses_in([reading.status for readings in runs for reading in readings]):
         counts = (sum(reading.status == status for reading in readings) for readings in runs)
         lines.append((f"status {status}", *map(str, counts)))
     return lines
@@ -250,6 +250,10 @@ def describe_changes(
             f"nothing to compare: of {counted(count, 'labelled image')} in {labels}, none stands "
             f"in both files ({read})"
         )
+    for place, run in enumerate(runs):
+        if by_people := sum(case.results[place].is_checked for case in known):
+            answers = counted(by_people, "answer")
+            say(f"warning: {run.name} holds {answers} of people, which count as if they were read")
     yield f"in both files: {len(known)} of {counted(count, 'labelled image')}"
     yield ""
     names = [run.name for run in runs]

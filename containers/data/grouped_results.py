@@ -10,7 +10,7 @@ from pathlib import Path
 
 from containers.basis.escapes import visible
 from containers.basis.talk import say
-from containers.data.result import Result
+from containers.data.result import CHECKED, Result
 from containers.data.results import write_results
 from containers.number.iso6346 import is_valid
 from containers.number.reading import Reading
@@ -35,9 +35,13 @@ def group_of(image: str, pattern: re.Pattern[str]) -> str:
     return f"{folder}/{key}" if folder else key
 
 
-def probabilities(view: Reading) -> dict[str, float]:
-    """Return the valid numbers that a view may show, each with the model's probability of it."""
-    return {number: p for number, p in chances_of(view).items() if is_valid(number)}
+def probabilities(view: Result) -> dict[str, float]:
+    """Return the valid numbers that a view may show, each with the model's probability of it.
+
+    One that a person could not read either shows none.
+    """
+    chances = {} if view.is_checked else chances_of(view.reading)
+    return {number: p for number, p in chances.items() if is_valid(number)}
 
 
 def likeliest(views: list[dict[str, float]]) -> tuple[str | None, float]:
@@ -64,9 +68,19 @@ def likeliest(views: list[dict[str, float]]) -> tuple[str | None, float]:
 
 
 def fuse(name: str, views: list[Result], review_below: float) -> Result:
-    """Return one result for the views of one container, whose probabilities are multiplied."""
+    """Return one result for the views of one container, whose probabilities are multiplied.
+
+    What a person has read on one of them is the number.
+    """
+    seen = "; ".join(
+        f"{Path(view.image).name} {view.reading.number or '-'} {view.reading.confidence:.3f}"
+        for view in views
+    )
+    if checked := next((view for view in views if view.is_checked and view.is_sure), None):
+        said = checked.reading
+        return Result(name, Reading(said.number, CHECKED, said.reasons, said.confidence, seen))
     readings = [view.reading for view in views]
-    number, confidence = likeliest([probabilities(reading) for reading in readings])
+    number, confidence = likeliest([probabilities(view) for view in views])
     if number:
         reasons = doubt_confidence(confidence, review_below)
         doubts = [reading.reasons for reading in readings if reading.number == number]
@@ -75,10 +89,6 @@ def fuse(name: str, views: list[Result], review_below: float) -> Result:
     else:  # no view has a number that checks
         best = max(readings, key=lambda reading: (reading.number is not None, reading.confidence))
         number, confidence, reasons = best.number, best.confidence, best.reasons
-    seen = "; ".join(
-        f"{Path(view.image).name} {view.reading.number or '-'} {view.reading.confidence:.3f}"
-        for view in views
-    )
     status = ("review" if reasons else "ok") if number else "none"
     fused = Reading(number, status, reasons, round(confidence, 3), seen)
     return Result(name, with_size_type(fused, readings))
@@ -90,14 +100,14 @@ def fuse_group(name: str, views: list[Result], review_below: float) -> list[Resu
     Views that are each `ok` with another number are not forced into one: all are for review.
     """
     read = [view for view in views if view.reading.status != "error"]
-    sure = sorted({view.reading.number for view in read if view.reading.is_ok})
+    sure = sorted({view.reading.number for view in read if view.is_sure})
     if not read:
         return [replace(views[0], image=name)]
     if len(sure) < 2:
         return [fuse(name, read, review_below)]
     results = []
     for number in sure:
-        own = [view for view in read if view.reading.number == number or not view.reading.is_ok]
+        own = [view for view in read if view.reading.number == number or not view.is_sure]
         others = ", ".join(other for other in sure if other != number)
         fused = fuse(name, own, review_below)
         doubt = {"status": "review", "reasons": (Reason("views", (name, others)),)}

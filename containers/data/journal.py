@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
@@ -15,9 +16,15 @@ from containers.basis.escapes import escape, unescape
 from containers.basis.files import TEXT, free_name, writing
 from containers.basis.talk import counted, say
 from containers.data.result import Result
-from containers.data.result_file import MADE_BY, PARTIAL
+from containers.data.result_file import MADE_BY, PARTIAL, Provenance
 from containers.data.result_lines import as_json
-from containers.data.results import FORMATS, read_results, require_results, write_results
+from containers.data.results import (
+    FORMATS,
+    read_results,
+    require_results,
+    stream_results,
+    write_results,
+)
 from containers.photo.files import Stamp, stamp_of
 
 FLAGS = {  # by the first word of what they put into a file's first line
@@ -85,6 +92,19 @@ class Journal:
                 empty = file.tell() == 0
             if empty:
                 self.path.unlink()
+
+    def require_unchecked(self) -> None:
+        """Raise `UserError` where people's answers stand in the file that a run would replace."""
+        answers = 0
+        with contextlib.suppress(UserError):  # what is cut or from elsewhere cannot be reviewed
+            if self.output.exists():
+                found = stream_results(self.output, Provenance())
+                answers = sum(result.is_checked for _, result in found)
+        if answers:
+            raise UserError(
+                f"{self.output} holds {counted(answers, 'answer')} of people, which would be lost: "
+                f"add --resume, or begin another file with --output {free_name(self.output)}"
+            )
 
     def earlier(self, description: str) -> dict[str, Result]:
         """Return what `--resume` need not read again, by image, and drop a torn last line.

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import threading
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from operator import itemgetter
 from pathlib import Path
 
 from containers.basis.errors import UserError
@@ -15,6 +13,7 @@ from containers.basis.escapes import visible
 from containers.basis.files import digest, while_edited
 from containers.basis.locks import only_writer
 from containers.data.backups import save_annotations
+from containers.data.book import Book, keyed
 from containers.data.labels import (
     PARTS,
     SIZE_TYPE,
@@ -35,18 +34,7 @@ from containers.photo.files import find_image, is_whole, photo_key
 PATIENCE = 3.0  # seconds to wait for another process that writes annotations.json
 FIELDS = ("container_number", *PARTS)
 
-
-class OutdatedError(UserError):
-    """Say that a photo's label is no longer the one that an answer is to replace."""
-
-
-def keyed(entries: Iterable[dict]) -> Iterator[tuple[str, dict]]:
-    """Yield (key, entry): a photo keeps its key wherever it stands in the file."""
-    times: Counter[str] = Counter()
-    for entry in entries:
-        name = entry["image_path"]
-        yield f"{digest(name.encode('utf-8', 'surrogatepass'))}-{times[name]}", entry
-        times[name] += 1
+image_of = itemgetter("image_path")
 
 
 def stamp(entry: dict) -> str:
@@ -76,11 +64,6 @@ def record(key: str, entry: dict) -> dict[str, object]:
     }
 
 
-def is_done(photo: dict[str, object]) -> bool:
-    """Tell whether a record has its answer."""
-    return bool(photo["number"] or photo["problem"] or photo["unreadable"])
-
-
 def answered(entry: dict, number: str, unreadable: bool, size_type: str = "") -> dict:
     """Return an entry with an answer, its parts filled, and all that else stands in it kept.
 
@@ -100,24 +83,14 @@ def answered(entry: dict, number: str, unreadable: bool, size_type: str = "") ->
     return kept | filled | beside | ({UNREADABLE: True} if unreadable and not painted else {})
 
 
-@dataclass(frozen=True)
-class Given:
-    """An answer that the page has saved, and the stamps of the label before and after it."""
-
-    number: str
-    unreadable: bool
-    size_type: str
-    before: str
-    after: str
-
-
-class LabelBook:
+class LabelBook(Book):
     """The photos and labels of annotations.json; each read sees what others have saved."""
 
+    role = "label"
+    stamp, answered = staticmethod(stamp), staticmethod(answered)
+
     def __init__(self, path: Path):
-        self.path, self.lock = path, threading.RLock()
-        self.saved, self.entries, self.photos = b"", {}, []
-        self.given: dict[str, Given] = {}  # answers of this run, by key
+        super().__init__(path)
         self.listed: set[str] = set()  # images that `add` need not look at again
 
     def read(self) -> str:
@@ -125,7 +98,7 @@ class LabelBook:
         with self.lock:
             saved = read_annotation_file(self.path)
             if saved != self.saved or not self.photos:
-                pairs = list(keyed(parse_annotations(saved, self.path)["images"]))
+                pairs = list(keyed(parse_annotations(saved, self.path)["images"], image_of))
                 known = {photo["key"]: photo for photo in self.photos}
                 order = teaching_order([entry for _, entry in pairs])
                 self.photos = [
@@ -140,76 +113,23 @@ class LabelBook:
         entry = self.entries.get(key)
         return entry and find_image(entry["image_path"], self.path.parent)
 
+    def box(self, key: str) -> list[list[int]]:
+        """Return the corners of the place where a listed photo's number was suggested, if any."""
+        seen = suggestion_in(self.entries.get(key, {}))
+        return seen["box"] if seen else []
+
     def change(self, edit: Callable[[dict[str, dict]], None]) -> None:
         """Have `edit` change the entries, by key, in the file as it is now, and save it whole."""
 
         def save() -> None:
             before = read_annotation_file(self.path)
             data = parse_annotations(before, self.path)
-            entries = dict(keyed(data["images"]))
+            entries = dict(keyed(data["images"], image_of))
             edit(entries)
             save_annotations(self.path, data | {"images": list(entries.values())}, before)
 
         with self.lock, only_writer(self.path, PATIENCE):
             while_edited(save)
-
-    def answer(
-        self, key: str, number: str, unreadable: bool, seen: str, size_type: str = ""
-    ) -> bool:
-        """Save an answer for a photo whose label had the stamp `seen`.
-
-        False: somebody has saved the file again since, and who has only the answer lacks that.
-
-        Raises `OutdatedError` where it has another by now, `UserError` where it cannot be saved.
-        """
-
-        def edit(entries: dict[str, dict]) -> None:
-            if key not in entries:
-                raise UserError(f"this photo no longer stands in {self.path}")
-            if stamp(entries[key]) != seen:
-                raise OutdatedError(f"{self.path} has another label for this photo by now")
-            entries[key] = answered(entries[key], number, unreadable, size_type)
-            whole.clear()  # it is called again where the file has changed
-            whole.update(entries)
-
-        whole: dict[str, dict] = {}
-        self.change(edit)
-        earlier = self.given.get(key)
-        first = earlier.before if earlier and earlier.after == seen else seen
-        self.given[key] = Given(number, unreadable, size_type, first, stamp(whole[key]))
-        self.read()
-        return self.entries == whole
-
-    @property
-    def lost(self) -> list[str]:
-        """Return the keys of answers given here whose labels are what they were before them.
-
-        So they are where a browser or an editor has saved an older file over them. A label that
-        somebody has written since is none of these.
-        """
-        return [
-            key
-            for key, given in self.given.items()
-            if key in self.entries and stamp(self.entries[key]) == given.before != given.after
-        ]
-
-    def give_again(self) -> int:
-        """Save all answers that are lost, in one go; return how many."""
-        with self.lock:
-            self.read()
-            lost = self.lost
-
-            def edit(entries: dict[str, dict]) -> None:
-                for key in lost:
-                    given = self.given[key]
-                    if key in entries and stamp(entries[key]) == given.before:
-                        answer = given.number, given.unreadable, given.size_type
-                        entries[key] = answered(entries[key], *answer)
-
-            if lost:
-                self.change(edit)
-                self.read()
-            return len(lost)
 
     def suggest(self, suggestions: dict[str, dict]) -> None:
         """Save suggestions, by key, for the photos that still stand in the file."""
@@ -236,7 +156,7 @@ class LabelBook:
                 new.append(image)
 
         def edit(entries: dict[str, dict]) -> None:
-            for key, entry in keyed(map(empty_entry, new)):
+            for key, entry in keyed(map(empty_entry, new), image_of):
                 entries.setdefault(key, entry)  # somebody may have listed it meanwhile
 
         if new:
@@ -248,8 +168,3 @@ class LabelBook:
         inside, beside = f"{Path(os.path.realpath(folder)).as_posix()}/", self.path.parent
         names = (entry["image_path"] for entry in self.entries.values())
         return any(photo_key(name, beside).startswith(inside) for name in names)
-
-    @property
-    def done(self) -> int:
-        """Return how many photos have their answer."""
-        return sum(map(is_done, self.photos))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,7 +12,8 @@ from containers.number.reasons import parse_reasons
 from containers.number.size_type import size_type_of
 from containers.photo.taken import taken_at
 
-STATUSES = ("ok", "review", "none", "error")
+CHECKED = "checked"  # by a person, whose answer stands in the place of what the model had read
+STATUSES = ("ok", "review", "none", "error", CHECKED)
 FARTHEST = 1e6  # pixels: no photo is so large
 LEAST_SHOWN = 0.0005  # a probability that three digits would show as 0.000
 
@@ -21,13 +23,30 @@ class Result:
     """The reading of one photo, or of the container that several show.
 
     `image` is the path as it was listed, or the name of a group. `taken_at` and `read_at` tell when
-    the camera took the photo and when it was read, by ISO 8601; empty: nobody knows.
+    the camera took the photo and when it was read, by ISO 8601; empty: nobody knows. `read` is the
+    number that the model had read, where a person has checked it.
     """
 
     image: str
     reading: Reading
     taken_at: str = ""
     read_at: str = ""
+    read: str = ""
+
+    @property
+    def is_checked(self) -> bool:
+        """Tell whether a person has said what the photo shows, if only that it cannot be read."""
+        return self.reading.status == CHECKED
+
+    @property
+    def is_sure(self) -> bool:
+        """Tell whether the number stands without a doubt: a person's, or one that is ok."""
+        return self.reading.is_ok or (self.is_checked and self.reading.number is not None)
+
+
+def statuses_in(found: Iterable[str]) -> list[str]:
+    """Return the statuses to count: all of a run, and what people have checked if there is any."""
+    return [status for status in STATUSES if status != CHECKED or CHECKED in found]
 
 
 def kept(reading: Reading) -> Reading:
@@ -66,6 +85,7 @@ def record_of(result: Result) -> dict[str, object]:
     }
     extras = {"found": reading.found, "taken_at": result.taken_at, "read_at": result.read_at}
     extras |= size_type_fields(reading)
+    extras["read"] = result.read
     return record | {name: value for name, value in extras.items() if value}
 
 
@@ -84,8 +104,8 @@ def parse_record(record: dict) -> Result:
     """Return the result that a flat object holds; raises ValueError, KeyError or TypeError."""
     number = "" if record["number"] is None else record["number"]
     texts = [record["image"], number, record["reason"], record["raw_text"]]
-    times = [record.get(name, "") for name in ("taken_at", "read_at")]
-    if record["status"] not in STATUSES or not all(isinstance(x, str) for x in [*texts, *times]):
+    extras = [record.get(name, "") for name in ("taken_at", "read_at", "read")]
+    if record["status"] not in STATUSES or not all(isinstance(x, str) for x in [*texts, *extras]):
         raise ValueError("not a result")
     if number and not MAY_BE_PAINTED.fullmatch(compact(number)):
         raise ValueError("not a number, so perhaps another column")
@@ -101,7 +121,7 @@ def parse_record(record: dict) -> Result:
         size_type=size_type_of(record.get("size_type") or ""),
         size_type_confidence=parse_probability(record.get("size_type_confidence", 0.0)),
     )
-    return Result(record["image"], reading, *times)
+    return Result(record["image"], reading, *extras)
 
 
 def parse_probability(value: object) -> float:

@@ -17,7 +17,7 @@ from containers.data.result import Result, parse_record, record_of
 from containers.data.result_file import Provenance, is_mark
 
 COLUMNS = "# image\tnumber\tstatus\tconfidence\traw_text"
-CLOSING = re.compile(r"# ([0-9,]+) (?:image|container)s?: .* [0-9]+ error")
+CLOSING = re.compile(r"# ([0-9,]+) (?:image|container)s?: .* [0-9]+ (?:error|checked)")
 
 
 class Lines:
@@ -29,9 +29,16 @@ class Lines:
     def __init__(self, render: Callable[[Result], str], parse: Callable[[str], Result]):
         self.render, self.parse = render, parse
 
-    def write(self, path: Path, made_by: str, results: Iterable[Result], count: str) -> None:
-        """Replace the file; `count` says in words how many results there are."""
-        with replacing(path) as file:
+    def write(
+        self,
+        path: Path,
+        made_by: str,
+        results: Iterable[Result],
+        count: str,
+        before: tuple[bytes, ...] = (),
+    ) -> None:
+        """Replace the file, which held `before`; `count` says in words how many there are."""
+        with replacing(path, *before) as file:
             print(made_by, COLUMNS, sep="\n", file=file)
             for result in results:
                 print(self.render(result), file=file)

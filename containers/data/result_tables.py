@@ -21,6 +21,7 @@ from containers.basis.outputs import HEAD
 from containers.data.result import Result, parse_record
 from containers.data.result_file import MADE_BY, Provenance
 from containers.number.iso6346 import compact, format_number
+from containers.photo.files import stamp_of
 from containers.photo.thumbnails import jpegs
 
 if TYPE_CHECKING:
@@ -29,9 +30,16 @@ if TYPE_CHECKING:
 FORMULA = tuple("=+-@")  # what a spreadsheet would run, at the head of a cell
 DELIMITERS = ",;\t"  # of a .csv: ours, and what spreadsheets write in other countries
 RUN = ".run.json"
+PICTURED_BY = "picture"  # the name of a workbook's first column
 PICTURED = 1000  # rows of a workbook with a picture: 12 KB each
 PICTURE = (240, 60)  # pixels, at most
-COLOURS = {"ok": "C6EFCE", "review": "FFEB9C", "none": "F2F2F2", "error": "FFC7CE"}
+COLOURS = {
+    "ok": "C6EFCE",
+    "review": "FFEB9C",
+    "none": "F2F2F2",
+    "error": "FFC7CE",
+    "checked": "BDD7EE",
+}
 WIDTHS = {"image": 36, "container_number": 18, "reason": 44, "raw_text": 44, "taken_at": 26}
 WIDTH = 15  # of other columns, in letters
 
@@ -84,9 +92,15 @@ class Csv:
 
     head = HEAD
 
-    def write_rows(self, path: Path, columns: Sequence[str], results: Sequence[Result]) -> None:
-        """Replace the file."""
-        with replacing(path) as file:
+    def write_rows(
+        self,
+        path: Path,
+        columns: Sequence[str],
+        results: Sequence[Result],
+        before: tuple[bytes, ...] = (),
+    ) -> None:
+        """Replace the file, which held `before`."""
+        with replacing(path, *before) as file:
             file.write("\ufeff")
             writer = csv.writer(file)
             writer.writerow(columns)
@@ -117,8 +131,17 @@ class Workbook:
 
     head = -1  # all of it: the mark stands deep in the file
 
-    def write_rows(self, path: Path, columns: Sequence[str], results: Sequence[Result]) -> None:
-        """Replace the file."""
+    def __init__(self):
+        self.pictures: dict[tuple, bytes] = {}  # by photo, place and what the file was
+
+    def write_rows(
+        self,
+        path: Path,
+        columns: Sequence[str],
+        results: Sequence[Result],
+        before: tuple[bytes, ...] = (),
+    ) -> None:
+        """Replace the file, which held `before`."""
         import openpyxl
         from openpyxl.utils import get_column_letter
 
@@ -126,22 +149,29 @@ class Workbook:
         book.properties.creator = MADE_BY.removeprefix("# ")
         sheet = book.create_sheet("containers")
         sheet.freeze_panes = "A2"
-        for place, name in enumerate(("picture", *columns), 1):
-            width = PICTURE[0] / 7 if name == "picture" else WIDTHS.get(name, WIDTH)
+        for place, name in enumerate((PICTURED_BY, *columns), 1):
+            width = PICTURE[0] / 7 if name == PICTURED_BY else WIDTHS.get(name, WIDTH)
             sheet.column_dimensions[get_column_letter(place)].width = width
-        sheet.append([self.name_cell(sheet, name) for name in ("picture", *columns)])
+        sheet.append([self.name_cell(sheet, name) for name in (PICTURED_BY, *columns)])
         for result in results:
             cells = [self.cell(sheet, name, COLUMNS[name](result)) for name in columns]
             sheet.append([None, *cells])
-        shown = [(result.image, result.reading.box) for result in results[:PICTURED]]
-        for row, data in enumerate(jpegs(shown, PICTURE), 2):
+        for row, data in enumerate(self.pictures_of(results[:PICTURED]), 2):
             if data:
                 self.add_picture(sheet, row, data)
         sheet.auto_filter.ref = f"A1:{get_column_letter(len(columns) + 1)}{len(results) + 1}"
         data = io.BytesIO()
         book.save(data)
-        with replacing(path) as file:
+        with replacing(path, *before) as file:
             file.buffer.write(data.getvalue())
+
+    def pictures_of(self, results: Sequence[Result]) -> list[bytes]:
+        """Return a picture of each number; those of the last file that was written are known."""
+        photos = [(r.image, r.reading.box, stamp_of(r.image)) for r in results]
+        new = [photo for photo in dict.fromkeys(photos) if photo not in self.pictures]
+        known = self.pictures | dict(zip(new, jpegs([photo[:2] for photo in new], PICTURE)))
+        self.pictures = {photo: known[photo] for photo in photos}
+        return [self.pictures[photo] for photo in photos]
 
     def name_cell(self, sheet: object, name: str) -> WriteOnlyCell:
         """Return a cell of the first row."""
@@ -209,12 +239,22 @@ class Table:
         results: Sequence[Result],
         count: str,
         columns: Sequence[str] = USUAL,
+        before: tuple[bytes, ...] = (),
     ) -> None:
-        """Replace the table, and say beside it what made it and how many results it holds."""
-        self.form.write_rows(path, columns, results)
+        """Replace the table, which held `before`; what made it, and the count, is beside it."""
+        self.form.write_rows(path, columns, results, before)
         with replacing(run_file(path)) as file:
             json.dump({"made_by": made_by, "count": count}, file, ensure_ascii=False, indent=2)
             file.write("\n")
+
+    def columns_in(self, path: Path) -> list[str]:
+        """Return the columns of a table; raises `UserError` where to write it again loses some."""
+        names = [name for name in next(self.form.rows(path), []) if name != PICTURED_BY]
+        if others := [name for name in names if name not in COLUMNS]:
+            raise UserError(f"{path} has a column {others[0]}, which would be lost: take it out")
+        if "reason" not in names:
+            raise UserError(f"{path} has no column reason, for what the model had read")
+        return names
 
     def stream(
         self, path: Path, provenance: Provenance, end: int | None = None

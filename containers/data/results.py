@@ -11,7 +11,7 @@ from pathlib import Path
 from containers.basis.errors import UserError
 from containers.basis.outputs import require_ours
 from containers.basis.talk import counted
-from containers.data.result import STATUSES, Result
+from containers.data.result import Result, statuses_in
 from containers.data.result_file import PARTIAL, Provenance
 from containers.data.result_lines import JSON_LINES, TABBED, Lines
 from containers.data.result_tables import USUAL, Csv, Table, Workbook, is_run_file, run_file
@@ -74,16 +74,20 @@ def write_results(
     results: Sequence[Result],
     noun: str,
     columns: Sequence[str] = USUAL,
+    before: tuple[bytes, ...] = (),
 ) -> str:
-    """Write a result file with a count at its end; return the count. A table has `columns`."""
+    """Write a result file with a count at its end; return the count. A table has `columns`.
+
+    Raises `ChangedError` where it no longer holds what it held `before`.
+    """
     counts = Counter(result.reading.status for result in results)
     summary = f"{counted(len(results), noun)}: {count_statuses(counts)}"
     form = format_of(output)
     more = {"columns": columns} if isinstance(form, Table) else {}
-    form.write(output, made_by, results, summary, **more)
+    form.write(output, made_by, results, summary, before=before, **more)
     return summary
 
 
 def count_statuses(counts: Counter[str]) -> str:
-    """Return how many photos came out how, in words."""
-    return ", ".join(f"{counts[status]} {status}" for status in STATUSES)
+    """Return how many photos came out how, in words; checked ones only where there are any."""
+    return ", ".join(f"{counts[status]} {status}" for status in statuses_in(counts))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from containers.basis.errors import UserError
 from containers.data.grouped_results import GROUP_BY, group_of
 from containers.data.labels import UNREADABLE, iso_problem, label_of
-from containers.data.results import STATUSES
+from containers.data.result import STATUSES
 from containers.number.iso6346 import compact, is_valid
 from containers.number.reading import Reading
 from containers.number.reasons import LANGUAGES, in_words, parse_reasons

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 ENGLISH, KOREAN = "en", "ko"
 SEVERAL = "several"  # the one that no nearer look takes away
+WAS, WAS_NONE = "was", "was none"  # what the model had read, before a person has checked it
+UNREAD = "unread"  # the person could not read it either
 OTHER = "other"  # what no code stands for, as why a file does not open: the detail says it all
 WORDS = {
     ENGLISH: {
@@ -23,6 +25,9 @@ WORDS = {
         "unsure": "confidence below {}",
         "finder": "the small model reads {}",
         "views": "other views of {} show {}",
+        WAS: "was {}",
+        WAS_NONE: "was no number",
+        UNREAD: "cannot be read",
         OTHER: "{}",
     },
     KOREAN: {
@@ -38,6 +43,9 @@ WORDS = {
         "unsure": "신뢰도 {} 미만",
         "finder": "작은 모델이 읽은 번호: {}",
         "views": "{}의 다른 사진에는 {}",
+        WAS: "모델이 읽은 번호: {}",
+        WAS_NONE: "모델은 번호를 찾지 못함",
+        UNREAD: "사람도 읽을 수 없음",
         OTHER: "{}",
     },
 }

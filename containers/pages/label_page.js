@@ -90,14 +90,24 @@ const drafts = new Map(), sizes = new Map(); // what was typed and not saved, by
 
 const isTodo = (p) => !p.number && !p.problem && !p.unreadable;
 const wanted = (p) => filter === "all" || (filter === "todo" ? isTodo(p) : p.doubtful);
+/** Tell whether Enter says that what was read is right: reviewing, with no answer, nothing typed. */
+const isConfirming = () => role === "review" && current && isTodo(current) && !field.value
+  && Boolean(current.suggestion.number);
 const isDirty = () => current
   && (compact(field.value) !== compact(current.number) || sizes.has(current.key));
 
-function choose(name) {
+function choose(name, others = 0) {
   filter = name;
   list = photos.filter(wanted).map((p) => p.key);
-  at = Math.max(0, list.indexOf(current?.key));
+  at = Math.max(Math.floor(startOf(others) * list.length), list.indexOf(current?.key));
   show();
+}
+
+/** Return where on the list a page begins beside so many others: 0, 1/2, 1/4, 3/4, 1/8, ... */
+function startOf(others) {
+  let start = 0;
+  for (let left = others, share = 0.5; left; left >>= 1, share /= 2) start += (left & 1) * share;
+  return start;
 }
 
 function move(step) {
@@ -163,6 +173,7 @@ function showWords() {
   $("take").hidden = !offered || offered === typed;
   $("take").classList.toggle("unfit", unfit.includes("grey unfit"));
   $("offer").textContent = offered ? say.offer(seen) : "";
+  $("saves").textContent = isConfirming() ? say.confirm : say.save;
   $("unreadable").setAttribute("aria-pressed", Boolean(current?.unreadable));
   const stands = current?.problem && !isDirty() ? { words: current.problem, tone: "bad" }
     : current?.unreadable && !typed ? { words: say.marked, tone: "odd" }
@@ -178,14 +189,19 @@ function showWords() {
 
 // ---- answers, and what others write into the file --------------------------------------------
 
+const page = sessionStorage.page ??= String(Math.random()); // which of those that are open
 let sending = Promise.resolve(), open = 0, answers = 0; // answers under way, and given so far
 
 async function submit() {
   const photo = current;
   if (!photo) return;
   await photo.pending;
-  const text = field.value;
   if (photo !== current) return;
+  if (isConfirming()) {
+    if (!frame.querySelector("img")) return tell(say.unseen, "odd");
+    field.value = photo.suggestion.number;
+  }
+  const text = field.value;
   if (!photo.problem && !isDirty()) return advance();
   const judged = judge(text);
   if (judged.words && !mayBePainted(text)) return tell(`${judged.words} ${say.refused}`);
@@ -263,7 +279,7 @@ async function poll() {
   const given = answers;
   let reply;
   try {
-    reply = await fetch(`photos/${version}`);
+    reply = await fetch(`photos/${version}`, { headers: { "X-Page": page } });
   } catch {
     return alarm(say.gone);
   }
@@ -301,7 +317,7 @@ function take(state) {
   document.title = state.file;
   photos = state.photos.map((p) => Object.assign(byKey.get(p.key) ?? {}, p));
   byKey = new Map(photos.map((p) => [p.key, p]));
-  if (first) return choose(filter);
+  if (first) return choose(filter, state.others);
   const listed = new Set(list);
   list = photos.filter((p) => listed.has(p.key) || wanted(p)).map((p) => p.key);
   at = list.indexOf(current?.key);
@@ -323,7 +339,7 @@ function download(kind, photo, fresh = false) {
   shown.delete(address);
   shown.set(address, !known || fresh ? decode(address, known) : known);
   shown.get(address).catch(() => shown.delete(address));
-  while (shown.size > 12) shown.delete(shown.keys().next().value);
+  while (shown.size > 16) shown.delete(shown.keys().next().value);
   return shown.get(address);
 }
 
@@ -347,6 +363,7 @@ async function decode(address, known) {
 async function showPhoto() {
   const mine = ++turn, photo = current;
   frame.replaceChildren();
+  showCrop(photo, () => mine === turn);
   const absent = (text) => {
     $("absent").hidden = !text;
     $("absent").textContent = text;
@@ -380,8 +397,23 @@ async function showPhoto() {
   }
   for (const i of [at + 1, at + 2, at - 1, at + 3]) {
     if (mine !== turn) return;
-    if (list[i]) await download("photo", byKey.get(list[i])).catch(() => {});
+    const soon = byKey.get(list[i]);
+    if (soon) await download("photo", soon).catch(() => {});
+    if (soon && hasCrop(soon)) await download("crop", soon).catch(() => {});
   }
+}
+
+const hasCrop = (photo) => role === "review" && photo?.suggestion.box.length > 0;
+
+/** Show the number alone, lying flat, beside the photo; `isWanted` tells whether it still is. */
+async function showCrop(photo, isWanted) {
+  $("crop").hidden = !hasCrop(photo);
+  $("crop").replaceChildren();
+  const seen = hasCrop(photo) && await download("crop", photo).catch(() => null);
+  if (!seen || !isWanted()) return;
+  seen.image.alt = "";
+  $("crop").classList.toggle("tall", seen.height > seen.width);
+  $("crop").replaceChildren(seen.image);
 }
 
 function drawBox(seen) {

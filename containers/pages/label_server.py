@@ -1,9 +1,10 @@
-"""The page for labelling, served to this machine alone: who does not have its address gets nothing.
+"""The page for labelling and reviewing, served to this machine alone, by an address with a token.
 
-The address holds a token of this run's own. Under it are the page, `photos/VERSION` (what
-annotations.json holds, if it is another version), `photo/KEY` (a listed photo, small enough to come
-at once), `whole/KEY` (the same, large enough to read small digits), `label`, to which answers are
-sent, and `again`, which saves those again over which somebody has saved an older file.
+Who does not have the token, which is this run's own, gets nothing. Under it are the page,
+`photos/VERSION` (what the file holds, if it is another version), `photo/KEY` (a listed photo, small
+enough to come at once), `whole/KEY` (the same, large enough to read small digits), `crop/KEY` (its
+number alone), `label`, to which answers are sent, and `again`, which saves those again over which
+somebody has saved an older file.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import contextlib
 import functools
 import hmac
 import json
-import os
 import re
 import secrets
 import socket
@@ -27,16 +27,21 @@ from pathlib import Path
 
 from containers.basis.errors import FlagError, UserError
 from containers.basis.escapes import visible
-from containers.data.label_book import LabelBook, OutdatedError
+from containers.basis.files import file_stamp
+from containers.data.book import Book, OutdatedError
 from containers.number.iso6346 import ALPHABET
 from containers.number.owners import known_owner_codes
 from containers.number.size_type import HEIGHTS, LENGTHS, TYPES
 from containers.photo.files import PassedOver, images_in, to_jpeg
+from containers.photo.thumbnails import Box, lay_flat
 
 PAGE = Path(__file__).with_name("label_page.html")
 HOSTS = ("127.0.0.1", "localhost")  # any other name in a request may be an attacker's
-LONGEST = {"photo": 1920, "whole": 6000}  # pixels
+LONGEST = {"photo": 1920, "whole": 6000, "crop": 1400}  # pixels
 LOOK_AGAIN = 2.0  # seconds between two looks for new photos
+GONE = (
+    5.0  # seconds after which a page is no longer open that has not asked: each asks once a second
+)
 MOST_CONNECTIONS = 24  # a browser opens six; macOS gives a process 256 file handles
 UNKNOWN = "unknown"  # of a page that lacks what somebody has saved just now: it asks for all
 KEPT = 64  # scaled photos, about half a megabyte each
@@ -48,13 +53,13 @@ POLICY = (
 JSON, HTML, JPEG = "application/json", "text/html; charset=utf-8", "image/jpeg"
 
 
-def page_of(nonce: str) -> bytes:
-    """Return the page: one file, its style and its script, which the nonce lets run, inside."""
+def page_of(nonce: str, role: str) -> bytes:
+    """Return the page in a role: one file; style and script, which the nonce lets run, inside."""
     text = PAGE.read_text(encoding="utf-8")
     for name in ("label_page.css", "label_words.js", "label_page.js"):
         inside = PAGE.with_name(name).read_text(encoding="utf-8")
         text = text.replace(f"/* {name} */\n", inside)
-    return text.replace("NONCE", nonce).encode()
+    return text.replace("NONCE", nonce).replace("ROLE", role).encode()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -95,23 +100,23 @@ class Handler(BaseHTTPRequestHandler):
         elif kind == "photos":
             self.send_photos(key)
         elif kind in LONGEST and (path := self.server.book.find(key)):
-            self.send_photo(path, kind)
+            self.send_photo(path, kind, self.server.book.box(key) if kind == "crop" else ())
         else:
             self.send(HTTPStatus.NOT_FOUND, b"", "text/plain")
 
-    def send_photo(self, path: Path, kind: str) -> None:
-        """Send a photo, unless it is the one that the page has."""
-        stamp = file_stamp(path)
+    def send_photo(self, path: Path, kind: str, box: Box) -> None:
+        """Send a photo, or the number in its box, unless it is the one that the page has."""
+        stamp = *file_stamp(path), *(side for corner in box for side in corner)
         tag = '"{}"'.format("-".join(map(str, stamp)))
         if self.headers.get("If-None-Match") == tag:
             self.send(HTTPStatus.NOT_MODIFIED, b"", JPEG)
             return
-        data, (width, height) = self.server.scaled(path, kind, stamp)
+        data, (width, height) = self.server.scaled(path, kind, stamp, box)
         self.send(HTTPStatus.OK, data, JPEG, {"X-Size": f"{width} {height}", "ETag": tag})
 
     def send_photos(self, known: str) -> None:
-        """Send what annotations.json holds, unless it is the version that is known."""
-        book = self.server.book
+        """Send what the file holds, unless it is the version that is known."""
+        book, others = self.server.book, self.server.others(self.headers.get("X-Page", ""))
         self.server.look_for_photos()
         with book.lock:
             version, photos, lost = book.read(), book.photos, len(book.lost)
@@ -121,7 +126,7 @@ class Handler(BaseHTTPRequestHandler):
         rules = {"alphabet": ALPHABET, "owners": sorted(known_owner_codes())}
         rules |= {"sizeTypes": [list(LENGTHS), list(HEIGHTS), list(TYPES)]}
         state = {"version": version, "photos": photos, "file": visible(str(book.path))}
-        state |= {"lost": lost}
+        state |= {"lost": lost, "others": others}
         self.send_json(state | {"next": visible(self.server.next_step)} | rules)
 
     def post(self, place: str) -> None:
@@ -193,7 +198,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class LabelServer(socketserver.ThreadingTCPServer):
-    """Serve the page of one annotations.json at 127.0.0.1; port 0 takes one that is free.
+    """Serve the page of one book at 127.0.0.1; port 0 takes one that is free.
 
     Photos that come into the `folder` come to the page, while it is open. `next_step` is the
     command that it names when all photos have their answer.
@@ -201,14 +206,13 @@ class LabelServer(socketserver.ThreadingTCPServer):
 
     daemon_threads = allow_reuse_address = True
 
-    def __init__(
-        self, book: LabelBook, port: int = 0, folder: Path | None = None, next_step: str = ""
-    ):
+    def __init__(self, book: Book, port: int = 0, folder: Path | None = None, next_step: str = ""):
         self.book, self.token, self.nonce = book, secrets.token_urlsafe(16), secrets.token_hex(8)
         self.folder, self.next_step, self.looked = folder, next_step, -LOOK_AGAIN
         self.passed_over, self.counting = PassedOver(), threading.Lock()
         self.connections: dict[socket.socket, float] = {}  # and since when they are silent
-        self.page, self.decoding = page_of(self.nonce), threading.Lock()
+        self.pages: dict[str, float] = {}  # those that are open, and when they last asked
+        self.page, self.decoding = page_of(self.nonce, book.role), threading.Lock()
         self.kept = functools.lru_cache(KEPT)(to_jpeg_of)
         try:
             super().__init__(("127.0.0.1", port), Handler)
@@ -233,11 +237,21 @@ class LabelServer(socketserver.ThreadingTCPServer):
                 self.book.add(images_in(self.folder, self.passed_over))
             self.looked = time.monotonic()
 
+    def others(self, page: str) -> int:
+        """Take down that a page is open; return how many others are: each begins elsewhere."""
+        now = time.monotonic()
+        with self.counting:
+            self.pages = {name: at for name, at in self.pages.items() if now < at + GONE}
+            self.pages[page] = now
+            return len(self.pages) - 1
+
     def scaled(
-        self, path: Path, kind: str, stamp: tuple[int, ...]
+        self, path: Path, kind: str, stamp: tuple[int, ...], box: Box = ()
     ) -> tuple[bytes, tuple[int, int]]:
         """Return a photo as JPEG, and its own size; one is decoded at a time, in turn."""
         with self.decoding:
+            if box:
+                return lay_flat(path, box, LONGEST[kind])
             if kind == "whole":
                 return to_jpeg(path, LONGEST[kind])
             return self.kept(path, stamp)
@@ -272,12 +286,6 @@ class LabelServer(socketserver.ThreadingTCPServer):
         with self.counting:
             if request in self.connections:
                 self.connections[request] = time.monotonic()
-
-
-def file_stamp(path: Path) -> tuple[int, ...]:
-    """Return what is another as soon as another photo has the name; a copy may keep the time."""
-    status = os.stat(path)
-    return status.st_mtime_ns, status.st_size, status.st_ino, status.st_ctime_ns
 
 
 def to_jpeg_of(path: Path, _stamp: tuple[int, ...]) -> tuple[bytes, tuple[int, int]]:

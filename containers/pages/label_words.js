@@ -24,7 +24,8 @@ const WORDS = {
     changed: (number) => `Changed in the file meanwhile: it has ${number} there.`,
     replace: "Save again to put yours in its place.",
     emptied: "no label", nothing: "Nothing is left here.",
-    next: (command) => `All photos have their answer. In a terminal, type next:\n${command}`,
+    next: (command) => "All photos have their answer."
+      + (command && ` In a terminal, type next:\n${command}`),
     loading: "…",
     gone: "No answer: the program that shows this page has ended. Start it again.",
     unsaved: (why) => `Not saved: ${why}`,
@@ -33,6 +34,16 @@ const WORDS = {
     broken: (why) => `This page cannot show what it got: ${why}. Load it again.`,
     tools: { nearer: "Nearer", farther: "Farther", left: "Turn left", right: "Turn right",
       whole: "Whole photo or number", back: "Previous", on: "Next" },
+    review: { // what is said otherwise where a result file is reviewed
+      confirm: "Right, next",
+      keys: "Enter: right, next · type: what it is · Tab: change what was read · /: cannot be read"
+        + " · ↑ ↓: previous, next · + −: zoom · [ ]: turn · Home: whole photo or number",
+      offer: (s) => `Change ${s.number} (${Math.round(100 * s.confidence)} %)`,
+      doubt: (reason) => `Why it is doubtful: ${reason}.`,
+      unseen: "The photo is not here: who has seen it types the number.",
+      drop: "This photo has a number. Once more drops it.",
+      emptied: "no answer",
+    },
   },
   ko: {
     todo: "할 일", doubtful: "의심", all: "전체", save: "저장 후 다음",
@@ -58,7 +69,8 @@ const WORDS = {
     changed: (number) => `그사이 파일이 바뀌었습니다. 파일에는 ${number}.`,
     replace: "한 번 더 저장하면 입력한 값으로 바꿉니다.",
     emptied: "라벨 없음", nothing: "남은 사진이 없습니다.",
-    next: (command) => `모든 사진에 답했습니다. 이제 터미널에 입력하세요:\n${command}`,
+    next: (command) => "모든 사진에 답했습니다."
+      + (command && ` 이제 터미널에 입력하세요:\n${command}`),
     loading: "…",
     gone: "응답이 없습니다. 이 화면을 띄운 프로그램이 끝났습니다. 다시 실행하세요.",
     unsaved: (why) => `저장되지 않음: ${why}`,
@@ -67,7 +79,18 @@ const WORDS = {
     broken: (why) => `받은 내용을 보여 줄 수 없습니다: ${why}. 화면을 새로 여세요.`,
     tools: { nearer: "확대", farther: "축소", left: "왼쪽으로 돌리기", right: "오른쪽으로 돌리기",
       whole: "전체 또는 번호", back: "이전", on: "다음" },
+    review: {
+      confirm: "맞음, 다음",
+      keys: "Enter: 맞음, 다음 · 틀리면 번호 입력 · Tab: 읽은 번호 고치기 · /: 읽을 수 없음"
+        + " · ↑ ↓: 이전, 다음 · + −: 확대, 축소 · [ ]: 돌리기 · Home: 전체 또는 번호",
+      offer: (s) => `${s.number} 고치기 (${Math.round(100 * s.confidence)} %)`,
+      doubt: (reason) => `의심스러운 이유: ${reason}`,
+      unseen: "사진이 보이지 않습니다. 사진을 확인했으면 번호를 입력하세요.",
+      drop: "번호가 있는 사진입니다. 한 번 더 누르면 지웁니다.",
+      emptied: "답 없음",
+    },
   },
 };
 const language = navigator.language.toLowerCase().startsWith("ko") ? "ko" : "en";
-const say = WORDS[language];
+const { role } = document.documentElement.dataset; // label, or review
+const say = { ...WORDS[language], ...WORDS[language][role] };

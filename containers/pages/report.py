@@ -16,7 +16,7 @@ from containers.basis.files import replacing
 from containers.basis.pace import Pace
 from containers.basis.talk import counted
 from containers.data.comparison import Case, Run, measures, table
-from containers.data.result import STATUSES
+from containers.data.result import statuses_in
 from containers.number.reasons import LANGUAGES
 from containers.pages.charts import COLOURS, Drawing, bars, reliability
 from containers.pages.photo_cards import Card, Name, box_of, card_of, names_of
@@ -45,6 +45,11 @@ CHANGES: Sequence[Kind] = (
 )
 REVIEWS: Sequence[Kind] = (
     ("wrong ok", "wrong ok note", lambda case: case.is_wrong and case.reading.is_ok),
+    (
+        "wrong checked",
+        "wrong checked note",
+        lambda case: case.is_wrong and case.results[-1].is_checked,
+    ),
     ("error", "error note", lambda case: case.reading.status == "error"),
     ("none", "none note", lambda case: case.reading.status == "none"),
     ("doubtful", "doubtful note", lambda case: case.reading.status == "review"),
@@ -168,7 +173,7 @@ def made(runs: Sequence[Run], cases: Sequence[Case]) -> Iterator[Made]:
     """Yield how the photos of each run came out, and what made it."""
     for place, (run, name) in enumerate(zip(runs, names_of(runs))):
         counts = Counter(case.readings[place].status for case in cases)
-        found = ", ".join(f"{counts[status]:,} {status}" for status in STATUSES)
+        found = ", ".join(f"{counts[status]:,} {status}" for status in statuses_in(counts))
         made_by = f"{counted(len(cases), 'photo')}: {found}. {run.made_by.removeprefix('# ')}"
         yield Made(name, visible(run.name), visible(made_by))
 
@@ -191,6 +196,7 @@ def charts(runs: Sequence[Run], cases: Sequence[Case]) -> Iterator[Chart]:
                 (case.readings[place].confidence, not case.errors[place])
                 for case in known
                 if case.readings[place].number  # without one there is nothing to be sure of
+                if not case.results[place].is_checked
             ]
             for place in range(len(runs))
         ]

@@ -52,6 +52,14 @@ WORDS: dict[str, Words] = {
         ENGLISH: "wrong or none became right, or wrong none",
         KOREAN: "틀리거나 없던 것이 맞음, 또는 틀리던 것이 없어짐",
     },
+    "wrong checked": {
+        ENGLISH: "Checked, and not what the label says",
+        KOREAN: "사람이 확인했는데 라벨과 다름",
+    },
+    "wrong checked note": {
+        ENGLISH: "a person typed one of them wrongly",
+        KOREAN: "둘 가운데 하나는 잘못 입력한 번호",
+    },
     "error": {ENGLISH: "Cannot be opened", KOREAN: "열 수 없음"},
     "error note": {
         ENGLISH: "take or copy the photo again",

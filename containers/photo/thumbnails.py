@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Iterator, Sequence
-from math import ceil, floor
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from containers.basis.errors import ImageError
 from containers.photo.files import find_image, open_photo
+from containers.photo.windows import Window
 from containers.photo.workers import ahead, worker_count, workers
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ ROOM = 21_000_000  # bytes for all pictures of a page, as text: four for three
 MOST = 16_000  # bytes of one picture
 # The forms of a picture, (largest width, largest height, quality), the best first.
 FORMS = ((480, 400, 75), (360, 320, 70), (300, 280, 55), (240, 220, 40), (160, 160, 30))
+ROOM_ROUND = 0.6  # of its height, round a number that lies flat
+ROOM_BESIDE = 0.12  # of its length, at its ends as well: a check digit may stand apart
 MARGIN = 0.2  # of the number's longer side, round it
 AHEAD = 8  # pictures under way
 Box = Sequence[Sequence[int]]
@@ -82,9 +86,33 @@ def cut(path: Path, box: Box) -> Image.Image:
     scale = image.width / size[0]
     left, top = (scale * (min(side) - margin) for side in (xs, ys))
     right, bottom = (scale * (max(side) + margin) for side in (xs, ys))
-    part = max(0, floor(left)), max(0, floor(top))
-    part += min(image.width, ceil(right)), min(image.height, ceil(bottom))
+    part = max(0, math.floor(left)), max(0, math.floor(top))
+    part += min(image.width, math.ceil(right)), min(image.height, math.ceil(bottom))
     return image.crop(part) if part[0] < part[2] and part[1] < part[3] else image
+
+
+def lay_flat(path: Path, box: Box, longest: int) -> tuple[bytes, tuple[int, int]]:
+    """Return the number in a box as the bytes of a JPEG, turned to lie flat, and its size.
+
+    A column, whose letters stand one below the other, stands. The longer side has at most so many
+    pixels. Raises `ImageError`.
+    """
+    (a, b, c, d), (x, y) = box, (fmean(side) for side in zip(*box))
+    dx, dy = ((b[i] + c[i] - a[i] - d[i]) / 2 for i in (0, 1))
+    length = max(1.0, math.hypot(dx, dy))
+    height = max(1.0, fmean((math.dist(a, d), math.dist(b, c))))
+    high = (1 + 2 * ROOM_ROUND) * height
+    long = (1 + 2 * ROOM_BESIDE) * length + high - height
+    window = Window(x, y, long, high, math.degrees(math.atan2(dy, dx)))
+    if window.is_upright:
+        window = Window(x, y, high, long, window.angle - 90)
+    image, own = open_photo(path, (longest, 1), (long, long))
+    window = window.scaled(image.width / own[0]).within(*image.size)
+    scale = min(1.0, longest / max(window.length, window.height))
+    size = max(1, round(scale * window.length)), max(1, round(scale * window.height))
+    data = io.BytesIO()
+    window.cut(image, size).save(data, "JPEG", quality=85)
+    return data.getvalue(), size
 
 
 def encode(image: Image.Image, most: int) -> bytes:

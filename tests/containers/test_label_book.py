@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from containers.basis.errors import UserError
 from containers.basis.locks import only_writer
-from containers.data.label_book import LabelBook, OutdatedError, answered
+from containers.data.book import OutdatedError
+from containers.data.label_book import LabelBook, answered
 from containers.data.labels import check_labels, label_of
 
 TODO = dict.fromkeys(("container_number", "owner_code", "serial_number", "check_digit"), "TODO")
