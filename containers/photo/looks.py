@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from containers.number.reading import Reading
 from containers.number.review import REVIEW_BELOW, hear, judge, merge, with_size_type
 from containers.photo.windows import (
+    LENT,
     SHAKEN,
     Point,
     Window,
@@ -25,9 +26,10 @@ from containers.photo.windows import (
 if TYPE_CHECKING:
     from PIL import Image
 
-NEARER = ((1.4, 6), (1.25, 3), (1.25, 3))  # the looks that follow: how much larger than the place,
-# and from how many of the last ones, those with the most confidence
-AT_FOUND = (1.4, 1.25, 1.1)  # the same for a reader at a finder's place, which it trusts
+# The looks that follow: how much larger than the place, from how many of the last ones, those with
+# the most confidence, and whether moved to show the size-type code; not all, for the number's sake.
+NEARER = ((1.4, 6, LENT), (1.25, 3, 0.0), (1.25, 3, 0.0))
+AT_FOUND = ((1.4, LENT), (1.25, 0.0), (1.1, 0.0))  # a reader's at a finder's place, which it trusts
 AT_FINDERS = -1  # the start of these looks
 LOST = 0.1  # where the whole photo has brought less confidence, its parts are looked at
 UNSURE = (
@@ -65,7 +67,7 @@ class Found:
 
     def windows(self) -> list[Window]:
         """Return the windows round the place, in the order in which they are looked at."""
-        near = [next_window(self.place, self.size, margin) for margin in AT_FOUND]
+        near = [next_window(self.place, self.size, *way) for way in AT_FOUND]
         return [window for window in near if window]
 
 
@@ -141,9 +143,9 @@ class Search:
     def come_nearer(self, windows: list[Window], size: tuple[int, int]) -> Iterator[list[Window]]:
         """Yield these windows, and then nearer ones round the places that they show."""
         yield windows
-        for margin, most in NEARER:
+        for margin, most, lent in NEARER:
             last = sorted(self.done[-len(windows) :], key=lambda look: -look.reading.confidence)
-            nearer = [next_window(look.place, size, margin) for look in last[:most]]
+            nearer = [next_window(look.place, size, margin, lent) for look in last[:most]]
             windows = [window for window in nearer if window]
             if not windows:
                 return

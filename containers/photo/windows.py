@@ -28,6 +28,9 @@ SHAKEN = tuple(  # windows round a place: how much larger, and which way they ar
 )
 MOVED, TURNED = 0.025, 2  # that is so much of a window's sides along and across, and degrees
 FEW_PIXELS = 16  # a shorter window holds no number
+# Of the room beside a number that a window has on one side, so much is given to the other, where
+# the size-type code stands: under a row, right of a column.
+LENT = 0.45
 
 
 @dataclass(frozen=True)
@@ -210,10 +213,13 @@ def direction_of(points: Sequence[Point]) -> tuple[float, float, float]:
     return upright + (slant if is_line else 0), pitch, doubt
 
 
-def next_window(place: Window, size: tuple[int, int], margin: float) -> Window | None:
+def next_window(
+    place: Window, size: tuple[int, int], margin: float, lent: float = 0.0
+) -> Window | None:
     """Return the window round a place on a photo of (width, height), so many times as large.
 
-    None: it is too small for a number.
+    With `lent` it shows more of the side where the size-type code stands, see LENT. None: it is too
+    small for a number.
     """
     least, most = SHAPES[90 if place.is_upright else 0]
     length = margin * place.length
@@ -221,7 +227,10 @@ def next_window(place: Window, size: tuple[int, int], margin: float) -> Window |
     length = max(length, least * height)
     if length < FEW_PIXELS:
         return None
-    return Window(place.x, place.y, length, height, place.angle).within(*size)
+    near = Window(place.x, place.y, length, height, place.angle)
+    moved = lent * max(0.0, 1 - place.height / height) / 2
+    x, y = near.at(0.5, 0.5 - moved if near.is_upright else 0.5 + moved)
+    return replace(near, x=x, y=y).within(*size)
 
 
 def shaken(place: Window, size: tuple[int, int]) -> list[Window]:

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageChops, ImageOps, ImageStat
 
 from containers.photo.windows import (
+    LENT,
     SHAPES,
+    Point,
     Window,
     crop,
     direction_of,
@@ -107,6 +109,27 @@ def test_a_photo_on_its_head_shows_the_same_place_as_one_that_stands(letters):
     near, head = (next_window(p, size, 1.3) for p in (place, turned))
     sides = np.array([size] * 4)
     assert np.array(head.corners) == pytest.approx(sides - np.array(near.corners))
+
+
+@pytest.mark.parametrize(("letters", "side"), [(LEVEL, "below"), (COLUMN, "right")])
+@pytest.mark.parametrize("margin", [1.1, 1.25, 1.4])
+def test_the_next_window_has_more_room_where_the_size_type_code_stands(letters, side, margin):
+    size = (9000, 6000)
+    place = place_of(Window(4500, 3000, 900, 600), letters)  # far from the photo's edges
+    (left, top), (right, bottom) = corners_of(place)
+    (near_left, near_top), (near_right, near_bottom) = corners_of(
+        next_window(place, size, margin, LENT)
+    )
+    before, behind = (top - near_top, near_bottom - bottom)
+    if side == "right":
+        before, behind = left - near_left, near_right - right
+    assert behind > 2 * before > 0, "the number itself is still whole in it"
+
+
+def corners_of(window: Window) -> tuple[Point, Point]:
+    """Return the upper left and the lower right corner of the box round a window."""
+    xs, ys = zip(*window.corners)
+    return (min(xs), min(ys)), (max(xs), max(ys))
 
 
 @pytest.mark.parametrize("angle", [-20, -5, 0, 12, 70, 90, 110])
