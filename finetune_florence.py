@@ -58,7 +58,13 @@ from florence.loading import looks_for, require_model
 from florence.memory import lower_memory
 from florence.names import NO_FINDER
 from florence.options import OPTIONS, TrainingOptions
-from florence.resuming import TRAIN_ARGS, check_output, require_writable, revision_of
+from florence.resuming import (
+    TRAIN_ARGS,
+    check_output,
+    earlier_looks,
+    require_writable,
+    revision_of,
+)
 from florence.trackers import TRACKERS, require_tracker
 from florence.training import Trainer
 
@@ -146,7 +152,8 @@ def fit(options: TrainingOptions, train: list[Example], val: list[Example]) -> N
     base = base_model(options.model, None)
     source = fetch_model(base, revision_of(base, options))
     finder = finder_folder(options.finder, source) or source
-    options = replace(options, looks=options.looks or looks_for(finder, options.device))
+    looks = options.looks or earlier_looks(options) or looks_for(finder, options.device)
+    options = replace(options, looks=looks)
     say(f"{counted(len(train), 'training photo')} and {counted(len(val), 'validation photo')}")
     loaded = None
     if options.looks > 1:

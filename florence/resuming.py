@@ -180,9 +180,20 @@ def require_own_folder(output: Path) -> None:
         raise FlagError(f"--output {output} holds a {foreign.name} of somebody else's: {other}")
 
 
+def earlier_looks(options: TrainingOptions) -> int | None:
+    """Return how many looks the run to resume took, or None where there is none."""
+    checkpoints = find_checkpoints(Path(options.output))[-1:] if options.resume else []
+    return read_json(checkpoints[0] / TRAIN_ARGS).get("looks") if checkpoints else None
+
+
 def require_same(options: TrainingOptions, before: dict) -> None:
-    """Raise `FlagError` where the arguments would not go on with the curve of those before."""
+    """Raise `FlagError` where the arguments would not go on with the curve of those before.
+
+    Where `looks` is left open, it is what that run has chosen.
+    """
     now = {name: value for name, value in asdict(options).items() if name not in FREE_ON_RESUME}
+    if options.looks is None:
+        del now["looks"]
     changed = sorted(name for name, value in now.items() if before.get(name, value) != value)
     if changed:
         said = ", ".join(f"--{name} is {now[name]}, was {before[name]}" for name in changed)

@@ -1,5 +1,6 @@
 """Tests of stopped trainings."""
 
+import json
 from pathlib import Path
 
 import accelerate
@@ -7,6 +8,7 @@ import pytest
 import torch
 from conftest import assert_same_weights, error_line, log_of, stop_in_epoch, train
 
+import finetune_florence
 from containers.basis.locks import only_writer
 from florence.options import TrainingOptions
 from florence.resuming import Checkpoints, require_writable
@@ -33,6 +35,19 @@ def test_resume_refuses_other_arguments_and_starts_where_there_is_nothing(data, 
         "--lora_alpha is 8, was 32; give the same, or begin another with --output fresh-2"
         in error_line(capsys.readouterr().err)
     )
+
+
+def test_a_run_that_chose_how_often_to_look_is_resumed_with_the_same_command(data, monkeypatch):
+    """Whatever it would choose now, as on another device."""
+    flags = (*data[: data.index("--looks")], "--epochs", "2", "--output", "out")
+    monkeypatch.setattr(finetune_florence, "looks_for", lambda *_: 1)
+    with monkeypatch.context() as patch:
+        stop_in_epoch(patch, 1)
+        assert train(flags) == 130
+    monkeypatch.setattr(finetune_florence, "looks_for", lambda *_: 2)
+    assert train(flags, "--resume") == 0
+    assert len(log_of("out")) == 2
+    assert json.loads(Path("out/train_args.json").read_text())["looks"] == 1
 
 
 def test_a_mistake_leaves_a_finished_run_as_it_is(data, capsys):
