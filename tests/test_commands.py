@@ -106,7 +106,7 @@ MISTAKES = [
     ("prepare_dataset --mode prepare --prune", 2, "--prune is for --mode check, not prepare"),
     ("prepare_dataset --suggest", 2, "--suggest is for --mode label, not create_template"),
     ("prepare_dataset --image_folder no", 2, "no: no such folder"),
-    ("prepare_dataset --image_folder empty", 1, "no image in empty (it holds nothing)"),
+    ("prepare_dataset --image_folder empty", 1, "no image in empty; it holds nothing"),
     ("prepare_dataset --image_folder zero.jpg", 2, "zero.jpg: is a file, not a folder"),
     ("prepare_dataset --mode prepare", 2, "annotations.json: no such file; make it with"),
     ("prepare_dataset --mode prepare --annotation_file image", 2, "image: Is a directory"),
