@@ -283,6 +283,9 @@ def test_the_command_serves_the_page_holds_the_file_and_fills_annotations(here, 
         hands.type(numbers[1])
         hands.press("Enter")
         expect(hands.tab.locator("#absent")).to_contain_text("--annotation_file 'a b.json'")
+        wait_until(
+            lambda: [status for _, status in saved()] == ["checked"] * 2
+        )  # the page is ahead
         hands.tab.close()
         server.send_signal(signal.SIGINT)
         assert server.wait(20) == 0
