@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -116,8 +117,9 @@ class Csv:
 
     def is_torn(self, path: Path) -> bool:
         """Tell whether the last row has no end."""
-        data = read_file(path)
-        return bool(data) and not data.endswith((b"\n", b"\r"))
+        with open(path, "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
+            return file.read() not in (b"", b"\n", b"\r")
 
     def is_ours(self, data: bytes) -> bool:
         """Tell whether a file begins with the names of our columns."""
