@@ -18,8 +18,8 @@ from test_label_page import Typist, draw
 import batch_process
 from containers.basis.locks import only_writer
 from containers.data.book import Book
+from containers.data.comparison import read_labels
 from containers.data.label_book import LabelBook
-from containers.data.labels import read_truth
 from containers.data.result import Result
 from containers.data.result_file import MADE_BY
 from containers.data.results import read_results, write_results
@@ -242,7 +242,7 @@ def test_two_people_begin_apart_lose_nothing_and_see_each_others_answers(path, b
         expect(hands.tab.locator("#count")).to_have_text("8 of 8 done")
         assert hands.keys <= KEYS_TYPED * 4
     if book is LabelBook:
-        assert list(read_truth(LABELS).values()) == numbers
+        assert [label.number for label in read_labels(LABELS).values()] == numbers
     else:
         assert saved() == [(number, "checked") for number in numbers]
 

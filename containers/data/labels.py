@@ -74,14 +74,6 @@ def parse_annotations(saved: bytes, path: Path) -> dict:
     return data
 
 
-def read_truth(path: Path) -> dict[str, str]:
-    """Return the labelled numbers of annotations.json by `photo_key`."""
-    return {
-        photo_key(entry["image_path"], path.parent): number
-        for entry, number in labelled(path, "not compared")
-    }
-
-
 def labelled(path: Path, otherwise: str) -> Iterator[tuple[dict, str]]:
     """Yield (entry, number) of what is labelled; a wrong label is said, with what follows of it."""
     for entry in read_annotations(path)["images"]:
