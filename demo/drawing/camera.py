@@ -241,7 +241,11 @@ def develop(
         x = rng.integers(0, bank.shape[1] - image.shape[1] + 1)
         tile = bank[y : y + image.shape[0], x : x + image.shape[1]]
         image = cv2.addWeighted(image, 1, tile, amount, -128 * amount)
-    if not gentle and rng.random() < 0.12:
+    if kind.grey:
+        image = fade(rng, image)
+    if kind.soft:
+        image = send_small(rng, image, *((0.5, 0.9) if gentle else (0.25, 0.7)))
+    elif not gentle and rng.random() < 0.12:
         image = send_small(rng, image)
     if rng.random() < 0.8:
         image = squeeze(image, int(rng.integers(25, 95)))
@@ -260,10 +264,21 @@ def save_again(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
-def send_small(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+def fade(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """Return the image without colour, its contrast a third to all of what it was."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    contrast, middle = rng.uniform(0.35, 1.0), float(grey.mean())
+    towards = np.clip(middle + rng.normal(0, 30), 60, 200)
+    grey = cv2.convertScaleAbs(grey, alpha=contrast, beta=towards - contrast * middle)
+    return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
+
+
+def send_small(
+    rng: np.random.Generator, image: np.ndarray, least: float = 0.4, most: float = 0.9
+) -> np.ndarray:
     """Return the image after it was made smaller and saved, as when it is passed on, twice."""
     height, width = image.shape[:2]
-    share = rng.uniform(0.4, 0.9)
+    share = rng.uniform(least, most)
     size = max(32, round(share * width)), max(32, round(share * height))
     small = squeeze(cv2.resize(image, size, interpolation=cv2.INTER_AREA), rng.integers(30, 85))
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)

@@ -18,6 +18,9 @@ SCANS = (
     (640, 640), (640, 640), (800, 640), (1200, 500), (1600, 640), (2048, 512), (2400, 600),
     (512, 1600), (640, 1400),
 )  # fmt: skip
+CROPS = (  # what a detector cuts out of a photo round the number
+    (320, 160), (240, 120), (400, 180), (160, 160), (200, 240), (120, 160), (480, 240), (300, 300),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,10 @@ class Kind:
     slant: tuple[float, float] | None = None  # degrees that the camera is turned to either side
     scanned: bool = False  # line by line, while the train passes
     resaved: bool = False  # saved as JPEG again, in another size
+    near: tuple[float, float] | None = None  # share of the photo's width that the number takes
+    soft: bool = False  # enlarged from few pixels
+    grey: bool = False  # without colour, and with little contrast
+    worn: bool = False  # the number's paint has come off in places
 
 
 PLAIN = Kind()
@@ -66,13 +73,18 @@ KINDS = {
     "ribs": Kind(
         ("horizontal", "horizontal", "two-line"), on="left", aside=(20.0, 62.0), deep=True
     ),
-    "slant": Kind(("vertical",), slant=(8.0, 30.0)),
+    "slant": Kind(("vertical",), slant=(8.0, 60.0)),
+    "crop": Kind(
+        ("horizontal", "horizontal", "two-line", "three-line", "vertical"), slant=(0.0, 12.0),
+        sizes=CROPS, squared=True, near=(0.45, 0.9), soft=True, grey=True, resaved=True,
+    ),
+    "worn": Kind(worn=True),
 }  # fmt: skip
 SHARES = {  # of the yards that training shows
-    "plain": 0.22, "split": 0.07, "stack": 0.05, "lying": 0.07, "roof": 0.05, "lane": 0.06,
-    "patch": 0.05, "repaint": 0.03, "neighbours": 0.05, "caption": 0.03, "apart": 0.06,
-    "cutout": 0.04, "small": 0.05, "square": 0.05, "linescan": 0.06, "ribs": 0.03,
-    "slant": 0.03,
+    "plain": 0.17, "split": 0.06, "stack": 0.05, "lying": 0.06, "roof": 0.05, "lane": 0.05,
+    "patch": 0.04, "repaint": 0.03, "neighbours": 0.05, "caption": 0.03, "apart": 0.05,
+    "cutout": 0.04, "small": 0.06, "square": 0.04, "linescan": 0.08, "ribs": 0.02,
+    "slant": 0.05, "crop": 0.05, "worn": 0.02,
 }  # fmt: skip
 
 

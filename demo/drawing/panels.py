@@ -69,6 +69,9 @@ class Panel:
         return levels
 
 
+WORN = 0.6, 1.1  # of a number's ink, where paint has come off: at 1 from half of it
+
+
 @dataclass(frozen=True)
 class Coat:
     """What all faces of one container share."""
@@ -82,6 +85,7 @@ class Coat:
     age: float  # 0 new, 1 worn out
     logo: str
     repair: str = ""  # how the number was mended: repairs.py
+    worn: bool = False  # the number's paint has come off in places
     deep: bool = False  # its ribs are seen aslant: letters on them jump up and down
 
 
@@ -126,6 +130,8 @@ def write_number(
         if abs((ink - patch) @ LUMINANCE) < 0.25 or len(some) > 4:
             ink = contrasting(rng, patch)
     wear = coat.age * rng.uniform(0, 1) if rng.random() < 0.5 else 0.0
+    if coat.worn:
+        wear = rng.uniform(*WORN)
     return canvas.write(rng, block, x, y, ink, rng.uniform(0.75, 1), wear)
 
 

@@ -22,6 +22,7 @@ LONGEST_STRETCH = 2.0  # of a side by the train's speed: letters are up to twice
 STREAKS = 96  # across a photo
 CASTING = 178  # millimetres: a corner casting's longer side
 BURNT = 0.45  # of the containers are so bright that little but dark ink and rust shows
+SCRAPED = 0.4  # of the numbers on roofs and sides that trains show: stacking wears them off
 
 
 def is_along_x(size: tuple[int, int]) -> bool:
@@ -59,6 +60,7 @@ def scan_camera(
 def dress_for_scan(rng: np.random.Generator, coat: Coat) -> Coat:
     """Return the coat under the lamps: often burnt white with dark ink; worn, as roofs are."""
     age = max(coat.age, rng.uniform(0.1, 1))
+    coat = replace(coat, worn=rng.random() < SCRAPED)
     if rng.random() > BURNT:
         return replace(coat, age=age)
     paint = rng.uniform(0.82, 1.0) * np.array((1.0, rng.uniform(0.9, 1), rng.uniform(0.7, 1)))

@@ -93,7 +93,7 @@ def new_scene(
         scans.finish_panel(rng, coat, main.panels[target])
     face, sizes = main.faces()[0], kind.sizes or PHOTO_SIZES
     middle = main.corner + main.sides / 2 if kind.studio else None
-    share *= kind.zoom
+    share = rng.uniform(*kind.near) if kind.near else share * kind.zoom
     for attempt in range(30):
         size = sizes[rng.integers(len(sizes))]
         least = LEAST_WIDE / size[0] if kind.zoom < 1 else 0.0
@@ -149,6 +149,8 @@ def dress(rng: np.random.Generator, coat: Coat, kind: Kind, on: str) -> Coat:
         coat = replace(coat, style=replace(coat.style, apart=rng.uniform(*kind.apart)))
     if kind.deep:
         coat = replace(coat, deep=True)
+    if kind.worn:
+        coat = replace(coat, age=rng.uniform(0.5, 1), worn=True)
     if kind.scanned:
         coat = scans.dress_for_scan(rng, coat)
     if kind.studio and rng.random() < 0.7:
