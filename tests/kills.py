@@ -140,7 +140,7 @@ def kill_prepare(rng: random.Random, count: int, tell: Count, models: dict) -> N
     """Kill prepare: both files are whole, and of one split."""
     numbers = {f"image/{i:03}.jpg": number for i, number in enumerate(some_numbers(80))}
     for image in numbers:
-        draw_photo(Path(image), "")
+        draw_photo(Path(image), image)  # no two alike: labels of one photo must agree
     write_annotations(Path("annotations.json"), numbers)
     seconds = seconds_of("prepare_dataset.py", "--mode", "prepare")
     for turn in range(count):
