@@ -18,9 +18,10 @@ The third prints how often each run agrees with annotations.json and what change
 a page of pictures to look at in a browser: what changed between two files, or what is for review
 in one; it also goes with a run that reads. `--group_by` writes NAME_grouped as well, a line for
 each container: photos like 000207_LEFT_1.jpg and 000207_BACK_1.jpg show the same one, and what is
-read from them is fused. `--watch` reads photos as they arrive, until Ctrl-C. `--review` serves a
-page, to this machine alone, on which people confirm or correct what is doubtful: its status is then
-`checked`. With `--to_labels` their answers go into annotations.json as well.
+read from them is fused. `--watch` reads photos as they arrive, until Ctrl-C, and the file is a whole
+list meanwhile. `--review` serves a page, to this machine alone, on which people confirm or correct
+what is doubtful: its status is then `checked`. With `--to_labels` their answers go into
+annotations.json as well.
 
 Many GPUs or machines: accelerate launch batch_process.py ...
 """
@@ -35,7 +36,8 @@ if __name__ == "__main__":  # before the other imports, which may fail and take 
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain, islice, zip_longest
 from pathlib import Path
 
@@ -66,6 +68,7 @@ from containers.data.result import Result, read_now
 from containers.data.result_file import MADE_BY
 from containers.data.result_tables import USUAL
 from containers.data.results import count_statuses
+from containers.data.watched_results import WatchedResults
 from containers.number.owners import describe_owners
 from containers.photo.files import list_images, photo_key, stamp_of
 from containers.photo.look_pace import LookPace
@@ -116,7 +119,7 @@ def read_into(journal: Journal, images: list[str], args: argparse.Namespace) -> 
     new = read_all(waiting, args)
     if not is_first_process():
         return failures(new)
-    for result in journal.write(description, new, args.resume, stamps.get):
+    for result in journal.write(description, new, stamps.get):
         results[result.image] = result
     return finish(journal, description, [results[image] for image in images], args)
 
@@ -161,31 +164,30 @@ def watch(args: argparse.Namespace) -> int:
     """Read images as they arrive in the folder, until Ctrl-C; return how many failed."""
     journal = Journal(Path(args.output))
     with only_writer(args.output):
-        description, results = begin(journal, args)
+        watched = WatchedResults(journal, args.columns or USUAL, partial(finish, args=args))
+        watched.begin(*begin(journal, args))
         try:
-            arrivals = Arrivals(Path(args.image_folder), results.values())
-            new = read_arrivals(arrivals, args)
-            for result in journal.write(description, new, args.resume, arrivals.stamp):
-                results[result.image] = result
+            arrivals = Arrivals(Path(args.image_folder), watched.results.values())
+            for result in read_arrivals(arrivals, watched.look, args):
+                watched.add(result, arrivals.stamp(result.image))
         except KeyboardInterrupt as stopped:
             say(f"stopped ({stopped or 'SIGINT'})")
-        results = journal.written() | results  # it may have come between the disk and us
-        if not results:
-            say("no photo was read: nothing is written")
-            return 0
-        return finish(journal, description, [results[image] for image in sorted(results)], args)
+        return watched.end()
 
 
-def read_arrivals(arrivals: Arrivals, args: argparse.Namespace) -> Iterator[Result]:
+def read_arrivals(
+    arrivals: Arrivals, on_look: Callable[[], None], args: argparse.Namespace
+) -> Iterator[Result]:
     """Yield the result of each image that arrives; without a batch size each is read by itself.
 
-    Else one in doubt, which is looked at again, would hold up those that came with it.
+    Else one in doubt, which is looked at again, would hold up those that came with it. `on_look` is
+    called before each look into the folder.
     """
     reader, size = reader_of(args), args.batch_size or 1
     with out_of_memory(LESS_MEMORY):
         reader()  # before the first photo is here
     say(f"watching {args.image_folder}: Ctrl-C ends it")
-    for images in arrivals.batches(size):
+    for images in arrivals.batches(size, on_look):
         for image, reading in read_images(images, size, reader):
             say(f"{image}: {reading.number or '-'} {reading.status}")
             yield read_now(image, reading)

@@ -52,6 +52,10 @@ def test_photos_are_read_as_they_come_and_restarts_lose_and_repeat_nothing(gate,
     said = time.monotonic()
     wait_until(lambda: lines() == ["image/0.png"])
     assert time.monotonic() - said < 1
+    wait_until(Path("results_base.txt").exists)
+    whole = Path("results_base.txt").read_text()
+    assert "image/0.png" in whole
+    assert whole.endswith(" 0 error\n"), "a list at its real name is whole"
     data = Path("camera/2.png").read_bytes()
     Path("image/2.png").write_bytes(data[: len(data) // 2])
     time.sleep(3)
@@ -60,7 +64,7 @@ def test_photos_are_read_as_they_come_and_restarts_lose_and_repeat_nothing(gate,
         file.write(data[len(data) // 2 :])
     wait_until(lambda: lines() == ["image/0.png", "image/2.png"])
     assert end(process, signal.SIGKILL) == -signal.SIGKILL
-    assert not Path("results_base.txt").exists()
+    assert Path("results_base.txt").read_text().startswith(whole.splitlines()[0])
 
     shutil.copy("camera/1.png", "image/1.png")
     process = watch(gate, "--resume")

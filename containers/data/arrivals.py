@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -67,14 +67,17 @@ class Arrivals:
         self.waiting.pop(image, None)
         self.recent.append(image)
 
-    def batches(self, size: int) -> Iterator[list[str]]:
+    def batches(
+        self, size: int, on_look: Callable[[], None] = lambda: None
+    ) -> Iterator[list[str]]:
         """Yield the photos that are whole, up to so many at once, the newest first; for ever.
 
         Who takes them says by `note` what came of them. The folder is looked into again in between,
-        so what has just arrived does not wait for all that was there.
+        so what has just arrived does not wait for all that was there; `on_look` is called first.
         """
         was_there = True
         while True:
+            on_look()
             start = time.monotonic()
             whole = (image for image in self.at_rest(start) if self.is_whole(image, start))
             while batch := list(islice(whole, size)):

@@ -7,7 +7,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
@@ -53,6 +53,11 @@ def read_stamps(path: Path, end: int | None) -> dict[str, Stamp]:
     return {unescape(line[3].decode()): (int(line[1]), int(line[2])) for line in found if line}
 
 
+def stamp_line(image: str, stamp: Stamp) -> str:
+    """Return the line that says what a photo's file was when it was read."""
+    return f"# {stamp[0]} {stamp[1]} {escape(image)}"
+
+
 def unchanged(results: list[Result], stamps: dict[str, Stamp], path: Path) -> list[Result]:
     """Return the results of photos that are as when they were read, or gone; say the others.
 
@@ -74,6 +79,8 @@ class Journal:
 
     def __init__(self, output: Path):
         self.output, self.path = output, output.with_name(output.name + PARTIAL)
+        self.mode, self.synced = "w", -math.inf
+        self.listed: dict[str, Stamp] = {}  # photos of which the complete file's time alone tells
 
     def check(self) -> None:
         """Raise `FlagError` where the results cannot be written, or would replace another file."""
@@ -113,6 +120,7 @@ class Journal:
         another model made them, and then leaves all as it is.
         """
         found: dict[str, Result] = {}
+        seen: set[str] = set()
         stamps = read_stamps(self.path, self.whole()) if self.path.exists() else {}
         for path, end in ((self.path, self.whole()), (self.output, None)):
             made_by, results = read_results(path, end) if path.exists() else ("", [])
@@ -125,7 +133,12 @@ class Journal:
                     f"another file with --output {free_name(self.output)}"
                 )
             done = [r for r in results if path == self.path or r.reading.status != "error"]
-            found = {result.image: result for result in unchanged(done, stamps, path)} | found
+            new = [result for result in done if result.image not in seen]
+            found |= {result.image: result for result in unchanged(new, stamps, path)}
+            seen |= {result.image for result in new}
+        stamped = {image: stamp_of(image) for image in found.keys() - stamps.keys()}
+        self.listed = {image: stamp for image, stamp in stamped.items() if stamp}
+        self.mode = "a"
         if self.path.exists():
             os.truncate(self.path, self.whole())
         say(f"resume: {counted(len(found), 'photo')} read before")
@@ -148,30 +161,48 @@ class Journal:
     def write(
         self,
         description: str,
-        results: Iterator[Result],
-        resume: bool,
+        results: Iterable[Result],
         stamp: Callable[[str], Stamp | None] = stamp_of,
     ) -> Iterator[Result]:
-        """Yield the results, each one when it is in the file; the first opens it.
+        """Yield the results, each one when it is in the file.
 
-        `stamp` tells what a photo's file was when it was read: cameras use names again. A kill
-        loses none of them. A power cut may lose what was written since the last sync: the first
-        line is synced, and then one after so many seconds.
+        `stamp` tells what a photo's file was when it was read: cameras use names again.
         """
-        mode, synced = "a" if resume else "w", -math.inf
         for result in results:
-            with writing(self.path, UserError), open(self.path, mode, **TEXT) as file:
-                if file.tell() == 0:
-                    file.write(f"{description}\n")
-                if was := stamp(result.image):
-                    file.write(f"# {was[0]} {was[1]} {escape(result.image)}\n")
-                file.write(f"{as_json(result)}\n")
-                if time.monotonic() >= synced + SYNCED_EVERY:
-                    file.flush()
-                    os.fsync(file.fileno())
-                    synced = time.monotonic()
-            mode = "a"
+            self.append(description, result, stamp(result.image))
             yield result
+
+    def append(self, description: str, result: Result, stamp: Stamp | None) -> None:
+        """Write a result; the first opens the file, anew unless `earlier` was asked for.
+
+        A kill loses none of them. A power cut may lose what was written since the last sync: the
+        first line is synced, and then one after so many seconds.
+        """
+        stamped = [stamp_line(result.image, stamp)] if stamp else []
+        self.add_lines(description, [*stamped, as_json(result)])
+
+    def add_lines(self, description: str, lines: list[str]) -> None:
+        """Write lines at the end, below what made them; raises `UserError`."""
+        with writing(self.path, UserError), open(self.path, self.mode, **TEXT) as file:
+            if file.tell() == 0:
+                file.write(f"{description}\n")
+            file.writelines(f"{line}\n" for line in lines)
+            if time.monotonic() >= self.synced + SYNCED_EVERY:
+                file.flush()
+                os.fsync(file.fileno())
+                self.synced = time.monotonic()
+        self.mode = "a"
+
+    def keep(self, description: str, results: list[Result], columns: Sequence[str]) -> None:
+        """Write the result file while the run goes on; the lines stay what --resume goes by.
+
+        The time of an older run's file, which told what has changed since, is lost by that: what
+        its photos are stands in the lines first.
+        """
+        if self.listed:
+            self.add_lines(description, [stamp_line(*listed) for listed in self.listed.items()])
+            self.listed = {}
+        write_results(self.output, description, results, "image", columns)
 
     def finish(self, description: str, results: list[Result], columns: Sequence[str]) -> str:
         """Write the result file, and drop the lines of the run; return the count."""

@@ -25,7 +25,7 @@ def results(*names: str) -> list[Result]:
 
 def test_lines_that_resume_refuses_stay_as_they_are(here):
     journal = Journal(Path("r.txt"))
-    assert len(list(journal.write(f"{MADE_BY}: another model", results("a.jpg"), False))) == 1
+    assert len(list(journal.write(f"{MADE_BY}: another model", results("a.jpg")))) == 1
     with open("r.txt.partial", "a") as file:
         file.write("b.jpg\ttorn li")
     before = Path("r.txt.partial").read_bytes()
@@ -36,7 +36,7 @@ def test_lines_that_resume_refuses_stay_as_they_are(here):
 
 def test_what_a_power_cut_leaves_as_zeros_is_read_again(here):
     journal = Journal(Path("r.txt"))
-    list(journal.write(HERE, results("a.jpg", "b.jpg"), False))
+    list(journal.write(HERE, results("a.jpg", "b.jpg")))
     whole = Path("r.txt.partial").read_bytes()
     with open("r.txt.partial", "ab") as file:
         file.write(b"c.jpg\t" + bytes(300) + b"\nd.jpg\tcut off\n")
@@ -48,7 +48,7 @@ def test_lines_are_on_the_disk_in_bounded_intervals(here, monkeypatch):
     synced, now = [], [0.0]
     monkeypatch.setattr(os, "fsync", lambda _: synced.append(now[0]))
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    for _ in Journal(Path("r.txt")).write(HERE, results(*map(str, range(40))), False):
+    for _ in Journal(Path("r.txt")).write(HERE, results(*map(str, range(40)))):
         now[0] += 1
     assert synced[0] == 0
     assert max(b - a for a, b in pairwise(synced)) == 5
@@ -61,7 +61,7 @@ def test_a_photo_that_is_another_by_now_is_read_again_and_said(name, here, capsy
     for photo in names[:2]:
         Path(photo).write_text("yesterday's")
     journal = Journal(Path(name))
-    list(journal.write(HERE, results(*names), False))
+    list(journal.write(HERE, results(*names)))
     assert list(journal.earlier(HERE)) == names
     Path("b\t.jpg").write_text("today's")
     assert list(journal.earlier(HERE)) == ["a.jpg", "gone.jpg"]
