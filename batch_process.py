@@ -18,10 +18,10 @@ The third prints how often each run agrees with annotations.json and what change
 a page of pictures to look at in a browser: what changed between two files, or what is for review
 in one; it also goes with a run that reads. `--group_by` writes NAME_grouped as well, a line for
 each container: photos like 000207_LEFT_1.jpg and 000207_BACK_1.jpg show the same one, and what is
-read from them is fused. `--watch` reads photos as they arrive, until Ctrl-C, and the file is a whole
-list meanwhile. `--review` serves a page, to this machine alone, on which people confirm or correct
-what is doubtful: its status is then `checked`. With `--to_labels` their answers go into
-annotations.json as well.
+read from them is fused. `--watch` reads photos as they arrive, until Ctrl-C, and the file is a
+whole list meanwhile; results_%Y-%m-%d.csv is another file each day. `--review` serves a page, to
+this machine alone, on which people confirm or correct what is doubtful: its status is then
+`checked`. With `--to_labels` their answers go into annotations.json as well.
 
 Many GPUs or machines: accelerate launch batch_process.py ...
 """
@@ -37,6 +37,7 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from functools import partial
 from itertools import chain, islice, zip_longest
 from pathlib import Path
@@ -48,6 +49,7 @@ from commands.flags import (
     add_model_flags,
     add_reading_flags,
     columns,
+    dated_name,
     file_name,
     port,
     positive,
@@ -61,6 +63,7 @@ from containers.basis.processes import is_first_process, process_count
 from containers.basis.talk import counted, say, show
 from containers.data.arrivals import Arrivals, require_watchable
 from containers.data.comparison import Run, read_run
+from containers.data.dated_names import DatedName
 from containers.data.grouped_results import GROUP_BY, write_groups
 from containers.data.journal import Journal
 from containers.data.labels import read_annotations
@@ -150,24 +153,24 @@ def finish(
 ) -> int:
     """Write the result file and what is made of it; return how many images failed."""
     columns = args.columns or USUAL
-    show(f"{args.output}: {journal.finish(description, results, columns)}")
+    show(f"{journal.output}: {journal.finish(description, results, columns)}")
     if args.group_by is not None:
         grouping = args.group_by, args.review_below, columns
         show(write_groups(journal.output, description, results, *grouping))
     if args.report is not None:
         by_photo = {photo_key(result.image, Path()): result for result in results}
-        report_on(args, Run(args.output, description, by_photo))
+        report_on(args, Run(str(journal.output), description, by_photo))
     return failures(results)
 
 
 def watch(args: argparse.Namespace) -> int:
     """Read images as they arrive in the folder, until Ctrl-C; return how many failed."""
-    journal = Journal(Path(args.output))
-    with only_writer(args.output):
-        watched = WatchedResults(journal, args.columns or USUAL, partial(finish, args=args))
-        watched.begin(*begin(journal, args))
+    folder, whole = Path(args.image_folder), partial(finish, args=args)
+    with WatchedResults(args.dated_output, args.columns or USUAL, whole) as watched:
+        watched.begin(*begin(watched.journal, args))
         try:
-            arrivals = Arrivals(Path(args.image_folder), watched.results.values())
+            others = watched.take_over(folder) if args.resume else ()
+            arrivals = Arrivals(folder, watched.results.values(), others)
             for result in read_arrivals(arrivals, watched.look, args):
                 watched.add(result, arrivals.stamp(result.image))
         except KeyboardInterrupt as stopped:
@@ -231,8 +234,9 @@ def build_parser() -> argparse.ArgumentParser:
     add("image_folder", nargs="?", default="./image", help="folder of photos")
     add(
         "--output",
-        type=file_name,
-        help=f"result file (default: {OUTPUTS[0]}, with --lora_path {OUTPUTS[1]})",
+        type=dated_name,
+        help=f"result file (default: {OUTPUTS[0]}, with --lora_path {OUTPUTS[1]}); %%Y-%%m-%%d in "
+        "its name: the date",
     )
     add_model_flags(parser)
     add_reading_flags(parser)
@@ -264,7 +268,8 @@ def main(args: argparse.Namespace) -> int:
         review(args)
         return 0
     if args.compare is None:
-        args.output = args.output or OUTPUTS[args.lora_path is not None]
+        args.dated_output = DatedName(args.output or OUTPUTS[args.lora_path is not None])
+        args.output = args.dated_output.fill(datetime.now())
     require_own_files(args)
     if args.report is not None and has_labels(args):
         read_annotations(Path(args.annotation_file))  # what is wrong there is said now

@@ -12,6 +12,7 @@ import shlex
 from commands.command_line import SHOWN, path_problem
 from containers.basis.errors import FlagError
 from containers.basis.talk import say
+from containers.data.dated_names import date_problem
 from containers.data.result_tables import COLUMNS
 from containers.number.review import REVIEW_BELOW
 from florence.names import DEFAULT_MODEL, DEVICES, DTYPES, NO_FINDER, SMALL
@@ -159,6 +160,13 @@ def columns(text: str) -> tuple[str, ...]:
             reason = "stands there twice" if name in COLUMNS else f"is none of {', '.join(COLUMNS)}"
             raise argparse.ArgumentTypeError(f"{name!r} {reason}")
     return names
+
+
+def dated_name(text: str) -> str:
+    """Parse a flag's value that must name a file, in which the date may stand as by strftime."""
+    if problem := date_problem(file_name(text)):
+        raise argparse.ArgumentTypeError(f"{text}: {problem}")
+    return text
 
 
 def file_name(text: str) -> str:

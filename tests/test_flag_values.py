@@ -19,6 +19,8 @@ VALUES = [
     ("batch_process --output /", "/ is a folder: name a file in it"),
     ("batch_process --watch --output .", ". is a folder: name a file in it"),
     ("batch_process --output image/", "image/ is a folder: name a file in it"),
+    ("batch_process --output 50%.txt", "50%.txt: %. is none of %Y %y %m %d %j %H %G %V; for a per"),
+    ("batch_process --watch --output r_%d.csv", "2024-01-01 and 2024-02-01 would share a file"),
     ("batch_process --report loop", "loop: Too many levels of symbolic links"),
     ("batch_process --group_by a{99999999999}", "is no regular expression: "),
     (f"batch_process --group_by {3000 * '('}x{3000 * ')'}", "((('... is no regular expression: "),

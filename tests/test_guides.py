@@ -6,6 +6,9 @@ A guide is README.md or README.ko.md with its pages in docs/.
 import importlib
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,6 +107,33 @@ def test_both_guides_have_the_same_commands_and_show_the_same_output():
     shown = [re.findall(plain, strip_bash(name), flags=re.DOTALL | re.MULTILINE) for name in GUIDES]
     assert len(shown[0]) == 5
     assert shown[0] == shown[1]
+
+
+def block_of(page: str, language: str) -> str:
+    """Return the first block of a page that is in a language."""
+    return re.search(rf"^```{language}\n(.*?)^```$", read_page(page), re.DOTALL | re.MULTILINE)[1]
+
+
+@pytest.mark.parametrize("page", ["docs/report.md", "docs/report.ko.md"])
+def test_the_lines_for_systemd_and_for_windows_start_a_command_that_is_understood(page):
+    assert block_of(page, "ini") == block_of("docs/report.md", "ini")
+    assert block_of(page, "bat") == block_of("docs/report.md", "bat")
+    _, begun = re.search(r"^ExecStart=(\S+python) (.*)$", block_of(page, "ini"), re.M).groups()
+    assert begun.count("%") == 2 * begun.count("%%") == 6, "% alone is systemd's own"
+    check_command(f"python {begun.replace('%%', '%')}")
+    typed = block_of(page, "bat").splitlines()[1].partition("python.exe ")[2].partition(" 2>>")[0]
+    assert typed.replace("\\", "/") == begun, "% is written twice in a .cmd, too"
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd")
+def test_systemd_finds_nothing_wrong_with_the_service(tmp_path):
+    unit = block_of("docs/report.md", "ini")
+    there = unit.replace("/srv/gate/.venv/bin/python", sys.executable)
+    assert there != unit
+    (tmp_path / "container-gate.service").write_text(there)
+    command = ["systemd-analyze", "verify", str(tmp_path / "container-gate.service")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def strip_bash(name: str) -> str:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,25 @@ def test_photos_are_read_as_they_come_and_restarts_lose_and_repeat_nothing(gate,
     assert [row[0] for row in rows] == [f"image/{place}.png" for place in range(4)]
     assert rows[0][1:3] == [NUMBER, "ok"]
     assert Path("report.html").read_text().count("<article") == 3
+
+
+def test_a_dated_list_takes_what_no_other_day_has_read(gate, here):
+    for name in ("0.png", "1.png"):
+        shutil.copy(f"camera/{name}", "image")
+    assert batch_process.main([*gate, "--output", "r_2020-01-01.csv"]) == 0
+    shutil.copy("camera/3.png", "image/3.png")
+    process = watch(gate, "--resume", "--output", "r_%Y-%m-%d.csv")
+    wait_until(lambda: len([*Path().glob("r_*.csv")]) == 2)
+    assert end(process, signal.SIGINT) == 0
+    _, today = sorted(Path().glob("r_*.csv"))
+    assert today.stem == f"r_{date.today()}"  # but at midnight
+    assert [result.image for result in read_results(today)[1]] == ["image/3.png"]
+    assert len(read_results(Path("r_2020-01-01.csv"))[1]) == 2
+
+
+def test_the_date_is_filled_in_once_where_nothing_is_watched(taught):
+    assert batch_process.main([*taught, "--output", "%Y/r%%.txt"]) == 0
+    assert len(rows_of(f"{date.today().year}/r%.txt")) == 5
 
 
 def test_what_cannot_be_read_is_a_line_and_an_end_without_photos_leaves_the_old_file(gate, here):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from containers.basis.errors import FlagError, ImageError
@@ -26,6 +26,7 @@ EVERY = 0.25  # seconds between two looks into the folder, at least
 AGAIN = 1.0  # seconds after which it is looked into again, though photos of the last look wait
 SETTLED = 1.0  # seconds for which a photo must stay as it is
 RECENT = 1000  # photos read last, which are looked at each time: one may be written over
+A_DAY = 24 * 3600.0  # seconds after which a photo that is gone is not looked for any more
 PATIENCE = 10.0  # seconds for which one may stay as it is and not open: its copy may go on
 
 
@@ -40,19 +41,19 @@ def require_watchable(folder: Path) -> None:
 class Arrivals:
     """The photos of a folder that are yet to be read.
 
-    `results` are of those that were read before. What was read, or could not be opened, is taken
-    again when its file has changed: a camera may use its names again.
+    `results` are of those that were read before, and `others` those that need no reading either.
+    What was read, or could not be opened, is taken again when its file has changed: a camera may
+    use its names again.
     """
 
-    def __init__(self, folder: Path, results: Iterable[Result]):
+    def __init__(self, folder: Path, results: Iterable[Result], others: Iterable[str] = ()):
         self.folder, self.passed_over = folder, PassedOver()
         self.tree = FolderTree(folder, self.passed_over)
         self.recent: deque[str] = deque(maxlen=RECENT)
-        self.known = {  # as the file was then
-            result.image: stamp_of(result.image)
-            for result in results
-            if result.reading.status != "error"
-        }
+        read = (result.image for result in results if result.reading.status != "error")
+        self.known = {image: stamp_of(image) for image in chain(read, others)}  # as it was then
+        self.gone: set[str] = set()
+        self.forgotten = time.monotonic()
         self.waiting: dict[str, tuple[Stamp, float]] = {}  # and since when it is so
 
     def stamp(self, image: str) -> Stamp | None:
@@ -67,9 +68,7 @@ class Arrivals:
         self.waiting.pop(image, None)
         self.recent.append(image)
 
-    def batches(
-        self, size: int, on_look: Callable[[], None] = lambda: None
-    ) -> Iterator[list[str]]:
+    def batches(self, size: int, on_look: Callable[[], None] = lambda: None) -> Iterator[list[str]]:
         """Yield the photos that are whole, up to so many at once, the newest first; for ever.
 
         Who takes them says by `note` what came of them. The folder is looked into again in between,
@@ -79,6 +78,9 @@ class Arrivals:
         while True:
             on_look()
             start = time.monotonic()
+            if start >= self.forgotten + A_DAY:
+                self.forget_gone()
+                self.forgotten = start
             whole = (image for image in self.at_rest(start) if self.is_whole(image, start))
             while batch := list(islice(whole, size)):
                 yield batch
@@ -90,6 +92,15 @@ class Arrivals:
                     say(f"{self.folder} {'is back' if is_there else 'is gone: waiting for it'}")
                 was_there = is_there
                 time.sleep(max(EVERY, time.monotonic() - start))
+
+    def forget_gone(self) -> None:
+        """Forget the photos that are gone, and were when this was called before.
+
+        So what is known does not grow for ever where they are moved away. A drive may come back.
+        """
+        gone = {image for image in self.known if stamp_of(image) is None}
+        self.known = {image: self.known[image] for image in self.known.keys() - (gone & self.gone)}
+        self.gone = gone & self.known.keys()
 
     def at_rest(self, now: float) -> list[str]:
         """Return the photos to read whose files have stayed as they are, the newest first."""

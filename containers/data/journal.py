@@ -58,15 +58,19 @@ def stamp_line(image: str, stamp: Stamp) -> str:
     return f"# {stamp[0]} {stamp[1]} {escape(image)}"
 
 
-def unchanged(results: list[Result], stamps: dict[str, Stamp], path: Path) -> list[Result]:
-    """Return the results of photos that are as when they were read, or gone; say the others.
+def is_unchanged(now: Stamp | None, was: Stamp | None, written: Stamp) -> bool:
+    """Tell whether a photo is as when it was read, or gone.
 
-    What a photo's file was stands beside its line in a run; a complete file tells by its own time.
+    What it was stands beside its line in a run; a complete file, `written`, tells by its own time.
     """
+    return now is None or (now == was if was else now[1] <= written[1])
+
+
+def unchanged(results: list[Result], stamps: dict[str, Stamp], path: Path) -> list[Result]:
+    """Return the results of photos that are as when they were read, or gone; say the others."""
     written, kept, changed = stamp_of(path), [], []
     for result in results:
-        now, was = stamp_of(result.image), stamps.get(result.image)
-        is_same = now is None or (now == was if was else now[1] <= written[1])
+        is_same = is_unchanged(stamp_of(result.image), stamps.get(result.image), written)
         (kept if is_same else changed).append(result)
     if changed:
         photos, first = counted(len(changed), "photo"), changed[0].image
@@ -121,9 +125,9 @@ class Journal:
         """
         found: dict[str, Result] = {}
         seen: set[str] = set()
-        stamps = read_stamps(self.path, self.whole()) if self.path.exists() else {}
-        for path, end in ((self.path, self.whole()), (self.output, None)):
-            made_by, results = read_results(path, end) if path.exists() else ("", [])
+        stamps = self.stamps()
+        for path, end in self.parts():
+            made_by, results = read_results(path, end)
             if results and made_by != description:
                 if found:
                     break  # the complete file is an older run's, which this one was to replace
@@ -144,6 +148,29 @@ class Journal:
         say(f"resume: {counted(len(found), 'photo')} read before")
         return found
 
+    def parts(self) -> list[tuple[Path, int | None]]:
+        """Return the files there are, and how many bytes of each are whole, None: all."""
+        parts = (self.path, self.whole()), (self.output, None)
+        return [(path, end) for path, end in parts if path.exists()]
+
+    def stamps(self) -> dict[str, Stamp]:
+        """Return what the photos of the lines were when they were read."""
+        return read_stamps(self.path, self.whole()) if self.path.exists() else {}
+
+    def done(self, photos: dict[str, Stamp]) -> dict[str, bool]:
+        """Return which of these photos, as they are now, it holds, and whether it could read them.
+
+        Raises `UserError`.
+        """
+        stamps, found = self.stamps(), {}
+        for path, end in self.parts():
+            written = stamp_of(path)
+            for _, result in stream_results(path, Provenance(), end):
+                now, was = photos.get(result.image), stamps.get(result.image)
+                if now and is_unchanged(now, was, written):
+                    found[result.image] = result.reading.status != "error"
+        return found
+
     def whole(self) -> int:
         """Return how many bytes of the lines are whole: a kill or a power cut tears the last ones.
 
@@ -152,6 +179,16 @@ class Journal:
         data = self.path.read_bytes() if self.path.exists() else b""
         zeros = data.find(b"\0")
         return data.rfind(b"\n", 0, zeros if zeros >= 0 else len(data)) + 1
+
+    def merged(self) -> tuple[str, dict[str, Result]]:
+        """Return what made the lines, and by image the results of the file with those of the lines.
+
+        Raises `UserError` where one of them cannot be read.
+        """
+        made_by, results = read_results(self.path, self.whole())
+        older = read_results(self.output) if self.output.exists() else ("", [])
+        listed = older[1] if older[0] == made_by else []
+        return made_by, {result.image: result for result in [*listed, *results]}
 
     def written(self) -> dict[str, Result]:
         """Return the results of the run that are on the disk, by image."""

@@ -96,6 +96,32 @@ def test_a_name_that_a_camera_uses_again_is_read_again(clock, capsys):
     assert next(batches) == ["image/b.jpg"]
 
 
+def test_what_is_gone_for_a_day_is_forgotten_and_what_a_drive_brings_back_is_not(
+    clock, monkeypatch
+):
+    for name in "ab":
+        draw_photo(Path(f"image/{name}.jpg"), "")
+    photos = ["image/a.jpg", "image/b.jpg"]
+    arrivals = Arrivals(Path("image"), [read(photos[0])], [photos[1]])
+    Path("image").rename("drive")
+    arrivals.forget_gone()
+    Path("drive").rename("image")
+    arrivals.forget_gone()
+    assert {*arrivals.known} == {*photos}
+    Path(photos[0]).unlink()
+    monkeypatch.setattr(watching, "A_DAY", 1.0)
+    looks = []
+
+    def stop():
+        raise TimeoutError
+
+    clock.tasks = [(3, stop)]
+    with pytest.raises(TimeoutError):
+        next(arrivals.batches(1, lambda: looks.append(clock.now)))
+    assert [*arrivals.known] == photos[1:]
+    assert len(looks) > 10, "idle, it is told of each look"
+
+
 def test_the_newest_comes_first_and_what_arrives_meanwhile_comes_before_what_waits(clock):
     for place, name in enumerate("abc"):
         os.utime(draw_photo(Path(f"image/{name}.jpg"), ""), (place, place))
