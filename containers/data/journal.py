@@ -244,5 +244,6 @@ class Journal:
     def finish(self, description: str, results: list[Result], columns: Sequence[str]) -> str:
         """Write the result file, and drop the lines of the run; return the count."""
         summary = write_results(self.output, description, results, "image", columns)
-        self.path.unlink(missing_ok=True)
+        with writing(self.path, UserError):  # on Windows somebody may read it just then
+            self.path.unlink(missing_ok=True)
         return summary

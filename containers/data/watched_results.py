@@ -44,9 +44,11 @@ class WatchedResults:
         self.name, self.columns, self.finish = name, columns, finish
         self.now, self.clock, self.due = now, clock, -math.inf
         self.journal, self.held = Journal(name.at(now())), ExitStack()
-        self.description, self.results = "", {}
+        self.description = ""
+        self.results: dict[str, Result] = {}  # of today
         self.is_behind = self.is_late = False  # today's list; that of a day which is over
-        self.failed, self.problems = 0, {}
+        self.failed = 0
+        self.problems: dict[Path, str] = {}  # of lists that could not be written
 
     def __enter__(self) -> WatchedResults:
         """Hold today's list for this process."""
@@ -102,12 +104,8 @@ class WatchedResults:
         journal = Journal(output)
         journal.check()
         results = journal.earlier(self.description) if journal.parts() else {}
-        self.journal, self.results, self.is_late = (
-            journal,
-            results,
-            True,
-        )  # and then Ctrl-C may come
-        self.is_behind = False
+        self.is_late = True  # where Ctrl-C comes now, `end` writes the list of the day that is over
+        self.journal, self.results, self.is_behind = journal, results, False
         self.finish_others()
 
     def finish_others(self) -> None:

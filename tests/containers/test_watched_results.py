@@ -276,3 +276,23 @@ def test_a_finished_list_that_cannot_be_written_at_midnight_is_written_later(
         clock.now += 10
         watched.look()
     assert listed("days/r_2026-11-26.csv") == ["a"]
+
+
+def test_ctrl_c_at_midnight_loses_no_list(clock):
+    day, calls = Day("2026-11-26T23:59:58+09:00"), []
+
+    def interrupted(*given) -> int:
+        calls.append(given[0].output.name)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return finish(*given)
+
+    with watching(BY_DAY, clock, day) as watched:
+        watched.finish = interrupted
+        watched.add(*day.read("a"))
+        day.set("2026-11-27T00:00:00+09:00")
+        with pytest.raises(KeyboardInterrupt):
+            watched.add(*day.read("b"))
+        watched.end()
+    assert calls == ["r_2026-11-26", "r_2026-11-26"]
+    assert listed("days/r_2026-11-26") == ["a"]
