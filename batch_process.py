@@ -44,7 +44,7 @@ from pathlib import Path
 
 from commands.batch_request import OUTPUTS, require_own_files, require_possible
 from commands.command_line import ArgumentParser, command
-from commands.compare import ANNOTATIONS, compare, has_labels, report_on
+from commands.compare import ANNOTATIONS, compare, has_labels, report_file, report_on
 from commands.flags import (
     add_model_flags,
     add_reading_flags,
@@ -62,7 +62,6 @@ from containers.basis.locks import only_writer
 from containers.basis.processes import is_first_process, process_count
 from containers.basis.talk import counted, say, show
 from containers.data.arrivals import Arrivals, require_watchable
-from containers.data.comparison import Run, read_run
 from containers.data.dated_names import DatedName
 from containers.data.grouped_results import GROUP_BY, write_groups
 from containers.data.journal import Journal
@@ -71,6 +70,7 @@ from containers.data.result import Result, read_now
 from containers.data.result_file import MADE_BY
 from containers.data.result_tables import USUAL
 from containers.data.results import count_statuses
+from containers.data.runs import Run
 from containers.data.watched_results import WatchedResults
 from containers.number.owners import describe_owners
 from containers.photo.files import list_images, photo_key, stamp_of
@@ -276,7 +276,7 @@ def main(args: argparse.Namespace) -> int:
     if args.compare is not None:
         args.compare = args.compare or list(OUTPUTS)
         if len(args.compare) == 1 and args.report is not None:
-            report_on(args, read_run(args.compare[0]))
+            report_file(args)
             return 0
         compare(args)
         return 0

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from containers.basis.talk import counted, show
-from containers.data.comparison import Case, Run, describe_changes, join, read_labels, read_run
+from containers.data.comparison import Case, Label, describe_changes, join, read_labels
+from containers.data.runs import Run, nothing, of_first, of_one, of_second, read_run
 from containers.pages.report import write_report
 
 ANNOTATIONS = "annotations.json"
@@ -15,7 +16,9 @@ ANNOTATIONS = "annotations.json"
 def compare(args: argparse.Namespace) -> None:
     """Print the measures of two result files side by side, and which images changed."""
     labels = read_labels(Path(args.annotation_file))
-    runs = [read_run(name, None if args.report else labels) for name in args.compare]
+    name, other = args.compare
+    first = read_run(name, labels, of_first if args.report else nothing)
+    runs = [first, read_run(other, labels, of_second(first) if args.report else nothing)]
     cases = join(runs, labels)
     for line in describe_changes(runs, cases, args.annotation_file, len(labels)):
         show(line)
@@ -23,10 +26,21 @@ def compare(args: argparse.Namespace) -> None:
         report(args.report, runs, cases)
 
 
-def report_on(args: argparse.Namespace, run: Run) -> None:
+def report_file(args: argparse.Namespace) -> None:
     """Write the page of one result file; labels are used where there are any."""
-    labels = read_labels(Path(args.annotation_file)) if has_labels(args) else {}
+    labels = known_labels(args)
+    run = read_run(args.compare[0], labels, of_one)
     report(args.report, [run], join([run], labels))
+
+
+def report_on(args: argparse.Namespace, run: Run) -> None:
+    """Write the page of a run that has just ended."""
+    report(args.report, [run], join([run], known_labels(args)))
+
+
+def known_labels(args: argparse.Namespace) -> dict[str, Label]:
+    """Return the labels by `photo_key`; none where there is no file of them."""
+    return read_labels(Path(args.annotation_file)) if has_labels(args) else {}
 
 
 def has_labels(args: argparse.Namespace) -> bool:
@@ -36,5 +50,6 @@ def has_labels(args: argparse.Namespace) -> bool:
 
 def report(name: str, runs: list[Run], cases: list[Case]) -> None:
     """Write a page, and say so."""
-    shown = counted(write_report(Path(name), runs, cases), "photo")
-    show(f"{name}: {shown} to look at, in a browser")
+    shown, found = write_report(Path(name), runs, cases)
+    of = f"{shown:,} of " if shown < found else ""
+    show(f"{name}: {of}{counted(found, 'photo')} to look at, in a browser")

@@ -27,11 +27,11 @@ import batch_process
 import prepare_dataset
 from container_ocr import ContainerOCR
 from containers.basis.errors import ImageError, UserError
-from containers.data.comparison import read_run
 from containers.data.labels import parse_annotations
 from containers.data.result import Result
 from containers.data.result_file import MADE_BY
 from containers.data.results import read_results, write_results
+from containers.data.runs import read_run
 from containers.number.reading import Reading
 from containers.photo.files import list_images, open_photo
 from florence.examples import read_examples

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-import os
-import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +14,7 @@ from containers.basis.files import relative_path
 from containers.basis.talk import counted, say
 from containers.data.labels import labelled, size_type_in
 from containers.data.result import Result, statuses_in
-from containers.data.result_file import PARTIAL, Provenance
-from containers.data.results import stream_results
+from containers.data.runs import Run
 from containers.number.iso6346 import compact
 from containers.number.reading import Reading
 from containers.number.scores import edit_distance, score
@@ -42,16 +39,6 @@ class Label:
     number: str
     layout: str = ""
     size_type: str = ""
-
-
-@dataclass(frozen=True)
-class Run:
-    """What one result file holds: its name, what made it, and its results by `photo_key`."""
-
-    name: str
-    made_by: str
-    results: dict[str, Result]
-    count: int = 0  # in the file, of which the results may be those of photos with a label
 
 
 @dataclass(frozen=True)
@@ -96,7 +83,7 @@ class Case:
     @property
     def is_wrong(self) -> bool:
         """Tell whether the reading that counts is known not to be what is painted."""
-        return bool(self.errors) and self.errors[-1] > 0
+        return self.label is not None and self.errors[-1] > 0
 
     @property
     def ranks(self) -> tuple[int, ...]:
@@ -105,6 +92,8 @@ class Case:
         Right beats none, and none beats wrong, for a wrong number may pass unseen. How many of its
         characters are wrong does not count.
         """
+        if self.label is None:
+            return ()
         pairs = zip(self.readings, self.errors)
         return tuple(2 if not wrong else 0 if reading.number else 1 for reading, wrong in pairs)
 
@@ -152,53 +141,11 @@ def read_labels(path: Path) -> dict[str, Label]:
     return labels
 
 
-def read_run(name: str, labels: dict[str, Label] | None = None) -> Run:
-    """Return what a result file holds, of the photos that have `labels`, or of all.
-
-    That it is not whole, or lists a photo twice, is said. Raises `UserError`, also where two of its
-    lines contradict each other.
-    """
-    provenance, results, seen = Provenance(), {}, {}
-    path, is_run = Path(name), name.endswith(PARTIAL)
-    is_wanted = (lambda image: True) if labels is None else may_be_one_of(labels)
-    for place, result in stream_results(path, provenance):
-        image, reading = result.image, result.reading
-        said = hash((reading.number, reading.status, reading.confidence))
-        if seen.setdefault(hash(image), said) != said and not is_run:
-            raise UserError(f"{name}, line {place}: another line says otherwise of {image}")
-        if is_wanted(image):
-            results[photo_key(image, Path())] = result
-    twice = provenance.rows - len(seen)
-    if provenance.problem and not is_run:
-        say(f"warning: {name} {provenance.problem}")
-    if twice and not is_run:
-        say(f"warning: {name} lists {counted(twice, 'photo')} more than once")
-    return Run(name, provenance.made_by, results, provenance.rows)
-
-
-def may_be_one_of(labels: dict[str, Label]) -> Callable[[str], bool]:
-    """Return what tells of an image's name, fast, whether `photo_key` may be among the labels.
-
-    Another name for the same photo leads there by a link. Of a million rows few may have a label.
-    """
-    names = {last_of(key) for key in labels}
-    return lambda image: last_of(image) in names or os.path.islink(image)
-
-
-def last_of(image: str) -> str:
-    """Return the last part of a path, however it is spelt: by `/` or a backslash, composed or not.
-
-    It is the same for all spellings of one, and may be for others.
-    """
-    name = image.replace("\\", "/").rpartition("/")[2]
-    return name if name.isascii() else unicodedata.normalize("NFC", name)
-
-
 def join(runs: Sequence[Run], truth: dict[str, Label]) -> list[Case]:
     """Return the photos that stand in all runs: the labelled ones first, in their labels' order."""
     first, *others = (run.results for run in runs)
-    shared = [key for key in first if all(key in results for results in others)]
-    keys = [key for key in truth if key in {*shared}] + [key for key in shared if key not in truth]
+    shared = {key: None for key in first if all(key in results for results in others)}
+    keys = [key for key in truth if key in shared] + [key for key in shared if key not in truth]
     return [Case(key, tuple(run.results[key] for run in runs), truth.get(key)) for key in keys]
 
 

@@ -8,7 +8,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import zip_longest
+from itertools import takewhile, zip_longest
 from pathlib import Path
 
 from containers.basis.errors import FlagError, UserError
@@ -34,6 +34,7 @@ FLAGS = {  # by the first word of what they put into a file's first line
 }
 INSTEAD = {".xls": ".xlsx", ".json": ".jsonl"}  # what is meant by another ending
 SYNCED_EVERY = 5.0  # seconds: what a power cut may cost; a sync of a slow disk takes 0.05
+AT_ONCE = 2**20  # bytes of a run that are in memory, of as many as a year has made
 STAMP = re.compile(rb"# ([0-9]+) ([0-9]+) (.+)")  # bytes, time of the last change in ns, photo
 
 
@@ -49,8 +50,10 @@ def difference(before: str, now: str) -> str:
 
 def read_stamps(path: Path, end: int | None) -> dict[str, Stamp]:
     """Return what the photos of a run were when it read them, where its lines say that."""
-    found = map(STAMP.fullmatch, path.read_bytes()[:end].split(b"\n"))
-    return {unescape(line[3].decode()): (int(line[1]), int(line[2])) for line in found if line}
+    with open(path, "rb") as file:
+        lines = takewhile(lambda _: end is None or file.tell() <= end, iter(file.readline, b""))
+        found = (STAMP.fullmatch(line.rstrip(b"\n")) for line in lines if line.startswith(b"#"))
+        return {unescape(line[3].decode()): (int(line[1]), int(line[2])) for line in found if line}
 
 
 def stamp_line(image: str, stamp: Stamp) -> str:
@@ -176,9 +179,17 @@ class Journal:
 
         Where the power went away the system may have left zeros.
         """
-        data = self.path.read_bytes() if self.path.exists() else b""
-        zeros = data.find(b"\0")
-        return data.rfind(b"\n", 0, zeros if zeros >= 0 else len(data)) + 1
+        if not self.path.exists():
+            return 0
+        end = place = 0
+        with open(self.path, "rb") as file:
+            while data := file.read(AT_ONCE):
+                lines, zeros, _ = data.partition(b"\0")
+                end = max(end, place + lines.rfind(b"\n") + 1) if b"\n" in lines else end
+                if zeros:
+                    break
+                place += len(data)
+        return end
 
     def merged(self) -> tuple[str, dict[str, Result]]:
         """Return what made the lines, and by image the results of the file with those of the lines.

@@ -17,6 +17,7 @@ LIKE_A_NUMBER = re.compile("[A-Z]{4}[0-9]{7}")  # painted so by somebody who kne
 MAY_BE_PAINTED = re.compile("[A-Z]{4}[0-9]{6,7}")  # the same, or its check digit is not painted
 PAINTED = "AAAU 000000 0"  # what stands at each place of a number as it is painted
 KINDS = {"A": ALPHABET[10:].replace(" ", ""), "U": "UJZ", "0": ALPHABET[:10], " ": " "}
+BETWEEN = re.compile(r"[\s\-_\u2010-\u2015\u2212]")  # its parts: spaces and dashes
 MAX_GAP = 6  # words of other text tolerated inside a number that checks
 # Words of digits that are no part of a number: phone numbers, weights, size-type codes, 30480KGS.
 OTHER_DIGITS = re.compile(
@@ -37,7 +38,7 @@ def ascii_upper(text: str) -> str:
 
 def compact(text: str) -> str:
     """Return a number without spaces and dashes, in upper case: `csqu 305438-3` → `CSQU3054383`."""
-    return re.sub(r"[\s\-_\u2010-\u2015\u2212]", "", ascii_upper(text))
+    return BETWEEN.sub("", ascii_upper(text))
 
 
 def check_digit(number: str) -> str:

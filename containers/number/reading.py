@@ -30,7 +30,7 @@ class Transcript:
         return math.exp(sum(log_p for a, b, log_p in tokens if a < b and a < end and start < b))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What was read from one photo.
 

@@ -53,7 +53,7 @@ LANGUAGES = tuple(WORDS)
 SEPARATOR = "; "
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reason:
     """One doubt: its code, a key of WORDS, and the details that its words name, in their order."""
 

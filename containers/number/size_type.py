@@ -8,6 +8,7 @@ less strength, and tanks as K and N.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ CODE = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SizeType:
     """A size-type code, and what its characters say in words.
 
@@ -80,6 +81,7 @@ class SizeType:
         return f"{self.length}, {self.height}, {self.type}"
 
 
+@functools.lru_cache(maxsize=1024)  # a million rows have few, which all share
 def size_type_of(code: str) -> SizeType | None:
     """Return what a size-type code says, or None where it is not in the tables of ISO 6346."""
     plain = compact(code)

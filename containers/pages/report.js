@@ -15,6 +15,8 @@ const why = document.getElementById("why");
 const order = document.getElementById("order");
 const cards = [...document.querySelectorAll(".card")];
 const places = new Map(cards.map((card, place) => [card, place]));
+const lists = [...document.querySelectorAll("section.list")];
+const counts = new Map(lists.map((list) => [list, list.querySelector("h2 b").textContent]));
 const plain = (text) => text.toUpperCase().replace(/[\s-]/g, "");
 const orders = {
   worst: (a, b) => places.get(a) - places.get(b),
@@ -29,10 +31,11 @@ function show() {
     const isFound = plain(`${card.dataset.image} ${card.dataset.number}`).includes(wanted);
     card.hidden = !isFound || (why.value && !card.dataset.reasons.split("|").includes(why.value));
   }
-  for (const section of document.querySelectorAll("section.list")) {
+  for (const section of lists) {
     const left = section.querySelectorAll(".card:not([hidden])").length;
     section.hidden = !left;
-    section.querySelector("h2 b").textContent = left.toLocaleString("en");
+    const isAll = left === section.querySelectorAll(".card").length;
+    section.querySelector("h2 b").textContent = isAll ? counts.get(section) : left.toLocaleString("en");
   }
 }
 

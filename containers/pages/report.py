@@ -1,9 +1,10 @@
-"""One page to look at: every photo to see, the worst first, and then how much is right."""
+"""One page to look at: the photos to see, the worst first, and then how much is right."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import heapq
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from containers.basis.escapes import visible
 from containers.basis.files import replacing
 from containers.basis.pace import Pace
 from containers.basis.talk import counted
-from containers.data.comparison import Case, Run, measures, table
+from containers.data.comparison import Case, measures, table
 from containers.data.result import statuses_in
+from containers.data.runs import Run
 from containers.number.reasons import LANGUAGES
 from containers.pages.charts import COLOURS, Drawing, bars, reliability
 from containers.pages.photo_cards import Card, Name, box_of, card_of, names_of
@@ -27,6 +29,7 @@ PAGE, SCRIPT = (Path(__file__).with_name(f"report.{kind}") for kind in ("html", 
 FIRST_LINE = b"<!DOCTYPE html><!-- made by batch_process.py"
 PAGES = (".html", ".htm")
 PARTS = ("exact_match", "owner_code", "serial_number", "check_digit")
+MOST_SHOWN = 5000  # photos of a page: it takes 30 MB, and opens within three seconds
 ORDERS = ("worst", "name", "number", "confidence")  # as report.js knows them
 FIXED = (  # words that stand in the page's own text
     *("nothing", "find", "any reason", "copy", "copied", "no photo", "not shown", "statistics"),
@@ -58,12 +61,16 @@ REVIEWS: Sequence[Kind] = (
 
 @dataclass(frozen=True)
 class Section:
-    """The photos of one kind."""
+    """The photos of one kind: how many there are, and those that the page shows.
+
+    `shown` says how many these are, where they are not all.
+    """
 
     anchor: str
     title: Words
     note: Words
-    count: str
+    count: int
+    shown: Words | None
     cards: tuple[Card, ...]
 
 
@@ -98,31 +105,56 @@ def is_report(data: bytes) -> bool:
     return data.startswith(FIRST_LINE)
 
 
-def write_report(path: Path, runs: Sequence[Run], cases: Sequence[Case]) -> int:
-    """Write the page about one run or two, whole or not at all; return how many photos it shows.
+def write_report(
+    path: Path, runs: Sequence[Run], cases: Sequence[Case], most: int = MOST_SHOWN
+) -> tuple[int, int]:
+    """Write the page about one run or two, whole or not at all.
 
+    Return how many photos it shows, the worst `most` at most, and how many there are to look at.
     `cases` are the photos that stand in all runs; what is painted may be known of some.
     """
     kinds = CHANGES if len(runs) > 1 else REVIEWS
-    chosen: dict[str, list[Case]] = {title: [] for title, _, _ in kinds}
-    for case in sorted(cases, key=how_bad):
+    found: dict[str, list[Case]] = {title: [] for title, _, _ in kinds}
+    for case in cases:
         title = next((title for title, _, belongs in kinds if belongs(case)), None)
         if title:
-            chosen[title].append(case)
+            found[title].append(case)
+    rooms = shares([len(group) for group in found.values()], most)
+    chosen = {
+        title: heapq.nsmallest(room, group, key=how_bad)
+        for (title, group), room in zip(found.items(), rooms)
+    }
     shown = [case for group in chosen.values() for case in group]
+    count = sum(map(len, found.values()))
     addresses = thumbnails([(case.image, box_of(case)) for case in shown])
     with Pace(addresses, title="pictures", total=len(shown)) as pictures:
         cards = iter([card_of(case, runs, p, path) for case, p in zip(shown, pictures)])
     sections = [
-        Section(f"kind{place}", words(title), words(note), f"{len(own):,}", tuple(own))
+        section(f"kind{place}", title, note, len(found[title]), own)
         for place, (title, note, _) in enumerate(kinds)
-        if (own := [*islice(cards, len(chosen[title]))])
+        if (own := (*islice(cards, len(chosen[title])),))
     ]
     title = words("changed" if len(runs) > 1 else "review")
     page = render(title, runs, cases, sections, reasons(shown))
     with replacing(path) as file:
         file.write(page)
-    return len(shown)
+    return len(shown), count
+
+
+def shares(counts: Sequence[int], most: int) -> list[int]:
+    """Return how many of each count are taken, `most` in all: each as many, or all that it has."""
+    taken, left = [0] * len(counts), most
+    smallest_first = sorted(range(len(counts)), key=counts.__getitem__)
+    for done, place in enumerate(smallest_first):
+        taken[place] = min(counts[place], left // (len(counts) - done))
+        left -= taken[place]
+    return taken
+
+
+def section(anchor: str, title: str, note: str, count: int, cards: tuple[Card, ...]) -> Section:
+    """Return the photos of one kind, of so many that there are."""
+    shown = words("shown", f"{len(cards):,}") if len(cards) < count else None
+    return Section(anchor, words(title), words(note), count, shown, cards)
 
 
 def render(
@@ -141,9 +173,11 @@ def render(
     template = jinja2.Environment(autoescape=True).from_string(PAGE.read_text(encoding="utf-8"))
     fixed = {key.replace(" ", "_"): words(key) for key in FIXED}
     fixed["open_photo"] = fixed.pop("open")
+    count, shown = (sum(s.count for s in sections), sum(len(s.cards) for s in sections))
     return template.render(
         fixed,
         title=title,
+        part=words("part", f"{shown:,}", f"{count:,}") if shown < count else None,
         colours=COLOURS,
         attributes=attributes,
         script=Markup(script),

@@ -12,6 +12,13 @@ WORDS: dict[str, Words] = {
     "changed": {ENGLISH: "What changed", KOREAN: "달라진 것"},
     "review": {ENGLISH: "What to review", KOREAN: "확인할 것"},
     "nothing": {ENGLISH: "There is nothing to look at.", KOREAN: "확인할 사진이 없습니다."},
+    "part": {
+        ENGLISH: "This page shows {0} of {1} photos to look at: of each kind the most doubtful. "
+        "Counts and charts are of all.",
+        KOREAN: "확인할 사진 {1}장 가운데 종류마다 가장 의심스러운 것부터 {0}장을 보여 줍니다. "
+        "개수와 차트는 모든 사진의 것입니다.",
+    },
+    "shown": {ENGLISH: "the worst {} are shown", KOREAN: "나쁜 것부터 {}장만 표시"},
     "find": {ENGLISH: "Owner, number or file", KOREAN: "소유자, 번호, 파일"},
     "any reason": {ENGLISH: "all reasons", KOREAN: "모든 이유"},
     "worst first": {ENGLISH: "the worst first", KOREAN: "나쁜 것부터"},

@@ -122,18 +122,19 @@ def find_image(image_path: str, folder: Path) -> Path:
 
     Raises `ImageError` where it is in neither.
     """
-    for base in (Path(), folder):
+    for base in dict.fromkeys((os.curdir, os.fspath(folder))):
         for spelling in spellings(image_path):
-            path = base / spelling
-            with contextlib.suppress(OSError, ValueError):  # a name that no system allows
-                if path.is_file():
-                    return path
+            path = os.path.join(base, spelling)
+            if os.path.isfile(path):  # no, for a name that no system allows, either
+                return Path(path)
     hint = "" if image_path.isprintable() else " (write / between folders, not a backslash)"
     raise ImageError(f"{GONE}{hint}")
 
 
 def spellings(path: str) -> list[str]:
     """Return the ways to write a path, its own first; Korean names of a Mac come decomposed."""
+    if path.isascii() and "\\" not in path:
+        return [path]
     ways = [path, path.replace("\\", "/")]
     ways += [unicodedata.normalize(form, way) for form in ("NFC", "NFD") for way in ways]
     return list(dict.fromkeys(ways))

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from conftest import NUMBER, OTHER
 
-from containers.data.comparison import Case, Label, join, layout_of, read_labels, read_run, table
+from containers.data.comparison import Case, Label, join, layout_of, read_labels, table
 from containers.data.result import Result
+from containers.data.runs import read_run
 from containers.number.reading import Reading
 
 

@@ -14,11 +14,11 @@ from conftest import NUMBER, OTHER, draw_photo
 from PIL import Image
 
 from containers.basis.errors import FlagError, UserError
-from containers.data.comparison import read_run
 from containers.data.result import Result, read_now
 from containers.data.result_file import MADE_BY
 from containers.data.result_tables import USUAL
 from containers.data.results import read_results, require_results, write_results
+from containers.data.runs import read_run
 from containers.number.reading import Reading
 from containers.number.reasons import parse_reasons
 from containers.photo.taken import taken_at

@@ -6,10 +6,11 @@ import pytest
 from conftest import NUMBER, OTHER
 
 from containers.basis.errors import UserError
-from containers.data.comparison import Label, read_run
+from containers.data.comparison import Label
 from containers.data.result import Result
 from containers.data.result_file import MADE_BY
 from containers.data.results import read_results, write_results
+from containers.data.runs import nothing, read_run
 from containers.number.reading import Reading
 
 FORMATS = ["r.txt", "r.csv", "r.jsonl"]
@@ -79,6 +80,6 @@ def test_only_labelled_photos_are_kept_by_whatever_name_they_have(here):
     )
     names = ["image/a.jpg", "image/b.jpg", odd]
     labels = {str(here.resolve() / name): Label(NUMBER) for name in names}
-    run = read_run("r.txt", labels)
+    run = read_run("r.txt", labels, nothing)
     assert set(run.results) == set(labels)
     assert run.count == 4

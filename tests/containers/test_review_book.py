@@ -10,7 +10,7 @@ from conftest import NUMBER, OTHER, draw_photo, some_numbers, write_annotations
 
 from containers.basis.errors import UserError
 from containers.data.book import OutdatedError
-from containers.data.comparison import describe_changes, join, read_labels, read_run
+from containers.data.comparison import describe_changes, join, read_labels
 from containers.data.grouped_results import fuse_group
 from containers.data.journal import Journal
 from containers.data.result import Result
@@ -18,6 +18,7 @@ from containers.data.result_file import MADE_BY, Provenance
 from containers.data.results import read_results, stream_results, write_results
 from containers.data.review_book import ReviewBook
 from containers.data.reviewed_labels import ReviewedLabels
+from containers.data.runs import read_run
 from containers.number.reading import Reading
 from containers.number.reasons import parse_reasons
 
