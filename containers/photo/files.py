@@ -122,11 +122,10 @@ def find_image(image_path: str, folder: Path) -> Path:
 
     Raises `ImageError` where it is in neither.
     """
-    for base in dict.fromkeys((os.curdir, os.fspath(folder))):
-        for spelling in spellings(image_path):
-            path = os.path.join(base, spelling)
-            if os.path.isfile(path):  # no, for a name that no system allows, either
-                return Path(path)
+    bases = dict.fromkeys((os.curdir, os.fspath(folder)))
+    for path in (os.path.join(base, name) for base in bases for name in spellings(image_path)):
+        if os.path.isfile(path):  # no, for a name that no system allows, either
+            return Path(path)
     hint = "" if image_path.isprintable() else " (write / between folders, not a backslash)"
     raise ImageError(f"{GONE}{hint}")
 
@@ -135,9 +134,9 @@ def spellings(path: str) -> list[str]:
     """Return the ways to write a path, its own first; Korean names of a Mac come decomposed."""
     if path.isascii() and "\\" not in path:
         return [path]
-    ways = [path, path.replace("\\", "/")]
-    ways += [unicodedata.normalize(form, way) for form in ("NFC", "NFD") for way in ways]
-    return list(dict.fromkeys(ways))
+    ways = path, path.replace("\\", "/")
+    forms = [unicodedata.normalize(form, way) for form in ("NFC", "NFD") for way in ways]
+    return list(dict.fromkeys([*ways, *forms]))
 
 
 def photo_key(image_path: str, folder: Path) -> str:
