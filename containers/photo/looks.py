@@ -104,7 +104,8 @@ class Search:
             self.size, self.rounds = size, self.plan(size)
             next(self.rounds)
         window = window or first_window(size)
-        place = self.found.place if self.start == AT_FINDERS else place_of(window, letters)
+        found = self.found if self.start == AT_FINDERS else None
+        place = found.place if found else place_of(window, letters)
         self.done.append(Look(reading, window, place, self.start, self.is_shaken))
         self.ahead -= 1
         left = self.looks - len(self.done)
@@ -125,9 +126,10 @@ class Search:
 
     def plan(self, size: tuple[int, int]) -> Iterator[list[Window]]:
         """Yield the windows of one round after the other, by what the looks before have shown."""
-        if self.first:
+        near = self.found.windows() if self.found else []
+        if near:
             self.start, self.is_shaken = AT_FINDERS, True
-            for window in self.found.windows():
+            for window in near:
                 yield [window]
                 if self.best.confidence < FAINT:  # it sees nothing where a number stands
                     return
@@ -182,9 +184,9 @@ class Search:
 
         Since each start these are the shaken ones, or else each look, alone.
         """
-        places = []
-        for _, looks in groupby(self.done, key=lambda look: look.start):
-            looks = list(looks)
+        places: list[list[Look]] = []
+        for _, group in groupby(self.done, key=lambda look: look.start):
+            looks = list(group)
             together = [look for look in looks if look.is_shaken]
             places += [together] if together else [[look] for look in looks]
         return places
