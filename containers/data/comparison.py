@@ -83,7 +83,7 @@ class Case:
     @property
     def number(self) -> str | None:
         """Return what is painted, if that is known."""
-        return self.label and self.label.number
+        return self.label.number if self.label else None
 
     @cached_property
     def errors(self) -> tuple[int, ...]:
@@ -158,8 +158,9 @@ def read_run(name: str, labels: dict[str, Label] | None = None) -> Run:
     That it is not whole, or lists a photo twice, is said. Raises `UserError`, also where two of its
     lines contradict each other.
     """
-    provenance, results, seen = Provenance(), {}, {}
-    path, is_run = Path(name), name.endswith(PARTIAL)
+    provenance, path, is_run = Provenance(), Path(name), name.endswith(PARTIAL)
+    results: dict[str, Result] = {}
+    seen: dict[int, int] = {}  # what is said of an image: hashes, as there may be a million rows
     is_wanted = (lambda image: True) if labels is None else may_be_one_of(labels)
     for place, result in stream_results(path, provenance):
         image, reading = result.image, result.reading
@@ -205,7 +206,7 @@ def join(runs: Sequence[Run], truth: dict[str, Label]) -> list[Case]:
 def measures(cases: Sequence[Case]) -> list[dict[str, float]]:
     """Return the scores of each run over labelled photos."""
     runs = zip(*(case.readings for case in cases))
-    labels = [case.number for case in cases]
+    labels = [case.number or "" for case in cases]
     return [score([(r.number, label) for r, label in zip(readings, labels)]) for readings in runs]
 
 
@@ -226,11 +227,11 @@ def size_type_line(cases: Sequence[Case]) -> tuple[str, ...]:
 
     It is over the photos whose label has such a code; nothing where none has.
     """
-    known = [case for case in cases if case.label and case.label.size_type]
+    known = [(case, case.label.size_type) for case in cases if case.label and case.label.size_type]
     if not known:
         return ()
-    truth = [case.label.size_type for case in known]
-    runs = zip(*([reading.size_type_code for reading in case.readings] for case in known))
+    truth = [code for _, code in known]
+    runs = zip(*([reading.size_type_code for reading in case.readings] for case, _ in known))
     right = [sum(map(operator.eq, codes, truth)) for codes in runs]
     return "size type", *(f"{100 * count / len(known):.1f} %" for count in right), str(len(known))
 

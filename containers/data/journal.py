@@ -58,10 +58,12 @@ def unchanged(results: list[Result], stamps: dict[str, Stamp], path: Path) -> li
 
     What a photo's file was stands beside its line in a run; a complete file tells by its own time.
     """
-    written, kept, changed = stamp_of(path), [], []
+    written = stamp_of(path)
+    kept: list[Result] = []
+    changed: list[Result] = []
     for result in results:
         now, was = stamp_of(result.image), stamps.get(result.image)
-        is_same = now is None or (now == was if was else now[1] <= written[1])
+        is_same = now is None or (now == was if was else written and now[1] <= written[1])
         (kept if is_same else changed).append(result)
     if changed:
         photos, first = counted(len(changed), "photo"), changed[0].image
