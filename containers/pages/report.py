@@ -106,9 +106,9 @@ def write_report(path: Path, runs: Sequence[Run], cases: Sequence[Case]) -> int:
     kinds = CHANGES if len(runs) > 1 else REVIEWS
     chosen: dict[str, list[Case]] = {title: [] for title, _, _ in kinds}
     for case in sorted(cases, key=how_bad):
-        title = next((title for title, _, belongs in kinds if belongs(case)), None)
-        if title:
-            chosen[title].append(case)
+        kind = next((title for title, _, belongs in kinds if belongs(case)), None)
+        if kind:
+            chosen[kind].append(case)
     shown = [case for group in chosen.values() for case in group]
     addresses = thumbnails([(case.image, box_of(case)) for case in shown])
     with Pace(addresses, title="pictures", total=len(shown)) as pictures:
