@@ -133,7 +133,7 @@ class Workbook:
 
     head = -1  # all of it: the mark stands deep in the file
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.pictures: dict[tuple, bytes] = {}  # by photo, place and what the file was
 
     def write_rows(

@@ -39,7 +39,7 @@ LINKED = "a link to a folder: name that folder itself to have it read"
 class PassedOver:
     """What stands in a folder of photos and is not read: each is said once."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.told: set[Path] = set()
 
     def __call__(self, path: Path, reason: str) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, groupby
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from containers.number.reading import Reading
 from containers.number.review import REVIEW_BELOW, hear, judge, merge, with_size_type
+from containers.photo.files import Photo
 from containers.photo.windows import (
     LENT,
     SHAKEN,
@@ -22,9 +21,6 @@ from containers.photo.windows import (
     shaken,
     turned,
 )
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 # The looks that follow: how much larger than the place, from how many of the last ones, those with
 # the most confidence, and whether moved to show the size-type code; not all, for the number's sake.
@@ -75,7 +71,7 @@ class Found:
 class Search:
     """The search for the number on a photo: the looks that are done, and how many are ahead."""
 
-    photo: str | Path | Image.Image
+    photo: Photo
     looks: int = LOOKS  # at most
     review_below: float = REVIEW_BELOW
     owner_codes: Collection[str] = ()  # known ones; empty: any will do

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from statistics import fmean, quantiles
 from typing import TYPE_CHECKING
 
-from containers.photo.files import open_photo, squash
+from containers.photo.files import Photo, open_photo, squash
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -252,7 +251,7 @@ def shaken(place: Window, size: tuple[int, int]) -> list[Window]:
 
 
 def see(
-    photo: Path | str | Image.Image, window: Window | None, size: tuple[int, int]
+    photo: Photo, window: Window | None, size: tuple[int, int]
 ) -> tuple[Image.Image, tuple[int, int]]:
     """Return what a window on a photo shows, squashed to (width, height), and the photo's own size.
 
