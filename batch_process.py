@@ -205,7 +205,8 @@ def read_all(images: list[str], args: argparse.Namespace) -> Iterator[Result]:
         rank = PartialState(cpu=args.device == "cpu").process_index  # and from now on its device
         images = broadcast_object_list([images])[0]
         say(f"{world} processes share {counted(len(images), 'photo')}")
-    share, counts = 1 if world == 1 else GATHER, Counter()
+    share = 1 if world == 1 else GATHER
+    counts: Counter[str] = Counter()
     mine = images[rank::world]
     with LookPace(title="reading", total=len(images)) as pace:
         readings = read_images(mine, args.batch_size, reader_of(args), pace.look)
