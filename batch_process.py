@@ -168,7 +168,7 @@ def watch(args: argparse.Namespace) -> int:
             for result in journal.write(description, new, args.resume, arrivals.stamp):
                 results[result.image] = result
         except KeyboardInterrupt as stopped:
-            say(f"stopped ({stopped or 'SIGINT'})")
+            say(f"stopped ({str(stopped) or 'SIGINT'})")
         results = journal.written() | results  # it may have come between the disk and us
         if not results:
             say("no photo was read: nothing is written")

@@ -112,7 +112,7 @@ def command(
                 say(f"error: {explain(error)}")
                 return getattr(error, "exit_code", UserError.exit_code)
             except KeyboardInterrupt as stopped:
-                say(f"error: interrupted ({stopped or 'SIGINT'}): {go_on}")
+                say(f"error: interrupted ({str(stopped) or 'SIGINT'}): {go_on}")
                 return getattr(stopped, "exit_code", Stopped(signal.SIGINT).exit_code)
             finally:  # a script's own end: a signal finds nothing more to put in words
                 for number, handler in before.items():
