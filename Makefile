@@ -37,6 +37,7 @@ $(VENV)/ready: tests/requirements.txt demo/requirements.txt $(VENV)/installed
 test: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
 # The pictures that the guides show; to be made again when the small model or a page changes.
@@ -44,4 +45,4 @@ pictures: $(VENV)/ready
 	$(BIN)/python tests/pictures.py docs/pictures
 
 clean:
-	rm -rf $(VENV) $(RUN) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(RUN) .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -174,7 +174,7 @@ def watch(args: argparse.Namespace) -> int:
             for result in read_arrivals(arrivals, watched.look, args):
                 watched.add(result, arrivals.stamp(result.image))
         except KeyboardInterrupt as stopped:
-            say(f"stopped ({stopped or 'SIGINT'})")
+            say(f"stopped ({str(stopped) or 'SIGINT'})")
         return watched.end()
 
 
@@ -210,7 +210,8 @@ def read_all(images: list[str], args: argparse.Namespace) -> Iterator[Result]:
         rank = PartialState(cpu=args.device == "cpu").process_index  # and from now on its device
         images = broadcast_object_list([images])[0]
         say(f"{world} processes share {counted(len(images), 'photo')}")
-    share, counts = 1 if world == 1 else GATHER, Counter()
+    share = 1 if world == 1 else GATHER
+    counts: Counter[str] = Counter()
     mine = images[rank::world]
     with LookPace(title="reading", total=len(images)) as pace:
         readings = read_images(mine, args.batch_size, reader_of(args), pace.look)

@@ -33,6 +33,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from itertools import tee
+from typing import Any
 
 from commands.command_line import ArgumentParser, command
 from commands.flags import add_model_flags, add_reading_flags, require_photos
@@ -106,10 +107,11 @@ class ContainerOCR(Reader):
 
     def read_batch(self, photos: Sequence[Photo]) -> list[Reading]:
         """Return the readings of photos, in order; each is read as if it were alone."""
-        readings = list(self.read_stream(photos, len(photos)))
-        for reading in readings:
+        readings = []
+        for reading in self.read_stream(photos, len(photos)):
             if isinstance(reading, ImageError):
                 raise reading
+            readings.append(reading)
         return readings
 
     def read_stream(
@@ -146,7 +148,7 @@ class FinetunedContainerOCR(ContainerOCR):
         self,
         lora_path: str = "./florence-container-lora",
         model: str | None = None,
-        **options: object,
+        **options: Any,
     ):
         super().__init__(model, lora_path, **options)
 
@@ -177,9 +179,8 @@ def read_images(
         count = 0 if ocr.is_slow else worker_count(len(paths), ocr.model.device.type)
         with workers(count) as pool:
             readings = ocr.read_stream(paths, batch_size, pool, on_looks)
-            for path, reading in zip(paths, readings):
-                is_error = isinstance(reading, ImageError)
-                yield path, error_reading(path, reading) if is_error else reading
+            for path, seen in zip(paths, readings):
+                yield path, seen if isinstance(seen, Reading) else error_reading(path, seen)
 
 
 def error_reading(path: str, error: ImageError) -> Reading:

@@ -30,10 +30,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from commands.command_line import ArgumentParser, command
 from commands.flags import add_model_flags, fraction, positive, rate, seed
 from container_ocr import ContainerOCR
+from containers.basis.errors import ImageError
 from containers.basis.files import relative_path
 from containers.basis.locks import only_writer
 from containers.basis.processes import is_first_process
@@ -69,7 +71,7 @@ from florence.trackers import TRACKERS, require_tracker
 from florence.training import Trainer
 
 
-def add_option(parser: argparse.ArgumentParser, name: str, **how: object) -> None:
+def add_option(parser: argparse.ArgumentParser, name: str, **how: Any) -> None:
     """Add a flag for one of the training's options: its default, and what it means."""
     option = OPTIONS[name]
     parser.add_argument(f"--{name}", default=option.default, help=option.metadata["doc"], **how)
@@ -130,12 +132,12 @@ def look_nearer(
 
     @functools.cache
     def reader() -> ContainerOCR:
-        look = {"looks": options.looks, "finder": NO_FINDER}
-        return ContainerOCR(str(folder), None, options.device, options.dtype, **look)
+        where = options.device, options.dtype
+        return ContainerOCR(str(folder), None, *where, looks=options.looks, finder=NO_FINDER)
 
     def search(
         photos: Sequence[Path], numbers: Sequence[str] | None, on_looks: OnLooks
-    ) -> Iterator[Search]:
+    ) -> Iterator[Search | ImageError]:
         count = 0 if reader().is_slow else worker_count(len(photos), reader().model.device.type)
         with workers(count) as pool:
             yield from reader().search(photos, options.batch_size, pool, numbers, on_looks)
@@ -156,7 +158,7 @@ def fit(options: TrainingOptions, train: list[Example], val: list[Example]) -> N
     options = replace(options, looks=looks)
     say(f"{counted(len(train), 'training photo')} and {counted(len(val), 'validation photo')}")
     loaded = None
-    if options.looks > 1:
+    if looks > 1:
         if finder != source:
             say(f"finder: {relative_path(finder)} finds the numbers, the model learns them there")
         train, val, reader = look_nearer(options, finder, train, val)

@@ -167,7 +167,7 @@ def ask_model(examples: list[Example], args: argparse.Namespace) -> Iterator[str
     with LookPace(title="reading", total=len(photos)) as pace:
         readings = read_images(photos, None, reader_of(args), pace.look)
         for example, (photo, seen) in zip(examples, readings):
-            if seen.is_ok:
+            if seen.is_ok and seen.number:
                 yield from contradiction(photo, example.number, seen.number, "the model")
             pace.update()
 
@@ -218,7 +218,8 @@ def suggest(book: LabelBook, args: argparse.Namespace) -> None:
             waiting[photo["key"]] = str(book.find(photo["key"]))
         except ImageError as error:
             say(f"warning: {photo['name']}: {error}")
-    pace, counts = LookPace(title="reading", total=len(waiting)), Counter()
+    pace = LookPace(title="reading", total=len(waiting))
+    counts: Counter[str] = Counter()
     readings = read_images(waiting.values(), None, reader_of(args), pace.look)
     found, saved = {}, time.monotonic()
     try:

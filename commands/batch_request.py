@@ -66,7 +66,9 @@ def require_own_files(args: argparse.Namespace) -> None:
         if args.group_by is not None:
             written.append(("--group_by", grouped_name(output)))
         if isinstance(format_of(output), Table):
-            written += [("--output", run_file(path)) for _, path in [*written[:1], *written[2:]]]
+            written += [
+                ("--output", run_file(Path(path))) for _, path in [*written[:1], *written[2:]]
+            ]
     if args.report is not None:
         require_page(Path(args.report))
         written.append(("--report", Path(args.report)))

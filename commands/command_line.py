@@ -10,6 +10,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable
+from typing import Any, NoReturn
 
 from containers.basis.errors import UserError
 from containers.basis.escapes import visible
@@ -27,13 +28,15 @@ class ArgumentParser(argparse.ArgumentParser):
         formatter = argparse.RawDescriptionHelpFormatter
         super().__init__(description=doc, formatter_class=formatter, allow_abbrev=False)
 
-    def add_argument(self, *names: str, **options) -> argparse.Action:
+    def add_argument(self, *names: str, **options: Any) -> argparse.Action:
         """Add a flag; its help text ends with its default."""
         if "action" not in options and options.get("default") is not None:
             options["help"] += " (default: %(default)s)"
         return super().add_argument(*names, **options)
 
-    def parse_args(self, given: list[str] | None = None) -> argparse.Namespace:
+    def parse_args(  # type: ignore[override]  # without a namespace, which nobody gives
+        self, given: list[str] | None = None
+    ) -> argparse.Namespace:
         """Parse flags; what no flag can take, whatever it is for, is a mistake.
 
         That is an empty value, as of a variable that is not set, and a name that no file can have.
@@ -60,7 +63,7 @@ class ArgumentParser(argparse.ArgumentParser):
         if word[:1] == "-" and flag not in self._option_string_actions and os.path.lexists(word):
             self.error(f"{word} begins like a flag: type ./{word}")
 
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         """Print one line and exit with code 2."""
         self.exit(2, f"error: {visible(message)}; see {self.prog} --help\n")
 
@@ -109,7 +112,7 @@ def command(
                 say(f"error: {explain(error)}")
                 return getattr(error, "exit_code", UserError.exit_code)
             except KeyboardInterrupt as stopped:
-                say(f"error: interrupted ({stopped or 'SIGINT'}): {go_on}")
+                say(f"error: interrupted ({str(stopped) or 'SIGINT'}): {go_on}")
                 return getattr(stopped, "exit_code", Stopped(signal.SIGINT).exit_code)
             finally:  # a script's own end: a signal finds nothing more to put in words
                 for number, handler in before.items():

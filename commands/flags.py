@@ -46,8 +46,8 @@ def add_reading_flags(parser: argparse.ArgumentParser) -> None:
     add("--review_below", type=share, default=REVIEW_BELOW, help=unsure)
     nearer = "looks at a photo, nearer each time until one is sure (default: by model and device)"
     add("--looks", type=positive, metavar="N", help=nearer)
-    old = {"nargs": 0, "dest": "looks", "default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
-    add("--no-second_look", action=OneLook, **old)
+    old = argparse.SUPPRESS  # not shown
+    add("--no-second_look", action=OneLook, nargs=0, dest="looks", default=old, help=old)
     known = "owner codes that are known beside the common ones; others: review; none: any will do"
     add("--owner_codes", metavar="FILE", help=known)
     add("--only_owner_codes", action="store_true", help="none but those of --owner_codes are known")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from pathlib import Path
+from typing import Any
 
 from commands.serving import serve
 from containers.basis.errors import FlagError, ImageError, UserError
@@ -75,7 +76,7 @@ def require_photos(book: ReviewBook) -> None:
         say(f"warning: {counted(len(missing), 'photo')} {where}")
 
 
-def is_gone(book: ReviewBook, photo: dict[str, object]) -> bool:
+def is_gone(book: ReviewBook, photo: dict[str, Any]) -> bool:
     """Tell whether a photo is not where the file says."""
     try:
         return book.find(photo["key"]) is None

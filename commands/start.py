@@ -78,14 +78,17 @@ def read_requirements(path: str) -> dict[str, str]:
                 other = os.path.join(os.path.dirname(path), line[3:].strip())
                 needed.update(read_requirements(other))
             else:
-                name, least = REQUIREMENT.match(line).groups()
-                needed[name] = least
+                found = REQUIREMENT.match(line)
+                assert found, line  # each names its oldest version
+                needed[found[1]] = found[2]
     return needed
 
 
 def numbers(version: str) -> tuple[int, ...]:
     """Return the numbers that a version begins with: 2, 14, 1 of 2.14.1+cu130."""
-    return tuple(map(int, re.match(r"\d+(\.\d+)*", version).group().split(".")))
+    found = re.match(r"\d+(\.\d+)*", version)
+    assert found, version
+    return tuple(map(int, found[0].split(".")))
 
 
 def enumerated(names: list[str]) -> str:

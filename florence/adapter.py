@@ -33,7 +33,9 @@ NOT_AGAIN = ("pissa_niter", "corda", "loftq", "lora_ga")
 # A key of rank_pattern or alpha_pattern: peft matches it as a regular expression with the name of
 # every module, and some never end.
 PLAIN = re.compile(r"\^?[\w.]+")
-LORA_TARGETS = {  # where in the model, and the linear layers there
+LORA_TARGETS: dict[
+    str, dict[str, tuple[str, ...]]
+] = {  # where in the model, and the linear layers there
     "decoder": {"language_model.decoder": LANGUAGE_LAYERS},
     "language": {"language_model": LANGUAGE_LAYERS},
     "all": {"language_model": LANGUAGE_LAYERS, "vision_tower": VISION_LAYERS},
@@ -75,7 +77,7 @@ def adapter_problem(config: dict) -> str | None:
     return None
 
 
-def base_model(model: str | None, lora_path: str | None) -> str:
+def base_model(model: str | None, lora_path: str | Path | None) -> str:
     """Return the model asked for, else the one the adapter was trained on, else the default."""
     if model is None and lora_path is not None:
         model = read_adapter_config(lora_path).get("base_model_name_or_path")

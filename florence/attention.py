@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -36,7 +36,7 @@ def share_photos(
     key: torch.Tensor,
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
-    **options: object,
+    **options: Any,
 ) -> tuple[torch.Tensor, None]:
     """Return SDPA's attention; rows that look at one photo share its keys and values.
 
@@ -70,7 +70,7 @@ def attend_photo(
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
     scaling: float,
-    **options: object,
+    **options: Any,
 ) -> tuple[torch.Tensor, None]:
     """Return SDPA's attention over windows, and over channels the same in a third of its time.
 

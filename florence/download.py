@@ -73,7 +73,8 @@ def in_background(work: Callable[[Event], Result]) -> Result:
     A signal ends the wait for it at once, whatever it waits for itself: a name that nobody resolves
     would hold Python up for minutes. The event tells `work` that nobody waits for it any more.
     """
-    stopped, result = Event(), Future()
+    stopped = Event()
+    result: Future[Result] = Future()
 
     def run() -> None:
         try:

@@ -73,8 +73,8 @@ def warn_of_overlap(train: list[Example], val: list[Example]) -> None:
         key = os.path.realpath(example.image_path)
         other = labels.setdefault(key, example.number)
         if compact(other) != compact(example.number):
-            both = f"{other} and {example.number}"
-            raise UserError(f"{example.image_path} stands there with two labels, {both}: mend it")
+            two = f"{other} and {example.number}"
+            raise UserError(f"{example.image_path} stands there with two labels, {two}: mend it")
     if twice := len(train) + len(val) - len(labels):
         say(f"warning: {counted(twice, 'photo')} listed more than once")
     if both := sorted({e.box for e in train} & {e.box for e in val}):

@@ -68,5 +68,7 @@ def load_finder(finder: str | None, folder: Path, reader: Reader) -> Reader | No
 def found_by(searches: Iterable[Search | ImageError]) -> Iterator[Found | None]:
     """Yield what a finder's searches have found; None where nothing, or no photo to open."""
     for search in searches:
-        sure = isinstance(search, Search) and search.found_something
-        yield Found(search.best, search.lead[0].place, search.size) if sure else None
+        if isinstance(search, Search) and search.found_something:
+            yield Found(search.best, search.lead[0].place, search.size)
+        else:
+            yield None

@@ -59,22 +59,22 @@ class NumberGrammar:
                     yield self.state(start, total), self.state(end, 0)
 
 
-def write(text: str, place: int) -> tuple[int | None, int]:
+def write(text: str, place: int) -> tuple[int, int]:
     """Return the place in a painted number after a text written at a place, and what it adds.
 
-    That is its share of the ISO 6346 sum. None: the text cannot stand there.
+    That is its share of the ISO 6346 sum. Place 0: the text cannot stand there.
     """
     added = 0
     for character in text:
         gap = PAINTED[place : place + 1] == " "
         if character in SEPARATORS:
             if not gap and place:
-                return None, 0
+                return 0, 0
             place += gap
             continue
         place += gap
         if character not in KINDS.get(PAINTED[place : place + 1], ""):
-            return None, 0
+            return 0, 0
         added += weigh(character, place)
         place += 1
     return place, added

@@ -113,12 +113,14 @@ def list_files(model: str, revision: str) -> tuple[str, list[RemoteFile]]:
     files = []
     for entry in info.siblings or ():
         if entry.rfilename.endswith(ENDINGS) and "/" not in entry.rfilename:
-            digest = entry.lfs.sha256 if entry.lfs else entry.blob_id
+            digest = str(entry.lfs.sha256 if entry.lfs else entry.blob_id)
+            if entry.size is None:
+                raise ValueError("it lists a file without its size")
             url = hf_hub_url(model, entry.rfilename, revision=info.sha)
             files.append(RemoteFile(entry.rfilename, entry.size, digest, url))
-    digests = [str(file.digest) for file in files]
-    commit = revision if COMMIT.fullmatch(revision) else info.sha
-    if commit != info.sha or not all(map(DIGEST.fullmatch, [str(commit), *digests])):
+    digests = [file.digest for file in files]
+    commit = revision if COMMIT.fullmatch(revision) else str(info.sha)
+    if commit != info.sha or not all(map(DIGEST.fullmatch, [commit, *digests])):
         raise ValueError("it lists another commit, or files without their digests")
     return commit, sorted(files, key=lambda file: file.size)
 

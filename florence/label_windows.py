@@ -10,6 +10,7 @@ from dataclasses import astuple, replace
 from itertools import chain
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from containers.basis.errors import ImageError, ModelError, UserError
 from containers.basis.files import write_json
@@ -39,7 +40,8 @@ class Windows:
 
     def __init__(self, path: Path | None, identity: str):
         self.path, self.identity = path, identity
-        self.found = read_windows(path) if path and path.exists() else {}
+        # Rows of six numbers, and beside them what is read there, in words.
+        self.found: dict[str, Any] = read_windows(path) if path and path.exists() else {}
 
     def name(self, example: Example, known: bool) -> str:
         """Return the key of an example, looked for with its label or without."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
+from heapq import nlargest
 from itertools import islice
+from operator import itemgetter
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -61,10 +63,10 @@ def write_numbers(
     found = []
     for ways in starts:
         numbers, *others = [next(groups) for _ in range(most)][: len(ways)]
-        missed = max(0.0, 1 - numbers.total())
+        missed = max(0.0, 1 - sum(numbers.values()))
         for number, probability in (pair for other in others for pair in other.items()):
             numbers[number] += missed * probability
-        found.append(tuple(numbers.most_common(BEAMS)))
+        found.append(tuple(nlargest(BEAMS, numbers.items(), key=itemgetter(1))))
     return found
 
 
@@ -74,7 +76,7 @@ def weigh_numbers(
     photos: DynamicCache,
     sequences: torch.Tensor,
     given: Sequence[int],
-) -> list[Counter[str]]:
+) -> list[defaultdict[str, float]]:
     """Return the valid numbers that each group of beams spells, compact, with probabilities.
 
     `sequences` is (groups * beams, tokens), of which so many in each group are `given`, after the
@@ -83,7 +85,7 @@ def weigh_numbers(
     beams = len(sequences) // len(given)
     skipped = [length for length in given for _ in range(beams)]
     chances = chances_of(model, tokenizer, photos, sequences, skipped)
-    groups: list[Counter[str]] = [Counter() for _ in given]
+    groups: list[defaultdict[str, float]] = [defaultdict(float) for _ in given]
     for row, (tokens, skip, chance) in enumerate(zip(sequences.tolist(), skipped, chances)):
         text = tokenizer.decode(tokens[1 + skip :], skip_special_tokens=True)
         if is_valid(text):  # beams for which no valid number is left write anything
@@ -141,8 +143,8 @@ def probabilities(
     chances = iter(chances_of(model, tokenizer, photos, sequences, skipped))
     found = []
     for places in starts:
-        ways = [sum(islice(chances, SPELLINGS)) for _ in range(STARTS)][: len(places)]
-        missed = sum(math.log1p(-min(way, SURE)) for way in ways)  # keeps what is next to nothing
+        likely = [sum(islice(chances, SPELLINGS)) for _ in range(STARTS)][: len(places)]
+        missed = sum(math.log1p(-min(p, SURE)) for p in likely)  # keeps what is next to nothing
         found.append(-math.expm1(missed))
     return found
 
@@ -167,7 +169,7 @@ def likely_starts(
         tables = [at[:, way[:LEADING]].tolist() for way in ways]
         places = range(2, min(whole, len(at)) + 1)
         likely = {p: max(along(table[p - 1 :]) for table in tables) for p in places}
-        starts.append(sorted(places, key=likely.get, reverse=True)[:STARTS])
+        starts.append(sorted(places, key=likely.__getitem__, reverse=True)[:STARTS])
     return starts
 
 

@@ -91,19 +91,19 @@ def load_checkpoint(
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     warnings.filterwarnings("ignore", module="transformers|peft")
-    raw, source, state = read_model_config(folder), folder, None
+    raw, state = read_model_config(folder), None
     require_fitting(folder, raw)
     with loading(folder):
         if is_microsoft(folder):
             processor = microsoft_processor(folder)
             image_token_id = processor.tokenizer.image_token_id
-            source, state = None, microsoft_weights(folder, image_token_id)
+            state = microsoft_weights(folder, image_token_id)
             config = microsoft_config(raw, len(state[EMBEDDING]), image_token_id)
         else:
             processor = Florence2Processor.from_pretrained(folder)
             config = Florence2Config.from_pretrained(folder)
         model, info = Florence2ForConditionalGeneration.from_pretrained(
-            source,
+            folder if state is None else None,
             config=config,
             state_dict=state,
             dtype=getattr(torch, DTYPES[dtype]),

@@ -109,7 +109,7 @@ def microsoft_weights(folder: Path, image_token_id: int) -> dict[str, torch.Tens
     from einops import rearrange
     from safetensors.torch import load_file
 
-    state = {}
+    state: dict[str, torch.Tensor] = {}
     for file in weight_files(folder):
         state |= {rename_microsoft(name): tensor for name, tensor in load_file(file).items()}
     for name in NOT_LOADED:

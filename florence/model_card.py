@@ -131,7 +131,7 @@ def model_card(
         val=f"{len(val):,}",
         val_boxes=f"{len({example.box for example in val}):,}",
         val_file=visible(options.val),
-        shown=windows if options.looks > 1 else whole,
+        shown=windows if options.looks != 1 else whole,
         epochs="\n".join(map(table_row, progress.history, [progress.best] * len(progress.history))),
         command=visible(shlex.join(["python", "finetune_florence.py", *flags_of(options)])),
         libraries=", ".join(f"{name} {version(name)}" for name in LIBRARIES),

@@ -129,7 +129,7 @@ def describe_files(base: Base, folder: Path) -> Finding:
     """Tell which model it is, by name and weights, and whether they are what was published."""
     at = f" at {base.revision}" if base.revision else ""
     size = sum(path.stat().st_size for path in weight_files(folder))
-    known = PUBLISHED.get(base.revision)
+    known = PUBLISHED.get(base.revision or "")
     verdict, end = "", ""
     if known:
         as_published = size == known[0] and base.weights.startswith(known[1])

@@ -96,7 +96,7 @@ def read_shapes(folder: Path) -> dict[str, list[int]]:
 
     Raises `ModelError` where one is damaged.
     """
-    shapes = {}
+    shapes: dict[str, list[int]] = {}
     for path in weight_files(folder):
         with loading(path):
             shapes |= header_shapes(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 from florence.names import DEFAULT_MODEL
 from florence.trackers import TRACKERS
@@ -10,7 +11,7 @@ from florence.trackers import TRACKERS
 VIEWS = 4  # of each photo, where they are varied
 
 
-def option(default: object, doc: str, free: bool = False) -> object:
+def option(default: Any, doc: str, free: bool = False) -> Any:
     """Return a field with a line on what it means.
 
     `free` are those that a resumed run may change: they leave the curve as it is.

@@ -67,9 +67,11 @@ class Reader:
         Looks at different photos share a batch. Where the `numbers` are known, they lead the
         search; where a number was `found`, it is looked at there. `on_looks` is told of each batch.
         """
+        labels: Iterable[str | None] = numbers or repeat(None)
+        places: Iterable[Found | None] = found or repeat(None)
         searches = (
             Search(photo, self.looks, self.review_below, self.owner_codes, number, place)
-            for photo, number, place in zip(photos, numbers or repeat(None), found or repeat(None))
+            for photo, number, place in zip(photos, labels, places)
         )
         return search_all(searches, self.look_for, self.size, batch_size, pool, on_looks)
 
@@ -89,9 +91,10 @@ class Reader:
         """
         from accelerate.utils.memory import clear_device_cache
 
-        seen = []
+        seen: list[tuple[Reading, list[Point]]] = []
         while (begin := len(seen)) < len(images):
-            part, numbers = (x and x[begin : begin + self.most_at_once] for x in (images, known))
+            end = begin + self.most_at_once
+            part, numbers = images[begin:end], known and known[begin:end]
             try:
                 with computing_with(self.threads):
                     seen += self.look_at_once(part, numbers)

@@ -85,7 +85,7 @@ def show_samples(ocr: Reader, margin: float | None) -> tuple[list[Shown], list[I
     windows, images = [], []
     for sample in SAMPLES:
         _, size = see(sample.path, None, ocr.size)
-        near = margin and next_window(sample.place, size, margin)
+        near = next_window(sample.place, size, margin) if margin else None
         windows.append(near or first_window(size))
         images.append(see(sample.path, near, ocr.size)[0])
     seen = ocr.look_at(images, [sample.number for sample in SAMPLES])

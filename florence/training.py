@@ -118,8 +118,7 @@ class Trainer:
         options = self.options
         if options.resume:
             self.progress = self.checkpoints.load()
-        if self.features:
-            self.compute_features()
+        self.compute_features()
         start_tracker(self.accelerator, options.report_to, asdict(options))
         progress, begun = self.progress, self.progress.epoch
         with self.pace:
@@ -157,7 +156,9 @@ class Trainer:
         return Pace(title="steps", total=self.steps, done=self.progress.step)
 
     def compute_features(self) -> None:
-        """Have what the frozen layers make of each photo computed, where it is not there yet."""
+        """Have what the frozen layers make of each photo computed, if it is kept and not there."""
+        if self.features is None:
+            return
         views = range(min(self.views, self.options.epochs))
         wanted = [(example, view) for view in views for example in self.train]
         wanted += [(example, 0) for example in self.val]

@@ -37,8 +37,10 @@ from florence.names import SMALL
 from measure.evaluate import Case, percent, read, read_cases, sure_cells
 
 ROOT = Path(__file__).parents[1]
-COLUMNS = ("fold", "labels", "photos", "exact", "tuned", "mended", "spoilt")
-COLUMNS += ("`ok`", "right", "`ok` tuned", "right")
+COLUMNS = (
+    *("fold", "labels", "photos", "exact", "tuned", "mended", "spoilt"),
+    *("`ok`", "right", "`ok` tuned", "right"),
+)
 
 
 def deal(examples: Sequence[Example], count: int) -> list[list[Example]]:
@@ -128,7 +130,7 @@ def main(args: argparse.Namespace) -> int:
         tune(learnt, adapter, args)
         paths = [str(example.image_path) for example in fold]
         here = {path: known[path] for path in paths}
-        reader = ContainerOCR(args.model, adapter, args.device, args.dtype, finder=args.finder)
+        reader = ContainerOCR(args.model, str(adapter), args.device, args.dtype, finder=args.finder)
         tuned = read(here, reader, args.batch_size)
         done += [(untuned[path], tuned[path]) for path in paths]
         show(row(str(i), str(len(learnt)), done[-len(paths) :]))

@@ -1,5 +1,6 @@
 """Flags: quick help, and one line for each mistake."""
 
+import argparse
 import importlib
 import json
 import subprocess
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, draw_photo, error_line, write_annotations
+
+from commands.command_line import ArgumentParser, command
 
 SCRIPTS = ["prepare_dataset", "finetune_florence", "batch_process", "container_ocr"]
 
@@ -240,3 +243,12 @@ def test_an_absent_device_is_refused_without_importing_torch(script, job):
     found, stderr, heavy = type_command(f"{script} --device mps", job)
     assert "--device mps is not on this machine, which has: " in error_line(stderr)
     assert (found, heavy) == (2, [])
+
+
+def test_an_interrupt_that_tells_no_signal_is_called_sigint(capsys):
+    @command(lambda: ArgumentParser(""))
+    def main(args: argparse.Namespace) -> int:
+        raise KeyboardInterrupt
+
+    assert main([]) == 130
+    assert capsys.readouterr().err == "error: interrupted (SIGINT): run it again\n"

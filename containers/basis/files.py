@@ -12,7 +12,7 @@ import re
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO, TypeVar
 
 from containers.basis.errors import FlagError, UserError
 from containers.basis.exchange import exchange
@@ -20,24 +20,22 @@ from containers.basis.stopping import held
 from containers.basis.talk import say
 
 # How text is written: a file name that is no Unicode becomes an escape, which JSON reads back.
-TEXT = {"encoding": "utf-8", "newline": "\n", "errors": "backslashreplace"}
-
+TEXT: dict[str, Any] = {"encoding": "utf-8", "newline": "\n", "errors": "backslashreplace"}
 
 CHANCES = 9  # for a file that is saved by hand again and again
+Made = TypeVar("Made")
 
 
 class ChangedError(UserError):
     """Say that a file is no longer the one that was read: somebody has saved it since."""
 
 
-def while_edited(change: Callable[[], object]) -> object:
+def while_edited(change: Callable[[], Made]) -> Made:
     """Return what `change` returns; it is called again where it raises `ChangedError`."""
-    for chance in range(CHANCES):
-        try:
+    for _ in range(CHANCES - 1):
+        with contextlib.suppress(ChangedError):
             return change()
-        except ChangedError:
-            if chance == CHANCES - 1:
-                raise
+    return change()
 
 
 def digest(data: bytes) -> str:

@@ -7,6 +7,7 @@ import math
 import sys
 import threading
 from collections.abc import Iterable
+from typing import Any
 
 from tqdm import tqdm
 
@@ -51,7 +52,7 @@ class Pace(tqdm):
         )
 
     @property
-    def format_dict(self) -> dict[str, object]:
+    def format_dict(self) -> dict[str, Any]:
         """Return what the line shows; `count` and `pace`, the rate, are in words."""
         shown = super().format_dict
         done, seconds = shown["n"] - shown["initial"], shown["elapsed"]

@@ -22,14 +22,14 @@ class Stopped(KeyboardInterrupt):
         self.exit_code = 128 + number
 
 
-def on_signals(handler: Handler) -> dict[int, object]:
+def on_signals(handler: Handler) -> dict[int, Handler | int | None]:
     """Have the signals call `handler`, but for those that are ignored, as nohup does.
 
     Return what they did before, for `signal.signal`; nothing outside the main thread.
     """
     if threading.current_thread() is not threading.main_thread():
         return {}
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    before: dict[int, Handler | int | None] = {n: signal.getsignal(n) for n in SIGNALS}
     for number, was in before.items():
         if was is not signal.SIG_IGN:
             signal.signal(number, handler)

@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from containers.basis.errors import UserError
 from containers.basis.files import digest
-from containers.data.result import Result
 
-Entry = dict[str, object] | Result
+Entry = TypeVar("Entry")  # of annotations.json, or a `Result`
 
 
 class OutdatedError(UserError):
@@ -47,7 +47,7 @@ def is_done(photo: dict[str, object]) -> bool:
     return bool(photo["number"] or photo["problem"] or photo["unreadable"])
 
 
-class Book(ABC):
+class Book(ABC, Generic[Entry]):
     """The photos of a file, in the order in which they are shown; what others save is seen.
 
     `entries` are what the file holds, by key, and `photos` what the page shows of them. `role` is
@@ -58,7 +58,9 @@ class Book(ABC):
 
     def __init__(self, path: Path):
         self.path, self.lock = path, threading.RLock()
-        self.saved, self.entries, self.photos = b"", {}, []
+        self.saved = b""
+        self.entries: dict[str, Entry] = {}
+        self.photos: list[dict[str, Any]] = []
         self.given: dict[str, Given] = {}  # answers of this run, by key
 
     @abstractmethod
@@ -79,12 +81,12 @@ class Book(ABC):
 
     @staticmethod
     @abstractmethod
-    def stamp(entry: Entry) -> str:
+    def stamp(entry: Entry, /) -> str:
         """Return what is different as soon as an entry's answer is."""
 
     @staticmethod
     @abstractmethod
-    def answered(entry: Entry, number: str, unreadable: bool, size_type: str = "") -> Entry:
+    def answered(entry: Entry, /, number: str, unreadable: bool, size_type: str = "") -> Entry:
         """Return an entry with an answer; an empty number is no answer yet. Raises `UserError`."""
 
     def answer(

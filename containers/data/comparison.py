@@ -70,7 +70,7 @@ class Case:
     @property
     def number(self) -> str | None:
         """Return what is painted, if that is known."""
-        return self.label and self.label.number
+        return self.label.number if self.label else None
 
     @cached_property
     def errors(self) -> tuple[int, ...]:
@@ -152,7 +152,7 @@ def join(runs: Sequence[Run], truth: dict[str, Label]) -> list[Case]:
 def measures(cases: Sequence[Case]) -> list[dict[str, float]]:
     """Return the scores of each run over labelled photos."""
     runs = zip(*(case.readings for case in cases))
-    labels = [case.number for case in cases]
+    labels = [case.number or "" for case in cases]
     return [score([(r.number, label) for r, label in zip(readings, labels)]) for readings in runs]
 
 
@@ -173,11 +173,11 @@ def size_type_line(cases: Sequence[Case]) -> tuple[str, ...]:
 
     It is over the photos whose label has such a code; nothing where none has.
     """
-    known = [case for case in cases if case.label and case.label.size_type]
+    known = [(case, case.label.size_type) for case in cases if case.label and case.label.size_type]
     if not known:
         return ()
-    truth = [case.label.size_type for case in known]
-    runs = zip(*([reading.size_type_code for reading in case.readings] for case in known))
+    truth = [code for _, code in known]
+    runs = zip(*([reading.size_type_code for reading in case.readings] for case, _ in known))
     right = [sum(map(operator.eq, codes, truth)) for codes in runs]
     return "size type", *(f"{100 * count / len(known):.1f} %" for count in right), str(len(known))
 

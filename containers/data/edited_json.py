@@ -7,6 +7,7 @@ import math
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from containers.basis.errors import FlagError, UserError
 from containers.basis.files import read_file
@@ -31,7 +32,7 @@ def decode_text(data: bytes, path: Path) -> str:
         raise UserError(f"{path}, line {line}: not UTF-8 text; save the file as UTF-8") from None
 
 
-def parse_json(text: str, path: Path) -> object:
+def parse_json(text: str, path: Path) -> Any:
     """Return the value of JSON that may have trailing commas; a mistake says where it is."""
     # A string that does not end is passed over whole: tried from each quote in it, it takes hours.
     strings_or_commas = r'"(?:[^"\\\n]|\\.)*+"?|,(?=\s*[}\]])'
@@ -81,7 +82,7 @@ def unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return dict(pairs)
 
 
-def read_json_file(path: Path, flag: str, remedy: str) -> object:
+def read_json_file(path: Path, flag: str, remedy: str) -> Any:
     """Return the value in a JSON file that people may have edited; raises `UserError`."""
     return parse_json(decode_text(read_edited(path, flag, remedy), path), path)
 

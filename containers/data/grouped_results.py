@@ -61,7 +61,7 @@ def likeliest(views: list[dict[str, float]]) -> tuple[str | None, float]:
     }
     if not fused:
         return None, 0.0
-    number, unseen = max(fused, key=fused.get), sum(map(math.log, rests)) - math.log(UNSEEN)
+    number, unseen = max(fused, key=fused.__getitem__), sum(map(math.log, rests)) - math.log(UNSEEN)
     most = max(fused[number], unseen)
     shares = [math.exp(log - most) for log in (*fused.values(), unseen)]
     return number, math.exp(fused[number] - most) / sum(shares)
@@ -100,7 +100,7 @@ def fuse_group(name: str, views: list[Result], review_below: float) -> list[Resu
     Views that are each `ok` with another number are not forced into one: all are for review.
     """
     read = [view for view in views if view.reading.status != "error"]
-    sure = sorted({view.reading.number for view in read if view.is_sure})
+    sure = sorted({n for view in read if view.is_sure and (n := view.reading.number)})
     if not read:
         return [replace(views[0], image=name)]
     if len(sure) < 2:
@@ -110,8 +110,9 @@ def fuse_group(name: str, views: list[Result], review_below: float) -> list[Resu
         own = [view for view in read if view.reading.number == number or not view.is_sure]
         others = ", ".join(other for other in sure if other != number)
         fused = fuse(name, own, review_below)
-        doubt = {"status": "review", "reasons": (Reason("views", (name, others)),)}
-        results.append(replace(fused, reading=replace(fused.reading, **doubt)))
+        doubts = (Reason("views", (name, others)),)
+        doubtful = replace(fused.reading, status="review", reasons=doubts)
+        results.append(replace(fused, reading=doubtful))
     return results
 
 

@@ -61,17 +61,21 @@ def stamp_line(image: str, stamp: Stamp) -> str:
     return f"# {stamp[0]} {stamp[1]} {escape(image)}"
 
 
-def is_unchanged(now: Stamp | None, was: Stamp | None, written: Stamp) -> bool:
+def is_unchanged(now: Stamp | None, was: Stamp | None, written: Stamp | None) -> bool:
     """Tell whether a photo is as when it was read, or gone.
 
     What it was stands beside its line in a run; a complete file, `written`, tells by its own time.
     """
-    return now is None or (now == was if was else now[1] <= written[1])
+    if now is None or was:
+        return now in (None, was)
+    return written is not None and now[1] <= written[1]
 
 
 def unchanged(results: list[Result], stamps: dict[str, Stamp], path: Path) -> list[Result]:
     """Return the results of photos that are as when they were read, or gone; say the others."""
-    written, kept, changed = stamp_of(path), [], []
+    written = stamp_of(path)
+    kept: list[Result] = []
+    changed: list[Result] = []
     for result in results:
         is_same = is_unchanged(stamp_of(result.image), stamps.get(result.image), written)
         (kept if is_same else changed).append(result)

@@ -83,7 +83,7 @@ def answered(entry: dict, number: str, unreadable: bool, size_type: str = "") ->
     return kept | filled | beside | ({UNREADABLE: True} if unreadable and not painted else {})
 
 
-class LabelBook(Book):
+class LabelBook(Book[dict]):
     """The photos and labels of annotations.json; each read sees what others have saved."""
 
     role = "label"
@@ -111,7 +111,7 @@ class LabelBook(Book):
     def find(self, key: str) -> Path | None:
         """Return where a listed photo is, or None for any other key; raises `ImageError`."""
         entry = self.entries.get(key)
-        return entry and find_image(entry["image_path"], self.path.parent)
+        return find_image(entry["image_path"], self.path.parent) if entry else None
 
     def box(self, key: str) -> list[list[int]]:
         """Return the corners of the place where a listed photo's number was suggested, if any."""

@@ -46,7 +46,8 @@ def split_by_photo(entries: Sequence[dict], folder: Path) -> tuple[list[dict], l
 
     Raises `UserError` where all are gone: it is the folder that is wrong.
     """
-    here, gone = [], []
+    here: list[dict] = []
+    gone: list[dict] = []
     for entry in entries:
         (here if is_on_disk(entry["image_path"], folder) else gone).append(entry)
     if gone and not here:
@@ -123,7 +124,8 @@ def contradiction(image: str, label: str, number: str, by: str) -> Iterator[str]
 
 def contradicted(entries: Sequence[dict]) -> list[str]:
     """Return the lines for the labels that contradict an `ok` suggestion beside them; say so."""
-    count, lines = 0, []
+    count = 0
+    lines: list[str] = []
     for entry in entries:
         label, seen = painted_on(entry), suggestion_in(entry)
         if label and seen:

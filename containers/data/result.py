@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from containers.number.iso6346 import MAY_BE_PAINTED, compact
 from containers.number.reading import Reading
@@ -83,9 +84,13 @@ def record_of(result: Result) -> dict[str, object]:
         "alternatives": reading.alternatives,
         "box": reading.box,
     }
-    extras = {"found": reading.found, "taken_at": result.taken_at, "read_at": result.read_at}
-    extras |= size_type_fields(reading)
-    extras["read"] = result.read
+    extras = {
+        "found": reading.found,
+        "taken_at": result.taken_at,
+        "read_at": result.read_at,
+        **size_type_fields(reading),
+        "read": result.read,
+    }
     return record | {name: value for name, value in extras.items() if value}
 
 
@@ -125,7 +130,7 @@ def parse_record(record: dict) -> Result:
     return Result(record["image"], reading, *extras)
 
 
-def parse_probability(value: object) -> float:
+def parse_probability(value: Any) -> float:
     """Return a probability, which may be a text; raises ValueError or TypeError for another."""
     probability = float(value)
     if not 0 <= probability <= 1:
@@ -133,7 +138,7 @@ def parse_probability(value: object) -> float:
     return probability
 
 
-def parse_option(value: object) -> tuple[str, float]:
+def parse_option(value: Any) -> tuple[str, float]:
     """Return a number and its probability of a list of both; raises ValueError or TypeError."""
     number, probability = value
     if not isinstance(number, str) or not isinstance(probability, int | float):
@@ -141,7 +146,7 @@ def parse_option(value: object) -> tuple[str, float]:
     return number, parse_probability(probability)
 
 
-def parse_box(value: object) -> tuple[tuple[int, int], ...]:
+def parse_box(value: Any) -> tuple[tuple[int, int], ...]:
     """Return four corners, (x, y) in pixels, or none; raises ValueError or TypeError."""
     corners = tuple((x, y) for x, y in value)
     if len(corners) not in (0, 4) or not all(abs(side) < FARTHEST for c in corners for side in c):

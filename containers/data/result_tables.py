@@ -13,7 +13,7 @@ import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from containers.basis.errors import UserError
 from containers.basis.escapes import escape, unescape, visible
@@ -133,7 +133,7 @@ class Workbook:
 
     head = -1  # all of it: the mark stands deep in the file
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.pictures: dict[tuple, bytes] = {}  # by photo, place and what the file was
 
     def write_rows(
@@ -162,10 +162,10 @@ class Workbook:
             if data:
                 self.add_picture(sheet, row, data)
         sheet.auto_filter.ref = f"A1:{get_column_letter(len(columns) + 1)}{len(results) + 1}"
-        data = io.BytesIO()
-        book.save(data)
+        whole = io.BytesIO()
+        book.save(whole)
         with replacing(path, *before) as file:
-            file.buffer.write(data.getvalue())
+            file.buffer.write(whole.getvalue())
 
     def pictures_of(self, results: Sequence[Result]) -> list[bytes]:
         """Return a picture of each number; those of the last file that was written are known."""
@@ -175,7 +175,7 @@ class Workbook:
         self.pictures = {photo: known[photo] for photo in photos}
         return [self.pictures[photo] for photo in photos]
 
-    def name_cell(self, sheet: object, name: str) -> WriteOnlyCell:
+    def name_cell(self, sheet: Any, name: str) -> WriteOnlyCell:
         """Return a cell of the first row."""
         from openpyxl.cell import WriteOnlyCell
         from openpyxl.styles import Font
@@ -184,7 +184,7 @@ class Workbook:
         cell.font = Font(bold=True)
         return cell
 
-    def cell(self, sheet: object, name: str, value: Cell) -> WriteOnlyCell:
+    def cell(self, sheet: Any, name: str, value: Cell) -> WriteOnlyCell:
         """Return a cell: what looks like a formula is a text, and a status has its colour."""
         from openpyxl.cell import WriteOnlyCell
         from openpyxl.styles import PatternFill
@@ -193,10 +193,10 @@ class Workbook:
         if isinstance(value, str):
             cell.data_type = "s"
         if name == "status":
-            cell.fill = PatternFill("solid", fgColor=COLOURS[value])
+            cell.fill = PatternFill("solid", fgColor=COLOURS[str(value)])
         return cell
 
-    def add_picture(self, sheet: object, row: int, data: bytes) -> None:
+    def add_picture(self, sheet: Any, row: int, data: bytes) -> None:
         """Put a picture into a row, as high as it is."""
         from openpyxl.drawing.image import Image
 

@@ -70,7 +70,7 @@ def record(key: str, result: Result) -> dict[str, object]:
     return {
         "key": key,
         "name": visible(result.image),
-        "number": visible(said.number) if result.is_sure else "",
+        "number": visible(said.number or "") if result.is_sure else "",
         "problem": "",
         "sizeType": said.size_type_code if result.is_checked else "",
         "unreadable": result.is_checked and said.number is None,
@@ -86,7 +86,7 @@ def record(key: str, result: Result) -> dict[str, object]:
     }
 
 
-class ReviewBook(Book):
+class ReviewBook(Book[Result]):
     """The photos and numbers of a result file, but for photos that could not be opened.
 
     Whoever makes it holds the file by `only_writer`. With `labels`, what people say goes into
@@ -98,7 +98,8 @@ class ReviewBook(Book):
 
     def __init__(self, path: Path, labels: ReviewedLabels | None = None):
         super().__init__(path)
-        self.labels, self.seen, self.made_by = labels, (), ""
+        self.labels, self.made_by = labels, ""
+        self.seen: tuple[int, ...] = ()  # of the file, by `file_stamp`
         self.problem = ""  # why the file is not whole, if so
         self.columns: Sequence[str] = USUAL  # of a table
 
@@ -133,7 +134,7 @@ class ReviewBook(Book):
     def find(self, key: str) -> Path | None:
         """Return where a listed photo is, or None for any other key; raises `ImageError`."""
         result = self.entries.get(key)
-        return result and find_image(result.image, Path())
+        return find_image(result.image, Path()) if result else None
 
     def box(self, key: str) -> Sequence[Sequence[int]]:
         """Return the corners of the place where a photo's number was read, if the file says it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def nothing(_: Result) -> None:
     """Return that nothing of a result is kept."""
 
 
-def outline(result: Result, box: Sequence[Sequence[int]] = ()) -> Result:
+def outline(result: Result, box: tuple[tuple[int, int], ...] = ()) -> Result:
     """Return a result without what only a card shows: of a million rows few have a card."""
     seen = result.reading
     reading = Reading(seen.number, seen.status, confidence=seen.confidence, box=box)
@@ -70,8 +70,9 @@ def read_run(
     That it is not whole, or lists a photo twice, is said. Raises `UserError`, also where two of its
     lines contradict each other.
     """
-    provenance, results, seen = Provenance(), {}, {}
-    path, is_run = Path(name), name.endswith(PARTIAL)
+    provenance, path, is_run = Provenance(), Path(name), name.endswith(PARTIAL)
+    results: dict[str, Result] = {}
+    seen: dict[int, int] = {}  # what is said of an image: hashes, as there may be a million rows
     is_labelled = may_be_one_of(labels)
     for place, result in stream_results(path, provenance):
         image, reading = result.image, result.reading

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from containers.basis.errors import UserError
 from containers.data.grouped_results import GROUP_BY, group_of
@@ -30,7 +31,7 @@ def suggestion_of(reading: Reading, made_by: str) -> dict[str, object]:
     }
 
 
-def suggestion_in(entry: dict) -> dict[str, object] | None:
+def suggestion_in(entry: dict) -> dict[str, Any] | None:
     """Return an entry's suggestion, or None where none stands or what stands there is none."""
     seen = entry.get(SUGGESTION)
     if not isinstance(seen, dict) or seen.get("status") not in STATUSES:
@@ -51,8 +52,9 @@ def suggestion_in(entry: dict) -> dict[str, object] | None:
 
 def is_number(value: object) -> bool:
     """Tell whether a value of JSON is a finite number."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and abs(value) < 1e9 and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) < 1e9 and math.isfinite(value)
 
 
 def corners_of(box: object) -> list[list[int]]:
@@ -91,7 +93,7 @@ def teaching_order(entries: Sequence[dict]) -> list[int]:
         groups.setdefault(container_of(entry["image_path"], seen[place]), []).append(place)
 
     def doubt(places: list[int]) -> float:
-        return min((seen[p]["confidence"] for p in places if seen[p]), default=math.inf)
+        return min((s["confidence"] for p in places if (s := seen[p])), default=math.inf)
 
     return [place for places in sorted(groups.values(), key=doubt) for place in places]
 
@@ -99,5 +101,5 @@ def teaching_order(entries: Sequence[dict]) -> list[int]:
 def container_of(image: str, seen: dict | None) -> str:
     """Return which container a photo shows, by its name, else by the number suggested for it."""
     name = group_of(image.replace("\\", "/"), GROUPED)
-    valid = seen is not None and is_valid(seen["number"])
-    return compact(seen["number"]) if name == image and valid else name
+    number = seen["number"] if seen else ""
+    return compact(number) if name == image and is_valid(number) else name

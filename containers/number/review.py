@@ -83,17 +83,19 @@ def merge(
     readings = [reading for looks in places for reading in looks]
     chances: dict[str, float] = {}
     for looks in places:
-        for number, p in mean_chances(looks).items():
-            chances[number] = max(p, chances.get(number, 0.0))
-    valid = sorted(filter(is_valid, chances), key=chances.get, reverse=True)
+        for n, p in mean_chances(looks).items():
+            chances[n] = max(p, chances.get(n, 0.0))
+    valid = sorted(filter(is_valid, chances), key=chances.__getitem__, reverse=True)
     chosen = [r.number for r in readings if r.number]
-    number = max(chosen + valid, key=chances.get) if chosen else None
+    number = max(chosen + valid, key=chances.__getitem__) if chosen else None
     if number and owner_codes:
         number = prefer_known(number, chances, owner_codes)
     written = {n for reading in readings for n in reading.numbers if is_valid(n)}
     if number and chances[number] < UNLIKELY and compact(number) not in written:
         number = None
-    own = [(r.number == number, not r.reasons, chances_of(r).get(number, 0.0)) for r in readings]
+    own = [
+        (r.number == number, not r.reasons, chances_of(r).get(number or "", 0.0)) for r in readings
+    ]
     lead = own.index(max(own))
     reasons = readings[lead].reasons if number else ()
     if number and number != readings[lead].number:
@@ -102,7 +104,7 @@ def merge(
         readings[lead],
         number=number,
         reasons=reasons,
-        confidence=chances.get(number, 0.0),
+        confidence=chances[number] if number else 0.0,
         alternatives=tuple((n, chances[n]) for n in valid[:MOST_ALTERNATIVES]),
     )
 
@@ -155,7 +157,7 @@ def prefer_known(number: str, chances: dict[str, float], owner_codes: Collection
         return number
     least = FAVOUR * chances[number]
     known = [n for n, p in chances.items() if n[:4] in owner_codes and is_valid(n) and p >= least]
-    return max(known, key=chances.get, default=number)
+    return max(known, key=chances.__getitem__, default=number)
 
 
 def chances_of(reading: Reading) -> dict[str, float]:
@@ -176,7 +178,7 @@ def choose_number(
     number, reasons = found[0].number if found else "", doubts(found)
     if likely and not is_valid(number):
         reasons = (instead_of(format_number(number)),)
-        number = max(likely, key=likely.get)
+        number = max(likely, key=likely.__getitem__)
     return number, reasons
 
 

@@ -37,14 +37,14 @@ def score(pairs: Sequence[tuple[str | None, str]]) -> dict[str, float]:
     `character_error_rate` is edit distance over true characters (0 is perfect, it may pass 1);
     the others are shares of the pairs: whole number right, each part right, check digit fits.
     """
-    pairs = [(compact(read or ""), compact(truth)) for read, truth in pairs]
-    parts = [(split_number(read), split_number(truth)) for read, truth in pairs]
-    count = max(1, len(pairs))
-    edits = sum(edit_distance(read, truth) for read, truth in pairs)
+    codes = [(compact(read or ""), compact(truth)) for read, truth in pairs]
+    parts = [(split_number(read), split_number(truth)) for read, truth in codes]
+    count = max(1, len(codes))
+    edits = sum(edit_distance(read, truth) for read, truth in codes)
     rates = {
-        "exact_match": sum(read == truth for read, truth in pairs) / count,
-        "character_error_rate": edits / max(1, sum(len(truth) for _, truth in pairs)),
+        "exact_match": sum(read == truth for read, truth in codes) / count,
+        "character_error_rate": edits / max(1, sum(len(truth) for _, truth in codes)),
     }
     for place, name in enumerate(("owner_code", "serial_number", "check_digit")):
         rates[name] = sum(read[place] == truth[place] for read, truth in parts) / count
-    return rates | {"check_digit_rate": sum(is_valid(read) for read, _ in pairs) / count}
+    return rates | {"check_digit_rate": sum(is_valid(read) for read, _ in codes) / count}

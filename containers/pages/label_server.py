@@ -24,11 +24,13 @@ from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 from containers.basis.errors import FlagError, UserError
 from containers.basis.escapes import visible
 from containers.basis.files import file_stamp
 from containers.data.book import Book, OutdatedError
+from containers.data.label_book import LabelBook
 from containers.number.iso6346 import ALPHABET
 from containers.number.owners import known_owner_codes
 from containers.number.size_type import HEIGHTS, LENGTHS, TYPES
@@ -123,10 +125,10 @@ class Handler(BaseHTTPRequestHandler):
         if version == known:
             self.send(HTTPStatus.NO_CONTENT, b"", JSON)
             return
-        rules = {"alphabet": ALPHABET, "owners": sorted(known_owner_codes())}
+        rules: dict[str, object] = {"alphabet": ALPHABET, "owners": sorted(known_owner_codes())}
         rules |= {"sizeTypes": [list(LENGTHS), list(HEIGHTS), list(TYPES)]}
-        state = {"version": version, "photos": photos, "file": visible(str(book.path))}
-        state |= {"lost": lost, "others": others}
+        state: dict[str, object] = {"version": version, "photos": photos}
+        state |= {"file": visible(str(book.path)), "lost": lost, "others": others}
         self.send_json(state | {"next": visible(self.server.next_step)} | rules)
 
     def post(self, place: str) -> None:
@@ -157,7 +159,8 @@ class Handler(BaseHTTPRequestHandler):
         except (ValueError, KeyError, TypeError, RecursionError):
             self.send(HTTPStatus.BAD_REQUEST, b"", "text/plain")
             return
-        book, found, status = self.server.book, {}, HTTPStatus.OK
+        book, status = self.server.book, HTTPStatus.OK
+        found: dict[str, object] = {}
         with book.lock:
             found["before"] = book.read()
             is_alone = True
@@ -230,8 +233,10 @@ class LabelServer(socketserver.ThreadingTCPServer):
 
         Where another process writes annotations.json, the next look takes it in.
         """
+        if not isinstance(self.book, LabelBook) or self.folder is None:
+            return
         with self.book.lock:
-            if self.folder is None or time.monotonic() < self.looked + LOOK_AGAIN:
+            if time.monotonic() < self.looked + LOOK_AGAIN:
                 return
             with contextlib.suppress(UserError):  # a mistake in the file is said by who reads it
                 self.book.add(images_in(self.folder, self.passed_over))
@@ -256,26 +261,26 @@ class LabelServer(socketserver.ThreadingTCPServer):
                 return to_jpeg(path, LONGEST[kind])
             return self.kept(path, stamp)
 
-    def handle_error(self, request: object, client_address: object) -> None:
+    def handle_error(self, request: Any, client_address: object) -> None:
         """Say nothing of a browser that has gone away, or of one that stalls."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
-    def process_request(self, request: socket.socket, client_address: object) -> None:
+    def process_request(self, request: Any, client_address: object) -> None:
         """Have a request answered; where too many connections wait, the stalest one is ended.
 
         Each holds a thread and a file handle, of which a system gives few.
         """
         with self.counting:
             if len(self.connections) >= MOST_CONNECTIONS:
-                stalest = min(self.connections, key=self.connections.get)
+                stalest = min(self.connections, key=self.connections.__getitem__)
                 del self.connections[stalest]
                 with contextlib.suppress(OSError):
                     stalest.shutdown(socket.SHUT_RDWR)
             self.connections[request] = time.monotonic()
         super().process_request(request, client_address)
 
-    def shutdown_request(self, request: socket.socket) -> None:
+    def shutdown_request(self, request: Any) -> None:
         """End a connection."""
         with self.counting:
             self.connections.pop(request, None)

@@ -13,7 +13,8 @@ from markupsafe import Markup, escape
 
 from containers.basis.errors import ImageError
 from containers.basis.escapes import visible
-from containers.data.comparison import Case, Run
+from containers.data.comparison import Case
+from containers.data.runs import Run
 from containers.number.iso6346 import compact
 from containers.pages.charts import colours
 from containers.pages.report_words import Words, doubts, words

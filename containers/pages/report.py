@@ -116,9 +116,9 @@ def write_report(
     kinds = CHANGES if len(runs) > 1 else REVIEWS
     found: dict[str, list[Case]] = {title: [] for title, _, _ in kinds}
     for case in cases:
-        title = next((title for title, _, belongs in kinds if belongs(case)), None)
-        if title:
-            found[title].append(case)
+        kind = next((title for title, _, belongs in kinds if belongs(case)), None)
+        if kind:
+            found[kind].append(case)
     rooms = shares([len(group) for group in found.values()], most)
     chosen = {
         title: heapq.nsmallest(room, group, key=how_bad)
@@ -134,8 +134,8 @@ def write_report(
         for place, (title, note, _) in enumerate(kinds)
         if (own := (*islice(cards, len(chosen[title])),))
     ]
-    title = words("changed" if len(runs) > 1 else "review")
-    page = render(title, runs, cases, sections, reasons(shown))
+    head = words("changed" if len(runs) > 1 else "review")
+    page = render(head, runs, cases, sections, reasons(shown))
     with replacing(path) as file:
         file.write(page)
     return len(shown), count

@@ -11,7 +11,7 @@ import unicodedata
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from containers.basis.errors import FlagError, ImageError, UserError, one_line
 from containers.basis.files import relative_path, require_file
@@ -39,7 +39,7 @@ LINKED = "a link to a folder: name that folder itself to have it read"
 class PassedOver:
     """What stands in a folder of photos and is not read: each is said once."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.told: set[Path] = set()
 
     def __call__(self, path: Path, reason: str) -> None:
@@ -96,7 +96,7 @@ def files_below(folder: Path, on_skip: PassedOver | None = None) -> Iterator[Pat
 
     def refused(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError):  # it was moved on
-            tell(Path(error.filename), error.strerror)
+            tell(Path(error.filename), str(error.strerror))
 
     for place, folders, names in os.walk(folder, onerror=refused):
         folders[:] = (name for name in folders if not name.startswith("."))
@@ -172,7 +172,7 @@ def opening(path: Path | str) -> Iterator[None]:
     except UnidentifiedImageError:
         raise ImageError(why_unreadable(Path(path))) from None
     except Image.DecompressionBombError:
-        limit = 2 * Image.MAX_IMAGE_PIXELS // 10**6
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
         raise ImageError(f"over {limit} million pixels; make it smaller") from None
     except Exception as error:  # a decoder given damaged bytes raises whatever it meets
         reason = getattr(error, "strerror", None) or f"damaged image: {one_line(error)}"
@@ -236,7 +236,7 @@ def open_photo(
         if least:
             pairs = zip(least, part) if part else [(max(least), min(size))]
             scale = max(fewest / side for fewest, side in pairs)
-            image.draft("RGB", tuple(math.ceil(scale * side) for side in size))
+            image.draft("RGB", (math.ceil(scale * size[0]), math.ceil(scale * size[1])))
         upright = to_rgb(image)
         return upright, size if upright.size == image.size else size[::-1]
 
@@ -291,7 +291,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
             image = ImageOps.exif_transpose(image)
     if image.mode.startswith(("I", "F")):
         pixels = image.convert("F")
-        peak = pixels.getextrema()[1]
+        peak: Any = pixels.getextrema()[1]  # a number, as it has one band
         white = next((w for w in (1, 255, 4095, 65535) if peak <= w), peak)  # 8, 12 or 16 bits
         image = pixels.point(lambda value: value * (255 / white) + 0.5).convert("L")
     if image.has_transparency_data:

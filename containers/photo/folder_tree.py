@@ -60,7 +60,7 @@ class FolderTree:
                 folders, files = self.entries(folder)
                 if time.time_ns() - changed > SETTLED:  # else more may come within the same tick
                     self.seen.pop(folder, None)
-                    self.seen[folder] = Folder(changed, tuple(folders), len(files), now)
+                    self.seen[folder] = Folder(changed, folders, len(files), now)
                 yield from files
             else:
                 folders = before.folders
@@ -68,12 +68,12 @@ class FolderTree:
             self.seen.pop(folder, None)
             return
         except OSError as error:
-            self.on_skip(Path(folder), error.strerror)
+            self.on_skip(Path(folder), str(error.strerror))
             return
         for inner in folders:
             yield from self.below(inner, now)
 
-    def entries(self, folder: str) -> tuple[list[str], list[Path]]:
+    def entries(self, folder: str) -> tuple[tuple[str, ...], list[Path]]:
         """Return the folders and files in a folder, sorted."""
         folders, files = [], []
         with os.scandir(folder) as entries:
@@ -86,4 +86,4 @@ class FolderTree:
                     self.on_skip(Path(entry.path), LINKED)
                 else:
                     folders.append(entry.path)
-        return folders, files
+        return tuple(folders), files

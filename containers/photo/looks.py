@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, groupby
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from containers.number.reading import Reading
 from containers.number.review import REVIEW_BELOW, hear, judge, merge, with_size_type
+from containers.photo.files import Photo
 from containers.photo.windows import (
     LENT,
     SHAKEN,
@@ -22,9 +21,6 @@ from containers.photo.windows import (
     shaken,
     turned,
 )
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 # The looks that follow: how much larger than the place, from how many of the last ones, those with
 # the most confidence, and whether moved to show the size-type code; not all, for the number's sake.
@@ -75,7 +71,7 @@ class Found:
 class Search:
     """The search for the number on a photo: the looks that are done, and how many are ahead."""
 
-    photo: str | Path | Image.Image
+    photo: Photo
     looks: int = LOOKS  # at most
     review_below: float = REVIEW_BELOW
     owner_codes: Collection[str] = ()  # known ones; empty: any will do
@@ -104,7 +100,8 @@ class Search:
             self.size, self.rounds = size, self.plan(size)
             next(self.rounds)
         window = window or first_window(size)
-        place = self.found.place if self.start == AT_FINDERS else place_of(window, letters)
+        found = self.found if self.start == AT_FINDERS else None
+        place = found.place if found else place_of(window, letters)
         self.done.append(Look(reading, window, place, self.start, self.is_shaken))
         self.ahead -= 1
         left = self.looks - len(self.done)
@@ -125,9 +122,10 @@ class Search:
 
     def plan(self, size: tuple[int, int]) -> Iterator[list[Window]]:
         """Yield the windows of one round after the other, by what the looks before have shown."""
-        if self.first:
+        near = self.found.windows() if self.found else []
+        if near:
             self.start, self.is_shaken = AT_FINDERS, True
-            for window in self.found.windows():
+            for window in near:
                 yield [window]
                 if self.best.confidence < FAINT:  # it sees nothing where a number stands
                     return
@@ -182,9 +180,9 @@ class Search:
 
         Since each start these are the shaken ones, or else each look, alone.
         """
-        places = []
-        for _, looks in groupby(self.done, key=lambda look: look.start):
-            looks = list(looks)
+        places: list[list[Look]] = []
+        for _, group in groupby(self.done, key=lambda look: look.start):
+            looks = list(group)
             together = [look for look in looks if look.is_shaken]
             places += [together] if together else [[look] for look in looks]
         return places

@@ -90,7 +90,8 @@ def search_all(
         batch, coming = coming, queue.take(batch_size, least=batch_size) if pool else []
         for wish in look_at_batch(queue, batch, look_at, on_looks):
             if wish.search.is_over:
-                ended[wish.place] = wish.search if wish.search.done else wish.cut.exception()
+                problem = None if wish.search.done else wish.cut.exception()
+                ended[wish.place] = problem if isinstance(problem, ImageError) else wish.search
         while first in ended:
             yield ended.pop(first)
             first += 1

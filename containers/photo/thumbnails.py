@@ -86,9 +86,9 @@ def cut(path: Path, box: Box) -> Image.Image:
     scale = image.width / size[0]
     left, top = (scale * (min(side) - margin) for side in (xs, ys))
     right, bottom = (scale * (max(side) + margin) for side in (xs, ys))
-    part = max(0, math.floor(left)), max(0, math.floor(top))
-    part += min(image.width, math.ceil(right)), min(image.height, math.ceil(bottom))
-    return image.crop(part) if part[0] < part[2] and part[1] < part[3] else image
+    left, top = max(0, math.floor(left)), max(0, math.floor(top))
+    right, bottom = min(image.width, math.ceil(right)), min(image.height, math.ceil(bottom))
+    return image.crop((left, top, right, bottom)) if left < right and top < bottom else image
 
 
 def lay_flat(path: Path, box: Box, longest: int) -> tuple[bytes, tuple[int, int]]:

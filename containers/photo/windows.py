@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from statistics import fmean, quantiles
 from typing import TYPE_CHECKING
 
-from containers.photo.files import open_photo, squash
+from containers.photo.files import Photo, open_photo, squash
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -82,8 +81,8 @@ class Window:
 
     def scaled(self, factor: float) -> Window:
         """Return the window on a photo that is so many times as large."""
-        sides = (factor * side for side in (self.x, self.y, self.length, self.height))
-        return Window(*sides, self.angle)
+        x, y, length, height = (factor * v for v in (self.x, self.y, self.length, self.height))
+        return Window(x, y, length, height, self.angle)
 
     def cut(self, image: Image.Image, size: tuple[int, int]) -> Image.Image:
         """Return what an RGB photo shows there, the right way up, squashed to (width, height)."""
@@ -96,9 +95,11 @@ class Window:
         if self.angle % 90:
             corners = [(x - left, y - top) for x, y in self.corners]
             quad = [value for i in (0, 3, 2, 1) for value in corners[i]]
-            sides = [min(round(a), 4 * b) for a, b in zip((self.length, self.height), size)]
-            sides = tuple(max(1, side) for side in sides)
-            part = part.transform(sides, Image.Transform.QUAD, quad, Image.Resampling.BILINEAR)
+            sides = zip((self.length, self.height), size)
+            wide, high = (max(1, min(round(a), 4 * b)) for a, b in sides)
+            part = part.transform(
+                (wide, high), Image.Transform.QUAD, quad, Image.Resampling.BILINEAR
+            )
         elif self.angle % 360:
             part = part.transpose(Image.Transpose[f"ROTATE_{round(self.angle % 360)}"])
         return squash(part, size)
@@ -238,8 +239,8 @@ def shaken(place: Window, size: tuple[int, int]) -> list[Window]:
 
     There are none where the place is too small for one of them.
     """
-    near = [next_window(place, size, margin) for margin, _ in SHAKEN]
-    if None in near:
+    near = [w for margin, _ in SHAKEN if (w := next_window(place, size, margin))]
+    if len(near) < len(SHAKEN):
         return []
     shares = [0.5 + way * MOVED for _, way in SHAKEN]
     turns = [way * TURNED for _, way in SHAKEN]
@@ -250,13 +251,13 @@ def shaken(place: Window, size: tuple[int, int]) -> list[Window]:
 
 
 def see(
-    photo: Path | str | Image.Image, window: Window | None, size: tuple[int, int]
+    photo: Photo, window: Window | None, size: tuple[int, int]
 ) -> tuple[Image.Image, tuple[int, int]]:
     """Return what a window on a photo shows, squashed to (width, height), and the photo's own size.
 
     Without a window it is the first one. A large JPEG need not be decoded whole. Raises
     `ImageError`.
     """
-    image, whole = open_photo(photo, size, window and (window.length, window.height))
+    image, whole = open_photo(photo, size, (window.length, window.height) if window else None)
     near = window.scaled(image.width / whole[0]) if window else first_window(image.size)
     return near.cut(image, size), whole

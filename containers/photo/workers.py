@@ -52,7 +52,13 @@ def begin_worker() -> None:
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
-    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+    assert parent  # which every worker has
+
+    def end_with_parent() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def worker_count(photos: int, device: str | None = None) -> int:
@@ -86,7 +92,7 @@ def submit(pool: Executor | None, function: Callable, *args: object) -> Future:
     if pool is not None:
         with held():  # it may start a process, which leaves signals to this one
             return pool.submit(function, *args)
-    future = Future()
+    future: Future = Future()
     try:
         future.set_result(function(*args))
     except UserError as error:

@@ -255,6 +255,16 @@ def test_errors_hold_the_whole_reason_and_the_remedy_that_helps(cache, hub, monk
         fetch_model(MODEL)
 
 
+def test_a_hub_that_lists_a_file_without_its_size_is_told_of_in_words(cache, hub, monkeypatch):
+    listed = hub.listing()
+    del listed["siblings"][0]["size"]
+    monkeypatch.setattr(hub, "listing", lambda: listed)
+    with pytest.raises(
+        ModelError, match=r"as a hub \(.*it lists a file without its size\); run it"
+    ):
+        fetch_model(MODEL)
+
+
 def test_the_token_is_shown_to_the_hub_and_to_nobody_else(cache, hub, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     fetch_model(MODEL)
