@@ -28,7 +28,7 @@ from conftest import (
 )
 from safetensors.torch import load_file
 
-from containers.data.result import Result
+from containers.data.result import Result, parse_record
 
 SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 PATIENCE = 120  # seconds; what takes longer hangs
@@ -165,7 +165,7 @@ def kill_batch(rng: random.Random, count: int, tell: Count, models: dict) -> Non
     whole, before = Path("whole.jsonl").read_bytes(), set()
     for _ in range(count):
         code, _, problem = kill(rng, begin(*flags, "--output", "r.jsonl", "--resume"), seconds)
-        if code in DONE:
+        if code in DONE or Path("r.jsonl").exists():  # it was at its end when it was killed
             same = Path("r.jsonl").read_bytes() == whole
             tell(what, problem or (None if same else "wrong: not the lines of one run"))
             Path("r.jsonl").unlink()
@@ -216,7 +216,7 @@ def kill_reader(rng: random.Random, count: int, tell: Count, models: dict) -> No
         _, stdout, problem = kill(rng, begin(*flags), seconds)
         rows = stdout.split("\n")[:-1]
         try:
-            rows = [json.loads(row) for row in rows]
+            rows = [parse_record(json.loads(row)) for row in rows]
         except ValueError:
             problem = problem or "torn: a line"
         else:

@@ -128,3 +128,28 @@ def test_a_signal_that_is_ignored_stays_ignored(many, here):
     process.communicate(timeout=120)
     assert process.returncode == 1  # bad.jpg
     assert len(rows_of("results_base.txt")) == 44
+
+
+def test_a_signal_that_comes_in_a_finalizer_comes_again_outside_it():
+    """Python prints what is raised there, and goes on: the run would not end."""
+    program = """
+import os, signal, sys, time, weakref
+from commands.command_line import ArgumentParser, command
+
+class Thing: pass
+
+@command(lambda: ArgumentParser(""))
+def main(args):
+    thing = Thing()
+    ref = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    del thing
+    time.sleep(9)
+    print("went on")
+
+sys.exit(main([]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (128 + signal.SIGTERM, "")
+    assert done.stderr == "error: interrupted (SIGTERM): run it again\n"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
 
 SIGNALS = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
+AFTER = 0.01  # seconds: by then a finalizer is over; else the signal comes once more
 Handler = Callable[[int, FrameType | None], object]
 
 
@@ -19,7 +21,7 @@ class Stopped(KeyboardInterrupt):
 
     def __init__(self, number: int):
         super().__init__(signal.Signals(number).name)
-        self.exit_code = 128 + number
+        self.number, self.exit_code = number, 128 + number
 
 
 def on_signals(handler: Handler) -> dict[int, Handler | int | None]:
@@ -29,6 +31,7 @@ def on_signals(handler: Handler) -> dict[int, Handler | int | None]:
     """
     if threading.current_thread() is not threading.main_thread():
         return {}
+    sys.unraisablehook = raise_again
     before: dict[int, Handler | int | None] = {n: signal.getsignal(n) for n in SIGNALS}
     for number, was in before.items():
         if was is not signal.SIG_IGN:
@@ -41,6 +44,15 @@ def stop(number: int, frame: FrameType | None) -> None:
     if is_importing(frame):
         end(number)
     raise Stopped(number)
+
+
+def raise_again(unraisable: sys.UnraisableHookArgs) -> None:
+    """Have a signal come once more that came in a finalizer, where nothing can be raised."""
+    if isinstance(unraisable.exc_value, Stopped):
+        number = unraisable.exc_value.number
+        threading.Timer(AFTER, signal.raise_signal, (number,)).start()  # at once it would be here
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def end(number: int, frame: FrameType | None = None) -> NoReturn:
