@@ -60,7 +60,7 @@ from container_ocr import read_images, reader_of
 from containers.basis.escapes import visible
 from containers.basis.locks import only_writer
 from containers.basis.processes import is_first_process, process_count
-from containers.basis.talk import counted, say, show
+from containers.basis.talk import counted, log, show
 from containers.data.arrivals import Arrivals, require_watchable
 from containers.data.dated_names import DatedName
 from containers.data.grouped_results import GROUP_BY, write_groups
@@ -141,7 +141,7 @@ def begin(journal: Journal, args: argparse.Namespace) -> tuple[str, dict[str, Re
         return describe_run(args), {}
     journal.check()
     if journal.path.exists() and not args.resume:
-        say(f"warning: {journal.path} of a stopped run will be replaced; --resume continues it")
+        log.warning(f"{journal.path} of a stopped run will be replaced; --resume continues it")
     if not args.resume:
         journal.require_unchecked()
     description = describe_run(args)
@@ -174,7 +174,7 @@ def watch(args: argparse.Namespace) -> int:
             for result in read_arrivals(arrivals, watched.look, args):
                 watched.add(result, arrivals.stamp(result.image))
         except KeyboardInterrupt as stopped:
-            say(f"stopped ({str(stopped) or 'SIGINT'})")
+            log.info(f"stopped ({str(stopped) or 'SIGINT'})")
         return watched.end()
 
 
@@ -189,10 +189,10 @@ def read_arrivals(
     reader, size = reader_of(args), args.batch_size or 1
     with out_of_memory(LESS_MEMORY):
         reader()  # before the first photo is here
-    say(f"watching {args.image_folder}: Ctrl-C ends it")
+    log.info(f"watching {args.image_folder}: Ctrl-C ends it")
     for images in arrivals.batches(size, on_look):
         for image, reading in read_images(images, size, reader):
-            say(f"{image}: {reading.number or '-'} {reading.status}")
+            log.info(f"{image}: {reading.number or '-'} {reading.status}")
             yield read_now(image, reading)
             arrivals.note(image)
 
@@ -209,7 +209,7 @@ def read_all(images: list[str], args: argparse.Namespace) -> Iterator[Result]:
 
         rank = PartialState(cpu=args.device == "cpu").process_index  # and from now on its device
         images = broadcast_object_list([images])[0]
-        say(f"{world} processes share {counted(len(images), 'photo')}")
+        log.info(f"{world} processes share {counted(len(images), 'photo')}")
     share = 1 if world == 1 else GATHER
     counts: Counter[str] = Counter()
     mine = images[rank::world]

@@ -38,7 +38,7 @@ from typing import Any
 from commands.command_line import ArgumentParser, command
 from commands.flags import add_model_flags, add_reading_flags, require_photos
 from containers.basis.errors import ImageError
-from containers.basis.talk import beside_bars, say
+from containers.basis.talk import beside_bars, log
 from containers.data.result import Result, kept
 from containers.data.result_lines import as_json, tabbed
 from containers.number.iso6346 import check_digit, find_numbers, is_valid
@@ -49,7 +49,7 @@ from containers.number.review import REVIEW_BELOW
 from containers.number.size_type import find_size_type
 from containers.photo.files import Photo, check_image
 from containers.photo.look_pace import LookPace
-from containers.photo.looks import Found, Search
+from containers.photo.looks import Found, ReadingOptions, Search
 from containers.photo.search import OnLooks
 from containers.photo.workers import worker_count, workers
 from florence.adapter import base_folder, base_model
@@ -98,7 +98,8 @@ class ContainerOCR(Reader):
         network, processor = load_model(base, lora_path, device, dtype, revision)
         looks = looks or choose_looks(network.num_parameters(), network.device.type)
         known = known_owner_codes(adapter=lora_path) if owner_codes is None else owner_codes
-        super().__init__(network, processor, looks, review_below, known)
+        options = ReadingOptions(looks, review_below, frozenset(known))
+        super().__init__(network, processor, options)
         self.finder = load_finder(finder, base_folder(model, lora_path, revision), self)
 
     def read(self, photo: Photo) -> Reading:
@@ -185,7 +186,7 @@ def read_images(
 
 def error_reading(path: str, error: ImageError) -> Reading:
     """Return the reading of an image that cannot be opened, and say why."""
-    say(f"error: {path}: {error}")
+    log.error(f"{path}: {error}")
     return Reading(status="error", reasons=(Reason(OTHER, (str(error),)),))
 
 

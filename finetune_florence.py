@@ -39,7 +39,7 @@ from containers.basis.errors import ImageError
 from containers.basis.files import relative_path
 from containers.basis.locks import only_writer
 from containers.basis.processes import is_first_process
-from containers.basis.talk import counted, say, show
+from containers.basis.talk import counted, log, show
 from containers.data.labels import Example
 from containers.photo.looks import Search
 from containers.photo.search import OnLooks
@@ -156,11 +156,13 @@ def fit(options: TrainingOptions, train: list[Example], val: list[Example]) -> N
     finder = finder_folder(options.finder, source) or source
     looks = options.looks or earlier_looks(options) or looks_for(finder, options.device)
     options = replace(options, looks=looks)
-    say(f"{counted(len(train), 'training photo')} and {counted(len(val), 'validation photo')}")
+    log.info(f"{counted(len(train), 'training photo')} and {counted(len(val), 'validation photo')}")
     loaded = None
     if looks > 1:
         if finder != source:
-            say(f"finder: {relative_path(finder)} finds the numbers, the model learns them there")
+            log.info(
+                f"finder: {relative_path(finder)} finds the numbers, the model learns them there"
+            )
         train, val, reader = look_nearer(options, finder, train, val)
         loaded = (reader.model, reader.processor) if reader and finder == source else None
     with out_of_memory(lower_memory(options)):

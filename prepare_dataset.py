@@ -37,7 +37,7 @@ from container_ocr import ContainerOCR, read_images
 from containers.basis.errors import FlagError, ImageError, UserError
 from containers.basis.files import read_file, while_edited, write_json
 from containers.basis.locks import only_writer
-from containers.basis.talk import counted, say, show
+from containers.basis.talk import counted, log, show
 from containers.data.book import is_done
 from containers.data.data_set import SIDES, require_replaceable, write_split
 from containers.data.label_book import LabelBook
@@ -100,7 +100,7 @@ def add_images(
     if added or before is None:
         write_json(path, data, before)
     for image in gone:
-        say(f"warning: {image}: no longer found on disk; its entry is kept")
+        log.warning(f"{image}: no longer found on disk; its entry is kept")
     show(f"{path}: {len(added)} added, {len(listed)} kept, {len(gone)} no longer found on disk")
 
 
@@ -112,9 +112,9 @@ def prepare(args: argparse.Namespace) -> None:
     entries = parse_annotations(saved, path)["images"]
     labels = check_labels(entries, path.parent, args.strict)
     for warning in labels.warnings:
-        say(f"warning: {warning}")
+        log.warning(f"{warning}")
     for error in labels.errors:
-        say(f"error: {error}")
+        log.error(f"{error}")
     if labels.errors:
         raise UserError(f"{counted(len(labels.errors), 'problem')} in {path}; nothing written")
     count = len(labels.examples)
@@ -124,7 +124,7 @@ def prepare(args: argparse.Namespace) -> None:
     warned = counted(len(labels.warnings), "warning")
     show(f"{path}: {count} labelled, {labels.todo} still {TODO}{unread}, {warned}")
     if count < FEW_IMAGES:
-        say(f"warning: {counted(count, 'labelled image')}: few; 100-200 are recommended")
+        log.warning(f"{counted(count, 'labelled image')}: few; 100-200 are recommended")
     train, validation = split_examples(labels.examples, args.seed, labels.together)
     sides = train, validation
     with only_writer(folder / SIDES[0]):
@@ -133,7 +133,7 @@ def prepare(args: argparse.Namespace) -> None:
         boxes = len({example.box for example in examples})
         show(f"{folder / name}: {counted(len(examples), 'photo')} of {counted(boxes, 'container')}")
     if not path.is_file() or read_file(path) != saved:
-        say(f"warning: {path} was saved meanwhile; run this again for what is new in it")
+        log.warning(f"{path} was saved meanwhile; run this again for what is new in it")
 
 
 def check(args: argparse.Namespace) -> None:
@@ -162,7 +162,7 @@ def check(args: argparse.Namespace) -> None:
 def ask_model(examples: list[Example], args: argparse.Namespace) -> Iterator[str]:
     """Yield the lines for the labels that contradict what a model surely reads."""
     made_by = describe_model(args.model, args.lora_path, args.revision)
-    say(f"{counted(len(examples), 'label')} to compare with what is read by {made_by}")
+    log.info(f"{counted(len(examples), 'label')} to compare with what is read by {made_by}")
     photos = [str(example.image_path) for example in examples]
     with LookPace(title="reading", total=len(photos)) as pace:
         readings = read_images(photos, None, reader_of(args), pace.look)
@@ -195,7 +195,7 @@ def label(args: argparse.Namespace) -> None:
             suggest(book, args)
         serve(server)
         if book.done == len(book.photos):
-            say(f"next: {prepare_command(args)}")
+            log.info(f"next: {prepare_command(args)}")
 
 
 def prepare_command(args: argparse.Namespace) -> str:
@@ -217,7 +217,7 @@ def suggest(book: LabelBook, args: argparse.Namespace) -> None:
         try:
             waiting[photo["key"]] = str(book.find(photo["key"]))
         except ImageError as error:
-            say(f"warning: {photo['name']}: {error}")
+            log.warning(f"{photo['name']}: {error}")
     pace = LookPace(title="reading", total=len(waiting))
     counts: Counter[str] = Counter()
     readings = read_images(waiting.values(), None, reader_of(args), pace.look)

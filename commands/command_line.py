@@ -12,11 +12,13 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from containers.basis.errors import UserError
+from containers.basis.errors import FlagError, UserError
 from containers.basis.escapes import visible
-from containers.basis.stopping import Stopped, on_signals, stop
-from containers.basis.talk import say
+from containers.basis.stopping import on_signals, stop
+from containers.basis.talk import log, talk_on_terminal
 
+FAILED, MISTYPED = 1, 2  # the contract's exit codes: bad data or a photo, and flags
+SIGNALLED = 128  # and the signal's number, as shells have it
 NEVER = (errno.ENAMETOOLONG, errno.ELOOP)  # what no folder that is made can mend
 SHOWN = 80  # characters of a value that is too long
 
@@ -92,7 +94,7 @@ def command(
 ) -> Callable[[Callable[[argparse.Namespace], int]], Callable[..., int]]:
     """Make a function of parsed flags a command: `main(argv=None)`, which returns an exit code.
 
-    These are the contract's: a `UserError` becomes one line on stderr; so does a signal, with
+    A `UserError` becomes one line on stderr; so does a signal, with
     `go_on`, which says what to do after it.
     """
 
@@ -102,18 +104,19 @@ def command(
             for stream in (sys.stdout, sys.stderr):  # where the terminal's alphabet is small
                 if hasattr(stream, "reconfigure"):
                     stream.reconfigure(errors="backslashreplace")
+            talk_on_terminal()
             before = on_signals(stop)
             try:
                 return work(build_parser().parse_args(argv))
             except BrokenPipeError:  # the reader of our output, as `| head`, has enough
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                return UserError.exit_code
+                return FAILED
             except (UserError, OSError) as error:  # OSError: the disk is full, a drive is gone
-                say(f"error: {explain(error)}")
-                return getattr(error, "exit_code", UserError.exit_code)
+                log.error(explain(error))
+                return MISTYPED if isinstance(error, FlagError) else FAILED
             except KeyboardInterrupt as stopped:
-                say(f"error: interrupted ({str(stopped) or 'SIGINT'}): {go_on}")
-                return getattr(stopped, "exit_code", Stopped(signal.SIGINT).exit_code)
+                log.error(f"interrupted ({str(stopped) or 'SIGINT'}): {go_on}")
+                return SIGNALLED + int(getattr(stopped, "number", signal.SIGINT))
             finally:  # a script's own end: a signal finds nothing more to put in words
                 for number, handler in before.items():
                     default = argv is None and handler is not signal.SIG_IGN
@@ -126,6 +129,8 @@ def command(
 
 def explain(error: Exception) -> str:
     """Return an error in words: of the system's, what and where, without its number."""
+    if isinstance(error, UserError):
+        return error.typed
     if not isinstance(error, OSError) or not error.strerror:
         return str(error) or type(error).__name__
     return ": ".join(str(part) for part in (error.filename, error.strerror) if part is not None)

@@ -11,7 +11,7 @@ import shlex
 
 from commands.command_line import SHOWN, path_problem
 from containers.basis.errors import FlagError
-from containers.basis.talk import say
+from containers.basis.talk import log
 from containers.data.dated_names import date_problem
 from containers.data.result_tables import COLUMNS
 from containers.number.review import REVIEW_BELOW
@@ -76,7 +76,7 @@ class OneLook(argparse.Action):
 
     def __call__(self, parser: object, args: argparse.Namespace, *_: object) -> None:
         """Ask for one look."""
-        say("warning: --no-second_look is now --looks 1")
+        log.warning("--no-second_look is now --looks 1")
         args.looks = 1
 
 

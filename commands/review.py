@@ -10,7 +10,7 @@ from typing import Any
 from commands.serving import serve
 from containers.basis.errors import FlagError, ImageError, UserError
 from containers.basis.locks import only_writer
-from containers.basis.talk import counted, say
+from containers.basis.talk import counted, log
 from containers.data.book import is_done
 from containers.data.result_file import PARTIAL
 from containers.data.results import require_results
@@ -67,13 +67,13 @@ def require_photos(book: ReviewBook) -> None:
         raise UserError(f"{book.path} has a line for each container, not photo: {other}")
     if failed := len(book.entries) - len(book.photos):
         photos = counted(failed, "photo")
-        say(f"warning: {photos} could not be opened: have them read again with --resume")
+        log.warning(f"{photos} could not be opened: have them read again with --resume")
     missing = [
         photo["name"] for photo in book.photos if not is_done(photo) and is_gone(book, photo)
     ]
     if missing:
         where = f"not found ({missing[0]}): start this in the folder where photos were read"
-        say(f"warning: {counted(len(missing), 'photo')} {where}")
+        log.warning(f"{counted(len(missing), 'photo')} {where}")
 
 
 def is_gone(book: ReviewBook, photo: dict[str, Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from containers.basis.talk import say, show
+from containers.basis.talk import log, show
 from containers.pages.label_server import LabelServer
 
 
@@ -13,7 +13,7 @@ def serve(server: LabelServer) -> None:
     book = server.book
     show(f"{book.path}: {book.done} of {len(book.photos)} done")
     show(f"{book.role} at {server.address}")
-    say("every answer is saved at once; Ctrl-C ends this")
+    log.info("every answer is saved at once; Ctrl-C ends this")
     with contextlib.suppress(KeyboardInterrupt):
         server.serve_forever()
     with book.lock:  # an answer that is being saved

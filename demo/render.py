@@ -35,7 +35,7 @@ from PIL import Image
 from commands.command_line import ArgumentParser, command
 from commands.flags import positive, seed
 from containers.basis.files import relative_path, write_json, writing
-from containers.basis.talk import counted, say
+from containers.basis.talk import counted, log
 from containers.data.labels import PARTS
 from containers.number.iso6346 import split_number
 from demo.drawing import yards
@@ -163,7 +163,7 @@ def main(args: argparse.Namespace) -> int:
         images.append({"image_path": relative_path(path), **label(photo.number)})
     write_json(folder / "annotations.json", {"images": images})
     count = counted(args.count, "photo")
-    say(f"rendered {count}: {folder / 'image'}, {folder / 'annotations.json'}")
+    log.info(f"rendered {count}: {folder / 'image'}, {folder / 'annotations.json'}")
     return 0
 
 

@@ -34,7 +34,7 @@ from commands.command_line import ArgumentParser, command
 from commands.flags import positive
 from container_ocr import ContainerOCR
 from containers.basis.files import write_json
-from containers.basis.talk import counted, say
+from containers.basis.talk import counted, log
 from demo.teaching.growth import VISION, grown_model, new_model
 from demo.teaching.lessons import CHARACTERS, HEIGHT, WIDTH, Batches, draw_held_out, prompt_at
 from demo.teaching.objectives import losses
@@ -93,7 +93,7 @@ class Trainer:
             self.load_checkpoint()
         millions = sum(weight.numel() for weight in model.parameters()) / 1e6
         steps = counted(self.steps, "step")
-        say(f"model: {millions:.2f} million weights, {WIDTH}x{HEIGHT}; {steps}")
+        log.info(f"model: {millions:.2f} million weights, {WIDTH}x{HEIGHT}; {steps}")
 
     def run(self) -> None:
         """Train to the end; log, save a checkpoint and the model on the way."""
@@ -157,7 +157,7 @@ class Trainer:
 
     def log(self, record: dict) -> None:
         """Print a record and append it to train_log.jsonl."""
-        say("  ".join(f"{name} {value}" for name, value in record.items()))
+        log.info("  ".join(f"{name} {value}" for name, value in record.items()))
         with open(self.work / "train_log.jsonl", "a", encoding="utf-8", newline="\n") as file:
             file.write(json.dumps(record) + "\n")
 
@@ -180,12 +180,14 @@ class Trainer:
         folders = [self.work / name for name in ("checkpoint", "checkpoint.old")]
         folder = next(filter(Path.is_dir, folders), None)
         if folder is None:
-            say(f"nothing to resume in {self.work}: starting at the first photo")
+            log.info(f"nothing to resume in {self.work}: starting at the first photo")
             return
         self.accelerator.load_state(str(folder))
         progress = read_json(folder / "progress.json")
         self.step, self.first = progress["step"], progress["first"]
-        say(f"resumed from {folder}: {counted(self.step * self.args.batch_size, 'photo')} done")
+        log.info(
+            f"resumed from {folder}: {counted(self.step * self.args.batch_size, 'photo')} done"
+        )
 
 
 def build_parser() -> argparse.ArgumentParser:

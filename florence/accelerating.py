@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from containers.basis.talk import say
+from containers.basis.talk import log
 from florence.devices import choose_device, choose_dtype, dtype_of, require_trainable
 from florence.options import TrainingOptions
 
@@ -34,5 +34,5 @@ def make_accelerator(
         dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True),
     )
     if accelerator.num_processes > 1:
-        say(f"{accelerator.num_processes} processes share the photos")
+        log.info(f"{accelerator.num_processes} processes share the photos")
     return accelerator, dtype

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from containers.basis.errors import FlagError, ModelError, UserError
 from containers.basis.files import digest, relative_path
-from containers.basis.talk import say
+from containers.basis.talk import log
 from florence.hub import PINS, commit_of, fetch_model, folder_of
 from florence.microsoft import EMBEDDING, rename_microsoft
 from florence.model_folder import loading, read_json, require_finite, weights_digest
@@ -47,12 +47,14 @@ def read_adapter_config(folder: Path | str) -> dict:
     path = Path(folder)
     if not (path / "adapter_config.json").is_file():
         kind = "holds no adapter_config.json" if path.is_dir() else "no such folder"
-        raise FlagError(f"--lora_path {folder}: {kind}; name the --output of finetune_florence.py")
+        raise FlagError(
+            f"§lora_path {folder}: {kind}; name a folder that finetune_florence.py made"
+        )
     if not (path / "adapter_model.safetensors").is_file():
-        raise FlagError(f"--lora_path {folder}: no adapter_model.safetensors (pickle is not read)")
+        raise FlagError(f"§lora_path {folder}: no adapter_model.safetensors (pickle is not read)")
     config = read_json(path / "adapter_config.json")
     if problem := adapter_problem(config):
-        raise ModelError(f"--lora_path {folder}: adapter_config.json {problem}")
+        raise ModelError(f"§lora_path {folder}: adapter_config.json {problem}")
     return config
 
 
@@ -143,7 +145,7 @@ def warn_of_other_base(lora_path: Path | str, base: Base) -> None:
     trained = Base(*(known[name] for name in ("model", "revision", "weights")))
     moved = base.revision and trained.revision and base.revision != trained.revision
     if moved or base.weights != trained.weights:
-        say(f"warning: adapter {lora_path} was trained on {trained}, and reads with {base}")
+        log.warning(f"adapter {lora_path} was trained on {trained}, and reads with {base}")
 
 
 def attach_adapter(model: Florence2ForConditionalGeneration, lora_path: Path | str) -> PeftModel:
@@ -208,7 +210,7 @@ def require_sizes(
         if tensor.shape[1] != inputs:
             raise ModelError(
                 f"adapter {lora_path} is for a model of another size: {module} takes "
-                f"{tensor.shape[1]} values there and {inputs} here; give the --model that it was "
+                f"{tensor.shape[1]} values there and {inputs} here; give the §model that it was "
                 "trained on"
             )
 
@@ -247,7 +249,9 @@ def add_lora(
     patterns = {where: re.escape(f"model.{where}.") + r".*\b(?:%s)" for where in places}
     for where, layers in places.items():
         hits = {x: sum(bool(re.fullmatch(patterns[where] % x, n)) for n in names) for x in layers}
-        say(f"LoRA on {where}: " + ", ".join(f"{count} {layer}" for layer, count in hits.items()))
+        log.info(
+            f"LoRA on {where}: " + ", ".join(f"{count} {layer}" for layer, count in hits.items())
+        )
         if missed := [layer for layer, count in hits.items() if not count]:
             raise UserError(f"LoRA target {missed[0]} matches no module of {where}")
     config = LoraConfig(
@@ -259,7 +263,7 @@ def add_lora(
     model.name_or_path = base.model  # is recorded
     adapted = get_peft_model(model, config, revision=base.revision)
     trainable, total = adapted.get_nb_trainable_parameters()
-    say(f"trainable parameters: {trainable:,} of {total:,} ({100 * trainable / total:.2f} %)")
+    log.info(f"trainable parameters: {trainable:,} of {total:,} ({100 * trainable / total:.2f} %)")
     return adapted
 
 

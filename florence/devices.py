@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from containers.basis.errors import FlagError, UserError
 from containers.basis.processes import process_count
-from containers.basis.talk import say
+from containers.basis.talk import log
 from containers.photo.look_pace import FEW_LOOKS
 from containers.photo.looks import LOOKS
 from florence.names import DTYPES
@@ -32,7 +32,7 @@ NO_MEMORY = (  # in the errors of CUDA, cuBLAS and Metal that accelerate does no
 # GNU OpenMP's idle threads spin for the next work: so short that two programs on the same cores
 # can bear it, so long that one alone loses nothing. It reads this when torch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-LESS_MEMORY = "use --dtype bf16, a smaller --model or --device cpu"  # to read with
+LESS_MEMORY = "use §dtype bf16, a smaller §model or §device cpu"  # to read with
 SMALL_BATCH, LARGE_BATCH = 4, 128
 MEMORY_A_PIXEL = 700  # bytes on a GPU for each pixel that the model sees
 MALLOC_OPTIONS = {-4: 0, -1: 2**31 - 1}  # glibc's M_MMAP_MAX and M_TRIM_THRESHOLD, in bytes
@@ -53,13 +53,13 @@ def drivers_present() -> list[str]:
 def require_device(name: str, present: list[str]) -> None:
     """Raise `FlagError` for a device that is not among those present."""
     if name not in ("auto", *present):
-        raise FlagError(f"--device {name} is not on this machine, which has: {', '.join(present)}")
+        raise FlagError(f"§device {name} is not on this machine, which has: {', '.join(present)}")
 
 
 def require_trainable(dtype: str, device: str) -> None:
     """Raise `FlagError` for a precision in which a device cannot train."""
     if (dtype, device) == ("fp16", "cpu"):
-        raise FlagError("--dtype fp16 cannot train on cpu; use fp32 or bf16")
+        raise FlagError("§dtype fp16 cannot train on cpu; use fp32 or bf16")
 
 
 def find_device(name: str) -> str:
@@ -75,10 +75,10 @@ def choose_device(name: str = "auto") -> str:
     """Return the torch device to use, and print which and why; raises `FlagError` if absent."""
     device = find_device(name)
     if name != "auto":
-        say(f"device: {name}, as asked")
+        log.info(f"device: {name}, as asked")
         return name
     better = {"cuda": "a GPU is here", "mps": "no cuda, but Apple's GPU is here"}
-    say(f"device: {device} ({better.get(device, 'neither cuda nor mps here')})")
+    log.info(f"device: {device} ({better.get(device, 'neither cuda nor mps here')})")
     return device
 
 
@@ -89,18 +89,18 @@ def choose_dtype(name: str, device: str) -> str:
     if name not in ("auto", *DTYPES):
         raise FlagError(f"dtype {name} is none of auto, {', '.join(DTYPES)}")
     if name != "auto":
-        say(f"dtype: {name}, as asked")
+        log.info(f"dtype: {name}, as asked")
     elif device == "cpu":
         units = BF16_UNITS & {unit for unit, there in cpu_capabilities().items() if there}
         name = "bf16" if units else "fp32"
         reason = f"has {min(units)}, so it is faster than fp32" if units else "has no unit for bf16"
-        say(f"dtype: {name} (this CPU {reason})")
+        log.info(f"dtype: {name} (this CPU {reason})")
     elif device == "cuda":
         name = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-        say(f"dtype: {name} ({'this' if name == 'bf16' else 'no bf16 on this'} GPU)")
+        log.info(f"dtype: {name} ({'this' if name == 'bf16' else 'no bf16 on this'} GPU)")
     else:
         name = "fp32"
-        say(f"dtype: fp32 (the safe choice on {device}; --dtype bf16 takes less memory)")
+        log.info(f"dtype: fp32 (the safe choice on {device}; §dtype bf16 takes less memory)")
     return name
 
 
@@ -117,12 +117,12 @@ def choose_batch_size(device: str, size: tuple[int, int]) -> int:
     import torch
 
     if device != "cuda":
-        say(f"batch size: {SMALL_BATCH} (the {device} gains nothing from more)")
+        log.info(f"batch size: {SMALL_BATCH} (the {device} gains nothing from more)")
         return SMALL_BATCH
     free, _ = torch.cuda.mem_get_info()
     most = free / MEMORY_A_PIXEL / (size[0] * size[1])
     chosen = min(LARGE_BATCH, max(SMALL_BATCH, 2 ** int(math.log2(max(1, most)))))
-    say(f"batch size: {chosen} ({free / 1e9:.0f} GB are free on the GPU)")
+    log.info(f"batch size: {chosen} ({free / 1e9:.0f} GB are free on the GPU)")
     return chosen
 
 
@@ -137,13 +137,15 @@ def choose_looks(weights: int, device: str) -> int:
     Where a look takes seconds, the parts of a photo and shaken windows are left out.
     """
     if is_slow(weights, device):
-        say(
+        log.info(
             f"looks: up to {FEW_LOOKS} (a look of {weights / 1e6:,.0f} million weights takes "
-            f"seconds on a CPU; --looks {LOOKS} searches the parts of a photo, too)"
+            f"seconds on a CPU; §looks {LOOKS} searches the parts of a photo, too)"
         )
         return FEW_LOOKS
     small = weights < SMALL_MODEL
-    say(f"looks: up to {LOOKS} ({'the model is small' if small else f'{device} is fast enough'})")
+    log.info(
+        f"looks: up to {LOOKS} ({'the model is small' if small else f'{device} is fast enough'})"
+    )
     return LOOKS
 
 

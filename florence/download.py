@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 from containers.basis.errors import ModelError, one_line
 from containers.basis.files import writing
 from containers.basis.pace import Pace
-from containers.basis.talk import say
+from containers.basis.talk import log
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -130,7 +130,7 @@ def holding(path: Path, stopped: Event) -> FileLock:
     try:
         lock.acquire(timeout=0.1)
     except Timeout:
-        say("another process fetches this file: waiting for its end")
+        log.info("another process fetches this file: waiting for its end")
         lock.acquire(cancel_check=stopped.is_set)
     return lock
 
@@ -156,7 +156,7 @@ def fetch_rest(file: RemoteFile, out: BinaryIO, stopped: Event, pace: Pace) -> N
                 raise CutError(problem)
             require_wanted(stopped)
             come = f"{amount(out.tell())} of {amount(file.size)}"
-            say(f"{file.name} is cut off at {come} ({problem}): going on in {pause} s")
+            log.info(f"{file.name} is cut off at {come} ({problem}): going on in {pause} s")
             stopped.wait(pause)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from containers.basis.errors import ImageError, UserError
 from containers.basis.pace import Pace
-from containers.basis.talk import counted, say
+from containers.basis.talk import counted, log
 from containers.data.edited_json import read_json_file
 from containers.data.labels import Example, label_problem, shorten
 from containers.number.iso6346 import compact
@@ -57,7 +57,7 @@ def read_examples(flag: str, name: str) -> list[Example]:
             "make it again from yours, python prepare_dataset.py --mode prepare"
         )
     for problem in problems[:-1]:
-        say(f"error: {problem}")
+        log.error(f"{problem}")
     if problems:
         raise UserError(problems[-1])
     return examples
@@ -76,10 +76,10 @@ def warn_of_overlap(train: list[Example], val: list[Example]) -> None:
             two = f"{other} and {example.number}"
             raise UserError(f"{example.image_path} stands there with two labels, {two}: mend it")
     if twice := len(train) + len(val) - len(labels):
-        say(f"warning: {counted(twice, 'photo')} listed more than once")
+        log.warning(f"{counted(twice, 'photo')} listed more than once")
     if both := sorted({e.box for e in train} & {e.box for e in val}):
-        say(
-            f"warning: {counted(len(both), 'container')} ({both[0]}) in training and in "
+        log.warning(
+            f"{counted(len(both), 'container')} ({both[0]}) in training and in "
             "validation, which tests memory then: run prepare_dataset.py --mode prepare again"
         )
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from containers.basis.errors import UserError, one_line
 from containers.basis.pace import Pace
-from containers.basis.talk import say
+from containers.basis.talk import log
 from containers.data.labels import Example
 from containers.photo.workers import ahead, processes_here, worker_count, workers
 from florence.examples import open_view, photo_digest
@@ -85,7 +85,7 @@ class Features:
         paths = {self.path(example, view): (example, view) for example, view in wanted}
         for path in filter(Path.exists, paths):
             if not is_whole(path):
-                say(f"warning: {path} is damaged: it is deleted and made again")
+                log.warning(f"{path} is damaged: it is deleted and made again")
                 path.unlink()
         return [pair for path, pair in paths.items() if not path.exists()]
 
@@ -99,7 +99,7 @@ class Features:
         if needed > free:
             raise UserError(
                 f"the features take {needed:.0f} MB and {self.folder} has {free:.0f} MB left: make "
-                "room, lower --views, or use --no-cache"
+                f"room, lower §views, or use §no-cache"
             )
 
     def compute(
@@ -135,7 +135,7 @@ class Features:
             save_file({self.part: features}, new)
             new.replace(path)
         except (OSError, SafetensorError) as error:
-            reason = f"{one_line(error)}: make room, lower --views, or use --no-cache"
+            reason = f"{one_line(error)}: make room, lower §views, or use §no-cache"
             raise UserError(f"cannot write {path}: {reason}") from None
         finally:
             new.unlink(missing_ok=True)
@@ -164,7 +164,7 @@ class Features:
                 here = accelerator.local_process_index
                 compute(self.missing(missing)[here :: processes_here()])
                 accelerator.wait_for_everyone()
-        say(
+        log.info(
             f"features: {len(missing)} computed in {time.monotonic() - start:.0f} s, "
             f"{len(wanted) - len(missing)} found, in {self.folder}"
         )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from containers.basis.errors import FlagError, ImageError
 from containers.basis.files import relative_path
-from containers.basis.talk import say
+from containers.basis.talk import log
 from containers.photo.looks import LOOKS, Found, Search
 from florence.adapter import Base
 from florence.devices import dtype_of
@@ -61,8 +62,10 @@ def load_finder(finder: str | None, folder: Path, reader: Reader) -> Reader | No
         return None
     network, processor = load_checkpoint(found, dtype_of(reader.model))
     network = network.to(reader.model.device).eval()
-    say(f"finder: {relative_path(found)} finds the number on each photo, the model reads it there")
-    return Reader(network, processor, LOOKS, reader.review_below, reader.owner_codes)
+    log.info(
+        f"finder: {relative_path(found)} finds the number on each photo, the model reads it there"
+    )
+    return Reader(network, processor, replace(reader.options, looks=LOOKS))
 
 
 def found_by(searches: Iterable[Search | ImageError]) -> Iterator[Found | None]:

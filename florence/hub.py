@@ -18,7 +18,7 @@ from threading import Event
 
 from containers.basis.errors import ModelError, UserError
 from containers.basis.files import replacing
-from containers.basis.talk import counted, say
+from containers.basis.talk import counted, log
 from florence.download import (
     Bytes,
     CutError,
@@ -69,7 +69,7 @@ def fetch_snapshot(repo: Path, model: str, revision: str) -> Path:
     """
     cached = find_snapshot(repo, revision)
     if cached is not None and cached.name == revision:
-        say(f"model: {model} at {revision[:12]}, in the cache of this machine")
+        log.info(f"model: {model} at {revision[:12]}, in the cache of this machine")
         return cached
     at = revision[:12] if COMMIT.fullmatch(revision) else revision
     try:
@@ -79,10 +79,10 @@ def fetch_snapshot(repo: Path, model: str, revision: str) -> Path:
         if cached is None:
             lost = f"{model} is no folder here, and cannot be fetched at {at}"
             raise ModelError(f"{lost}: {reason}; {remedy}") from None
-        say(f"warning: {reason}: taking {model} at {at} as it was last seen, {cached.name[:12]}")
+        log.warning(f"{reason}: taking {model} at {at} as it was last seen, {cached.name[:12]}")
         return cached
     snapshot = repo / "snapshots" / commit
-    say(f"model: {model} at {commit[:12]}, from the hub or its cache on this machine")
+    log.info(f"model: {model} at {commit[:12]}, from the hub or its cache on this machine")
     if lacking := [file for file in files if not (snapshot / file.name).is_file()]:
         fetch_files(repo, snapshot, lacking, f"{model} at {at}")
     note(repo, revision, commit)
@@ -132,7 +132,7 @@ def fetch_files(repo: Path, snapshot: Path, files: list[RemoteFile], what: str) 
     done, total = sum(here(f, blobs) for f in missing), sum(file.size for file in missing)
     require_room(repo, total - done, what)
     have = f", {amount(done)} of them are here" if done else ""
-    say(f"fetching {counted(len(missing), 'file')}, {amount(total)}{have}")
+    log.info(f"fetching {counted(len(missing), 'file')}, {amount(total)}{have}")
     with Bytes(title="fetching", total=total, done=done) as pace:
 
         def work(stopped: Event) -> None:
@@ -198,13 +198,13 @@ def why_not_listed(error: Exception) -> tuple[str, str]:
     if isinstance(error, OfflineModeIsEnabled):
         return "HF_HUB_OFFLINE is set", f"unset it, {elsewhere()}"
     if is_refused(error):
-        return reason_of(error), "check --model and --revision"
+        return reason_of(error), "check §model and §revision"
     reason = f"{constants.ENDPOINT} does not answer as a hub ({reason_of(error)})"
     return reason, f"run it again when it does, {elsewhere()}"
 
 
 def elsewhere() -> str:
     """Return what to do where there is no network."""
-    copied = "copy the model's folder from a machine with a network and pass --model FOLDER"
-    small = f", or type the same with --model {SMALL}, the small model that is here"
+    copied = "copy the model's folder from a machine with a network and pass §model FOLDER"
+    small = f", or type the same with §model {SMALL}, the small model that is here"
     return f"or {copied}{small if SMALL_FOLDER.is_dir() else ''}"

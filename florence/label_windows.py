@@ -14,7 +14,7 @@ from typing import Any
 
 from containers.basis.errors import ImageError, ModelError, UserError
 from containers.basis.files import write_json
-from containers.basis.talk import counted, say
+from containers.basis.talk import counted, log
 from containers.data.labels import Example
 from containers.number.reading import Reading
 from containers.photo.look_pace import LookPace
@@ -70,17 +70,17 @@ class Windows:
         ]
         if left_out := [e for e, rows in zip(examples, found) if rows[0][-1] < least]:
             count = counted(len(left_out), "photo")
-            say(f"{count} left out, where the label is not what the model finds")
+            log.info(f"{count} left out, where the label is not what the model finds")
             for example, seen in zip(left_out, self.read_there(left_out, search)):
-                say(f"  {example.image_path}: label {example.number}, read there: {seen}")
+                log.info(f"  {example.image_path}: label {example.number}, read there: {seen}")
         if not near:
             raise UserError(
                 "no label is what the model finds on its photo: look at them with "
-                "prepare_dataset.py --mode check, or learn whole photos with --looks 1"
+                "prepare_dataset.py --mode check, or learn whole photos with §looks 1"
             )
         if known:
             count = counted(sum(map(len, near)), "window")
-            say(f"learnt from: {count} that show the labels of {counted(len(near), 'photo')}")
+            log.info(f"learnt from: {count} that show the labels of {counted(len(near), 'photo')}")
         return list(chain.from_iterable(near))
 
     def read_there(self, examples: Sequence[Example], search: Finder) -> list[str]:
@@ -108,7 +108,7 @@ class Windows:
                     if isinstance(result, ImageError):
                         raise UserError(f"{example.image_path}: {result}")
                     looks = windows_that_show(result) if known else [result.lead[0]]
-                    rows = [[*astuple(look.window), look.reading.confidence] for look in looks]
+                    rows = [[*astuple(look.window), look.hypothesis.confidence] for look in looks]
                     self.found[self.name(example, known)] = rows
                     pace.update()
                     if time.monotonic() > saved + SAVED_EVERY:
@@ -130,7 +130,7 @@ def read_windows(path: Path) -> dict[str, list[list[float]]]:
         if not all(map(is_windows, found.values())):
             raise ModelError(f"cannot read {path}: these are no windows")
     except ModelError as error:
-        say(f"warning: {error}: it is deleted, and its windows are looked for again")
+        log.warning(f"{error}: it is deleted, and its windows are looked for again")
         path.unlink()
         return {}
     return found
@@ -148,6 +148,6 @@ def is_windows(rows: object) -> bool:
 
 def windows_that_show(search: Search) -> list[Look]:
     """Return the looks of a search led by a label that show it, the likeliest first."""
-    looks = sorted(search.done, key=lambda look: look.reading.confidence, reverse=True)
-    least = SHOWN * looks[0].reading.confidence
-    return [look for look in looks[:MOST] if look.reading.confidence >= least]
+    looks = sorted(search.done, key=lambda look: look.hypothesis.confidence, reverse=True)
+    least = SHOWN * looks[0].hypothesis.confidence
+    return [look for look in looks[:MOST] if look.hypothesis.confidence >= least]

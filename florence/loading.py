@@ -60,12 +60,12 @@ def require_model(
     if Path(source).is_dir():
         require_fitting(Path(source), read_model_config(Path(source)))
         if revision is not None:
-            raise FlagError(f"--revision {revision} is for a hub id; --model {source} is a folder")
+            raise FlagError(f"§revision {revision} is for a hub id; §model {source} is a folder")
     elif Path(source).exists() or not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", source):
         whose = f", the base of adapter {lora_path}," if lora_path and not model else ""
         raise FlagError(
-            f"--model {source}{whose} is neither a folder nor an id like {DEFAULT_MODEL}; pass "
-            "--model FOLDER"
+            f"§model {source}{whose} is neither a folder nor an id like {DEFAULT_MODEL}; pass "
+            f"§model FOLDER"
         )
 
 

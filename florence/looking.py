@@ -66,7 +66,7 @@ def log_probabilities(
     logits = model(**inputs, decoder_input_ids=sequences[:, :-1]).logits.float()
     if logits.isnan().any():
         raise ModelError(
-            f"the model's scores are no numbers in {dtype_of(model)}: use --dtype fp32, or another "
+            f"the model's scores are no numbers in {dtype_of(model)}: use §dtype fp32, or another "
             "model"
         )
     return logits.log_softmax(-1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from containers.basis.talk import say
+from containers.basis.talk import log
 from florence.options import TrainingOptions
 
 if TYPE_CHECKING:
@@ -95,10 +95,10 @@ def lower_memory(options: TrainingOptions) -> str:
     """Return what to do where a training takes more memory than there is."""
     size, accumulation = options.batch_size, options.gradient_accumulation
     usual = options.lora_rank <= USUAL_RANK
-    rank = "" if usual else f"lower --lora_rank (now {options.lora_rank}); or "
+    rank = "" if usual else f"lower §lora_rank (now {options.lora_rank}); or "
     return (
-        f"{rank}lower --batch_size (now {size}), raising --gradient_accumulation (now "
-        f"{accumulation}) in its place, or use --dtype bf16 or --lora_targets decoder"
+        f"{rank}lower §batch_size (now {size}), raising §gradient_accumulation (now "
+        f"{accumulation}) in its place, or use §dtype bf16 or §lora_targets decoder"
     )
 
 
@@ -112,16 +112,16 @@ def fit_memory(model: PeftModel, memory: Memory, photos: int, lowered: str) -> N
     free = free_memory(model.device.type) + loaded
     needed, less = memory.total(photos), memory.total(photos, again=True)
     if needed <= ROOM * free:
-        say(f"memory: about {needed / GB:.1f} GB, of {free / GB:.1f} GB")
+        log.info(f"memory: about {needed / GB:.1f} GB, of {free / GB:.1f} GB")
         return
     compute_again(model)
-    say(
+    log.info(
         f"memory: about {less / GB:.1f} GB, since layers are computed again on the way back, a "
         f"third slower (gradient checkpointing): without it {needed / GB:.1f} GB, and there are "
         f"{free / GB:.1f} GB"
     )
     if less > ROOM * free:
-        say(f"warning: that may be more than there is: {lowered}")
+        log.warning(f"that may be more than there is: {lowered}")
 
 
 def compute_again(model: PeftModel) -> None:

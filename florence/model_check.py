@@ -18,7 +18,7 @@ from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from containers.basis.pace import Pace, duration
-from containers.basis.talk import counted, say, show
+from containers.basis.talk import counted, log, show
 from containers.number.iso6346 import compact, find_numbers
 from florence.adapter import Base, base_folder, base_model
 from florence.features import frozen_part
@@ -215,15 +215,15 @@ def regions_in(text: str) -> list[Point]:
 
 def describe_reading(ocr: Reader, seconds: float) -> Finding:
     """Return what reading takes."""
-    once, most = duration(PHOTOS * seconds), duration(PHOTOS * seconds * ocr.looks)
-    looks = counted(ocr.looks, "look")
+    once, most = duration(PHOTOS * seconds), duration(PHOTOS * seconds * ocr.options.looks)
+    looks = counted(ocr.options.looks, "look")
     times = f"{PHOTOS} photos: {once}, up to {most} where none is sure ({looks})"
     return Finding("reading", "", f"{seconds:.2f} s a look, {used_memory(ocr)}; {times}")
 
 
 def describe_training(ocr: Reader, seconds: float, step: float) -> Finding:
     """Return what training on as many photos as the guide asks for takes, with its defaults."""
-    model, windows = ocr.model, ocr.looks
+    model, windows = ocr.model, ocr.options.looks
     before = duration(PHOTOS * windows * seconds)
     epoch = duration(TRAINED * windows / BATCH * step + (PHOTOS - TRAINED) * seconds)
     weights = 0, model.num_parameters()
@@ -257,7 +257,7 @@ def conclude(findings: Sequence[Finding]) -> tuple[str, str]:
     if verdicts["finds"] == BAD:
         return WEAK, (
             "it reads, and does not look where the number stands: nearer looks will miss it; "
-            "--looks 1 on photos cut to the number is what it can do"
+            "§looks 1 on photos cut to the number is what it can do"
         )
     return WEAK, "it reads somewhat: fine-tune it on your own photos"
 
@@ -267,7 +267,7 @@ def print_check(ocr: Reader, model: str | None, lora_path: str | None, revision:
     name = base_model(model, lora_path)
     folder = base_folder(model, lora_path, revision)
     findings = check_model(ocr, Base.at(name, folder), folder)
-    say("the lines below are for an issue report, too")
+    log.info("the lines below are for an issue report, too")
     for finding in findings:
         show(str(finding))
     return int(findings[-1].verdict == BAD)

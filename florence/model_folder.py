@@ -49,14 +49,14 @@ def refuse(constant: str) -> NoReturn:
 def read_model_config(folder: Path) -> dict:
     """Return the configuration of a Florence-2 folder; raises `FlagError` if it is none."""
     if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
-        raise FlagError(f"--model {folder} holds an adapter: pass it with --lora_path")
+        raise FlagError(f"§model {folder} holds an adapter: pass it with §lora_path")
     if not (folder / "config.json").is_file():
-        raise FlagError(f"--model {folder}: no config.json in it; name a Florence-2 folder")
+        raise FlagError(f"§model {folder}: no config.json in it; name a Florence-2 folder")
     config = read_json(folder / "config.json")
     if config.get("model_type") != "florence2":
-        raise FlagError(f"--model {folder} is a {config.get('model_type')} model, not Florence-2")
+        raise FlagError(f"§model {folder} is a {config.get('model_type')} model, not Florence-2")
     if not weight_files(folder):
-        raise FlagError(f"--model {folder}: no model.safetensors in it (pickle is not read)")
+        raise FlagError(f"§model {folder}: no model.safetensors in it (pickle is not read)")
     require_whole(folder, config)
     return config
 
@@ -71,7 +71,7 @@ def require_whole(folder: Path, config: dict) -> None:
             raise ModelError(f"{folder / 'config.json'} is damaged: {part} is no JSON object")
     for ways in (WORDS, RECIPE):
         if not any(all((folder / name).is_file() for name in way) for way in ways):
-            raise FlagError(f"--model {folder}: no {ways[0][0]} in it; copy the whole folder again")
+            raise FlagError(f"§model {folder}: no {ways[0][0]} in it; copy the whole folder again")
     for path in folder.glob("*.json"):
         if path.name in OBJECTS:
             read_json(path)
@@ -158,5 +158,5 @@ def require_finite(tensors: Iterable[tuple[str, torch.Tensor]], source: Path | s
             kind = str(tensor.dtype).removeprefix("torch.")
             raise ModelError(
                 f"cannot use {source}: {name} holds NaN or infinity in {kind}; copy it again, or "
-                "pass --dtype fp32"
+                f"pass §dtype fp32"
             )

@@ -39,7 +39,7 @@ class TrainingOptions:
     lora_alpha: float = option(32, "the adapter counts alpha / rank times")
     lora_dropout: float = option(0.05, "share of its inputs left out")
     gradient_accumulation: int = option(1, "batches per step")
-    augment: bool = option(False, f"vary the training photos: --views {VIEWS}")
+    augment: bool = option(False, f"vary the training photos, each in {VIEWS} views")
     views: int | None = option(
         None, "so many views of each photo, one an epoch in turn (default: 1, as it is)"
     )
@@ -55,8 +55,8 @@ class TrainingOptions:
     report_to: str | None = option(
         None, f"also report each epoch to one of: {', '.join(TRACKERS)}", free=True
     )
-    resume: bool = option(False, "go on from the last checkpoint in --output", free=True)
-    overwrite: bool = option(False, "replace the adapter of another run in --output", free=True)
+    resume: bool = option(False, "go on from the last checkpoint of the same output", free=True)
+    overwrite: bool = option(False, "replace the adapter that another run left there", free=True)
 
 
 OPTIONS = {each.name: each for each in fields(TrainingOptions)}

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from itertools import repeat
 from typing import TYPE_CHECKING
 
 from containers.basis.errors import ImageError
-from containers.basis.talk import say
+from containers.basis.talk import log
 from containers.number.iso6346 import PAINTED, compact
-from containers.number.reading import Reading
-from containers.number.review import consider
+from containers.number.reading import Hypothesis
+from containers.number.review import hypothesis_of
 from containers.photo.files import Photo
-from containers.photo.looks import Found, Search
+from containers.photo.looks import Found, ReadingOptions, Search
 from containers.photo.search import OnLooks, search_all
 from containers.photo.windows import Point
 from florence.decoding import transcribe
@@ -32,22 +32,15 @@ if TYPE_CHECKING:
 
 
 class Reader:
-    """Look at photos with a loaded model, up to `looks` times at each, nearer each time.
-
-    A number less sure than `review_below`, or of an owner not among `owner_codes` (none: any), is
-    a doubt, and looked at again.
-    """
+    """Look at photos with a loaded model, as often as the options allow, nearer each time."""
 
     def __init__(
         self,
         model: Florence2ForConditionalGeneration | PeftModel,
         processor: Florence2Processor,
-        looks: int,
-        review_below: float,
-        owner_codes: Collection[str],
+        options: ReadingOptions,
     ):
-        self.model, self.processor, self.looks = model, processor, looks
-        self.review_below, self.owner_codes = review_below, frozenset(owner_codes)
+        self.model, self.processor, self.options = model, processor, options
         weights, device = model.num_parameters(), model.device.type
         self.threads, self.is_slow = choose_threads(weights, device), is_slow(weights, device)
         self.size = input_size(processor)
@@ -70,28 +63,28 @@ class Reader:
         labels: Iterable[str | None] = numbers or repeat(None)
         places: Iterable[Found | None] = found or repeat(None)
         searches = (
-            Search(photo, self.looks, self.review_below, self.owner_codes, number, place)
+            Search(photo, self.options, number, place)
             for photo, number, place in zip(photos, labels, places)
         )
         return search_all(searches, self.look_for, self.size, batch_size, pool, on_looks)
 
     def look_for(
         self, images: Sequence[Image.Image], searches: Sequence[Search]
-    ) -> list[tuple[Reading, list[Point]]]:
-        """Return what one look at each image reads, for the search that asks for it."""
+    ) -> list[tuple[Hypothesis, list[Point]]]:
+        """Return what one look at each image shows, for the search that asks for it."""
         labels = [search.label for search in searches if search.label]
         return self.look_at(images, labels or None)
 
     def look_at(
         self, images: Sequence[Image.Image], known: Sequence[str] | None = None
-    ) -> list[tuple[Reading, list[Point]]]:
-        """Return what one look at each image reads, and where it sees the number's characters.
+    ) -> list[tuple[Hypothesis, list[Point]]]:
+        """Return what a look at each image takes for the number, and where it sees its characters.
 
         Where memory runs out, half as many images are looked at at once, from then on.
         """
         from accelerate.utils.memory import clear_device_cache
 
-        seen: list[tuple[Reading, list[Point]]] = []
+        seen: list[tuple[Hypothesis, list[Point]]] = []
         while (begin := len(seen)) < len(images):
             end = begin + self.most_at_once
             part, numbers = images[begin:end], known and known[begin:end]
@@ -103,13 +96,13 @@ class Reader:
                 if len(part) == 1 or not is_out_of_memory(error):
                     raise
             self.most_at_once = half = len(part) // 2
-            say(f"warning: out of memory with a batch of {len(part)}: going on with {half}")
+            log.warning(f"out of memory with a batch of {len(part)}: going on with {half}")
             clear_device_cache(garbage_collection=True)  # here: the error holds on to tensors
         return seen
 
     def look_at_once(
         self, images: Sequence[Image.Image], known: Sequence[str] | None
-    ) -> list[tuple[Reading, list[Point]]]:
+    ) -> list[tuple[Hypothesis, list[Point]]]:
         """Return what `look_at` does, all images in one batch."""
         import torch
 
@@ -120,10 +113,11 @@ class Reader:
             if known:
                 likely = probabilities(self.model, self.processor, photos, known)
                 found = zip(known, likely)
-                readings = [Reading(n, confidence=p, numbers=(compact(n),)) for n, p in found]
+                hypotheses = [Hypothesis(n, confidence=p, numbers=(compact(n),)) for n, p in found]
             else:
                 transcripts = transcribe(self.model, self.processor, photos)
-                readings = [consider(t, self.owner_codes) for t in transcripts]
-            numbers = [r.number or next((n for n, _ in r.alternatives), PAINTED) for r in readings]
+                owner_codes = self.options.owner_codes
+                hypotheses = [hypothesis_of(t, owner_codes) for t in transcripts]
+            numbers = [h.number or (*dict(h.alternatives), PAINTED)[0] for h in hypotheses]
             letters = find_letters(self.model, self.processor, photos, numbers)
-        return list(zip(readings, letters))
+        return list(zip(hypotheses, letters))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from containers.basis.errors import FlagError, UserError, one_line
 from containers.basis.files import free_name, write_json, writing
 from containers.basis.outputs import require_apart
-from containers.basis.talk import counted, say
+from containers.basis.talk import counted, log
 from containers.number.owners import LEARNT
 from florence.adapter import BASE, Base, base_revision, save_adapter
 from florence.features import features_folder, is_cached
@@ -80,7 +80,7 @@ class Checkpoints:
         seen = gather_object([last.read_text() if last and last.exists() else ""])
         if len(set(seen)) > 1:
             raise UserError(
-                f"--resume: not all machines have the same checkpoint in {self.output}: copy the "
+                f"§resume: not all machines have the same checkpoint in {self.output}: copy the "
                 "folder from the first machine to the others"
             )
 
@@ -92,7 +92,7 @@ class Checkpoints:
 
         self.require_agreement()
         if not self.folders:
-            say(f"nothing to resume in {self.output}: starting at epoch 1")
+            log.info(f"nothing to resume in {self.output}: starting at epoch 1")
             return Progress()
         folder = self.folders[-1]
         try:
@@ -104,8 +104,8 @@ class Checkpoints:
             progress = Progress(**read_json(folder / "progress.json"))
         except Exception as error:  # whatever a damaged file makes the libraries raise
             reason = one_line(error)[:200]
-            raise UserError(f"{folder} is damaged ({reason}): delete it or omit --resume") from None
-        say(f"resumed from {folder}: {counted(progress.epoch, 'epoch')} done")
+            raise UserError(f"{folder} is damaged ({reason}): delete it or omit §resume") from None
+        log.info(f"resumed from {folder}: {counted(progress.epoch, 'epoch')} done")
         return progress
 
 
@@ -120,7 +120,7 @@ def saving(folder: Path, new: Path | None = None) -> Iterator[None]:
         if new is not None:
             shutil.rmtree(new, ignore_errors=True)
         reason = one_line(getattr(error, "strerror", None) or error)[:200]
-        remedy = "make room; --resume goes on from the last finished epoch"
+        remedy = "make room; §resume goes on from the last finished epoch"
         raise UserError(f"cannot write {folder} ({reason}): {remedy}") from None
 
 
@@ -149,19 +149,19 @@ def check_output(options: TrainingOptions) -> None:
     """
     output = Path(options.output)
     if options.resume and options.overwrite:
-        raise FlagError("--resume keeps what --overwrite replaces: leave one of them out")
+        raise FlagError("§resume keeps what §overwrite replaces: leave one of them out")
     require_own_folder(output)
     require_apart(
-        [("--output", output / name) for name in (*WRITTEN, ADAPTER)],
-        [("--train", options.train), ("--val", options.val)],
+        [("§output", output / name) for name in (*WRITTEN, ADAPTER)],
+        [("§train", options.train), ("§val", options.val)],
     )
     checkpoints = find_checkpoints(output)
     if options.resume and checkpoints:
         require_same(options, read_json(checkpoints[-1] / TRAIN_ARGS))
     elif not (options.resume or options.overwrite) and (checkpoints or (output / ADAPTER).exists()):
         raise FlagError(
-            f"{options.output} holds the adapter of another run: --output {free_name(output)} "
-            "keeps it, --overwrite replaces it, --resume goes on with it"
+            f"{options.output} holds the adapter of another run: §output {free_name(output)} "
+            f"keeps it, §overwrite replaces it, §resume goes on with it"
         )
 
 
@@ -170,14 +170,14 @@ def require_own_folder(output: Path) -> None:
 
     A folder with the arguments of a training in it is ours, and all in it that a training writes.
     """
-    other = f"name another folder, as --output {free_name(output)}"
+    other = f"name another folder, as §output {free_name(output)}"
     if (output / "config.json").exists():
-        raise FlagError(f"--output {output} holds a model (config.json): {other}")
+        raise FlagError(f"§output {output} holds a model (config.json): {other}")
     mark = output / TRAIN_ARGS
     if mark.is_file() and "lora_targets" in read_json(mark):
         return
     if foreign := next((path for name in WRITTEN for path in output.glob(name)), None):
-        raise FlagError(f"--output {output} holds a {foreign.name} of somebody else's: {other}")
+        raise FlagError(f"§output {output} holds a {foreign.name} of somebody else's: {other}")
 
 
 def earlier_looks(options: TrainingOptions) -> int | None:
@@ -199,7 +199,7 @@ def require_same(options: TrainingOptions, before: dict) -> None:
         said = ", ".join(f"--{name} is {now[name]}, was {before[name]}" for name in changed)
         raise FlagError(
             f"the run to resume had other flags: {said}; give the same, or begin another with "
-            f"--output {free_name(Path(options.output))}"
+            f"§output {free_name(Path(options.output))}"
         )
 
 

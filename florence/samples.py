@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from containers.number.reading import Reading
+from containers.number.reading import Hypothesis
+from containers.photo.looks import ReadingOptions
 from containers.photo.windows import Point, Window, first_window, next_window, see
 
 if TYPE_CHECKING:
@@ -49,11 +50,11 @@ class Reader(Protocol):
     model: Florence2ForConditionalGeneration
     processor: Florence2Processor
     size: tuple[int, int]
-    looks: int
+    options: ReadingOptions
 
     def look_at(
         self, images: Sequence[Image.Image], known: Sequence[str] | None = None
-    ) -> list[tuple[Reading, list[Point]]]:
+    ) -> list[tuple[Hypothesis, list[Point]]]:
         """Return what one look at each image reads, and where it sees the number's characters."""
 
 

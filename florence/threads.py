@@ -6,7 +6,7 @@ import contextlib
 import functools
 from collections.abc import Iterator
 
-from containers.basis.talk import say
+from containers.basis.talk import log
 
 SMALL_MODEL = 50e6  # weights: its steps are too short to be shared out
 
@@ -20,7 +20,7 @@ def choose_threads(weights: int, device: str) -> int | None:
     """
     if device != "cpu" or weights >= SMALL_MODEL:
         return None
-    say("threads: 1 (the model is small)")
+    log.info("threads: 1 (the model is small)")
     return 1
 
 

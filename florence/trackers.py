@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from containers.basis.errors import FlagError, UserError, one_line
-from containers.basis.talk import say
+from containers.basis.talk import log
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -21,7 +21,7 @@ TRACKERS = (  # by accelerate's names, which are those of their packages
 def require_tracker(name: str | None) -> None:
     """Raise `FlagError` for a tracker that is not installed: accelerate would report nothing."""
     if name is not None and find_spec(name) is None:
-        raise FlagError(f"--report_to {name} is not installed here: pip install {name}")
+        raise FlagError(f"§report_to {name} is not installed here: pip install {name}")
 
 
 def start_tracker(accelerator: Accelerator, name: str | None, settings: dict) -> None:
@@ -30,7 +30,7 @@ def start_tracker(accelerator: Accelerator, name: str | None, settings: dict) ->
         try:
             accelerator.init_trackers(PROJECT, settings)
         except Exception as error:  # whatever a tracker of others raises: no account, no network
-            raise UserError(f"--report_to {name}: {one_line(error)[:200]}") from None
+            raise UserError(f"§report_to {name}: {one_line(error)[:200]}") from None
 
 
 def track(accelerator: Accelerator, name: str | None, record: dict[str, float]) -> None:
@@ -38,4 +38,4 @@ def track(accelerator: Accelerator, name: str | None, record: dict[str, float]) 
     try:
         accelerator.log(record, step=record["epoch"])
     except Exception as error:
-        say(f"warning: --report_to {name}: {one_line(error)[:200]}")
+        log.warning(f"§report_to {name}: {one_line(error)[:200]}")

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from containers.basis.errors import UserError
 from containers.basis.files import replacing, write_json
 from containers.basis.pace import LONG, Pace, duration
-from containers.basis.talk import counted, say
+from containers.basis.talk import counted, log
 from containers.data.labels import Example
 from containers.number.owners import write_owner_codes
-from containers.number.review import interpret
+from containers.number.review import hypothesis_of
 from containers.number.scores import score
 from containers.photo.workers import worker_count
 from florence.accelerating import make_accelerator
@@ -125,7 +125,7 @@ class Trainer:
             while progress.epoch < options.epochs and progress.step < self.steps:
                 if progress.rising() >= options.patience:
                     risen = counted(options.patience, "epoch")
-                    say(f"validation loss has risen for {risen}: stopped early")
+                    log.info(f"validation loss has risen for {risen}: stopped early")
                     break
                 start = time.monotonic()
                 train_loss = self.train_epoch()
@@ -148,7 +148,7 @@ class Trainer:
             (self.steps - self.progress.step) * self.progress.epoch / max(1, self.progress.step),
         )
         if left >= LONG:
-            say(f"training: about {duration(left)} more at most, {duration(seconds)} an epoch")
+            log.info(f"training: about {duration(left)} more at most, {duration(seconds)} an epoch")
 
     @functools.cached_property
     def pace(self) -> Pace:
@@ -213,7 +213,7 @@ class Trainer:
     def require_finite(self, kind: str, loss: float) -> None:
         """Raise `UserError` for a loss from which nothing can be learnt."""
         if not math.isfinite(loss):
-            remedy = f"lower --lr (now {self.options.lr:g}) or use --dtype fp32"
+            remedy = f"lower §lr (now {self.options.lr:g}) or use §dtype fp32"
             raise UserError(f"{kind} loss is {loss}: {remedy}")
 
     def keep(self, record: dict[str, float]) -> None:
@@ -269,7 +269,7 @@ def losses_and_readings(
             transcripts = transcribe(model, collate.processor, photos)
             counts = (inputs["labels"] != -100).sum(-1).tolist()
             for example, count, transcript in zip(batch, counts, transcripts):
-                number = interpret(transcript).number
+                number = hypothesis_of(transcript).number
                 results.append((outputs.loss.item() * count, count, number, example.number))
     return results
 

@@ -59,7 +59,7 @@ from plain_loops import (
 
 from commands.command_line import ArgumentParser, command
 from commands.flags import positive
-from containers.basis.talk import say
+from containers.basis.talk import log
 from florence.names import DTYPES
 
 PARTS = ("reading", "training", "start", "peak", "folders")
@@ -176,7 +176,7 @@ def compare_training(folder: Path, args: argparse.Namespace) -> list[tuple]:
             rows.append((f"training `{targets}`, finetune_florence.py, {dtype}", per_image, ratio))
             rows[-2] += (f"{plain['memory']:.1f} GB",)
             rows[-1] += (f"{ours['memory']:.1f} GB",)
-            say(" | ".join(rows[-1]))
+            log.info(" | ".join(rows[-1]))
     return rows
 
 
@@ -223,7 +223,7 @@ def compare_folders(folder: Path, args: argparse.Namespace) -> list[tuple]:
         run = alone(read_folder, str(place), args.device, args.dtype)
         speed = f"{count / run['seconds']:.1f} photos a second, loading included"
         rows.append((f"folder of {count:,}, small model", speed, "", f"{run['memory']:.2f} GB"))
-        say(" | ".join(rows[-1]))
+        log.info(" | ".join(rows[-1]))
     return rows
 
 
@@ -347,7 +347,7 @@ def main(args: argparse.Namespace) -> int:
         alone(make_model, str(Path(name, "large")))
         make_photos(Path(name), args.photos)
         for part in args.parts:
-            say(f"measuring: {part}")
+            log.info(f"measuring: {part}")
             rows = globals()[f"compare_{part}"](Path(name), args)
             table += [f"| {' | '.join(row)} |" for row in rows]
             print(*table[-len(rows) :], sep="\n", flush=True)

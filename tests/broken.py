@@ -138,7 +138,9 @@ def results(rng: random.Random, count: int) -> Iterator[Check]:
     Path("truth.json").write_text(
         json.dumps({"images": [{"image_path": "a.jpg", "container_number": "CSQU 305438 3"}]})
     )
-    reading = Reading("CSQU 305438 3", "ok", "", 0.97, "CSQU 305438 3 22G1", (), (("X", 0.5),))
+    reading = Reading(
+        "CSQU 305438 3", (), 0.97, "CSQU 305438 3 22G1", (), (("X", 0.5),), status="ok"
+    )
     for i in range(count):
         path = Path(f"r.{('txt', 'csv', 'jsonl')[i % 3]}")
         both = [Result("a.jpg", reading), Result("b\t.jpg", reading)]
@@ -155,7 +157,7 @@ def check_results(path: Path, data: bytes) -> None:
 
 def cut_results(rng: random.Random, count: int) -> Iterator[Check]:
     """Yield checks of result files cut at any byte: that is said, or an error."""
-    reading = Reading("CSQU 305438 3", "ok", "", 0.97, "MAERSK CSQU 305438 3 22G1")
+    reading = Reading("CSQU 305438 3", (), 0.97, "MAERSK CSQU 305438 3 22G1", status="ok")
     for i in range(count):
         path = Path(f"cut.{('txt', 'csv', 'jsonl')[i % 3]}")
         both = [Result("a.jpg", reading), Result("한글.jpg", reading)]

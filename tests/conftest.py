@@ -28,8 +28,10 @@ from transformers import BartTokenizer, Florence2Processor
 import finetune_florence
 import prepare_dataset
 from container_ocr import ContainerOCR
+from containers.basis.talk import talk_on_terminal
 from containers.number.iso6346 import format_number
-from containers.number.reading import Transcript
+from containers.number.reading import Reading, Transcript
+from containers.number.review import REVIEW_BELOW, hypothesis_of, reading_of
 from florence.decoding import transcribe
 from florence.inputs import prepare_inputs
 from florence.looking import look
@@ -43,6 +45,8 @@ NUMBER, OTHER = "CSQU 305438 3", "HLXU 200841 9"
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SPACE = "\u0120"  # how the byte-level alphabet writes it
 CODES = st.from_regex(r"[A-Z]{3}[UJZ][0-9]{6}", fullmatch=True)  # all but the check digit
+
+talk_on_terminal()  # what is tested below the commands is said as by them
 
 
 def run(*argv, cwd=None, **options):
@@ -286,3 +290,8 @@ def transcript(text: str, probability: float = 0.99, **alternatives: float) -> T
     """Return a transcript of one token a character, all equally sure."""
     log_probs = (math.log(probability),) * len(text)
     return Transcript(text, tuple(range(1, len(text) + 1)), log_probs, tuple(alternatives.items()))
+
+
+def read_in(written: Transcript, review_below=REVIEW_BELOW, owner_codes=()) -> Reading:
+    """Return the reading of a photo that was looked at once."""
+    return reading_of(hypothesis_of(written, owner_codes), review_below)

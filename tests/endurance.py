@@ -52,7 +52,7 @@ from touches import cross_outputs, odd_values, press_sockets, touch_others
 
 from commands.command_line import ArgumentParser, command
 from commands.flags import positive, seed
-from containers.basis.talk import say
+from containers.basis.talk import log
 from containers.data.results import read_results
 
 BAD = ("lost", "torn", "traceback", "hang", "wrong")
@@ -69,7 +69,7 @@ class Table:
         """Count a try; a problem begins with its kind, one of BAD."""
         self.tried[what] += 1
         if problem:
-            say(f"{what}: {problem}")
+            log.info(f"{what}: {problem}")
             self.failed[what, problem.split(":")[0]] += 1
         self.write()
 
@@ -208,7 +208,7 @@ def long_run(table: Table, what: str, count: int, *argv: object) -> str:
     early, late = samples[len(samples) // 4][0], samples[-2][0]
     if late > 1.2 * early:
         table.failed[what, "wrong"] += 1
-        say(f"memory grows: {table.notes[what]}")
+        log.info(f"memory grows: {table.notes[what]}")
     return said
 
 

@@ -16,9 +16,10 @@ import batch_process
 import container_ocr
 from container_ocr import ContainerOCR
 from containers.data.results import read_results
-from containers.number.reading import Reading
+from containers.number.reading import Hypothesis
 from containers.photo import workers as streaming
 from containers.photo.files import open_photo
+from containers.photo.looks import ReadingOptions
 from containers.photo.workers import workers
 
 MEETINGS = 50  # forward passes of the decoder before which two threads wait for each other
@@ -123,7 +124,7 @@ def test_a_photo_of_a_few_pixels_is_read_without_a_closer_look(tiny_model):
 class Reader(ContainerOCR):
     """A reader without a model: it is sure of a colour once it has looked often enough."""
 
-    size, looks, review_below, owner_codes, finder = (48, 32), 4, 0.5, (), None
+    size, options, finder = (48, 32), ReadingOptions(4, 0.5), None
 
     def __init__(self):
         self.seen, self.batches = Counter(), []
@@ -136,7 +137,7 @@ class Reader(ContainerOCR):
         for colour in colours:
             self.seen[colour] += 1
             sure = self.seen[colour] > colour % 4
-            reading = Reading(NUMBER, raw_text=str(colour), confidence=0.9 if sure else 0.01)
+            reading = Hypothesis(NUMBER, raw_text=str(colour), confidence=0.9 if sure else 0.01)
             seen.append((reading, letters))
         return seen
 

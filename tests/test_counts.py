@@ -108,7 +108,7 @@ def test_every_photo_has_one_status_and_the_counts_add_up(taught, here, capsys):
 
 def test_each_layout_counts_its_own_photos():
     def case(layout: str, number: str | None, status: str) -> Case:
-        reading = Reading(number, status)
+        reading = Reading(number, status=status)
         return Case("x.jpg", {"layout": layout}, NUMBER, reading)
 
     wrong = "CSQU 305483 0"

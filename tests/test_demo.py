@@ -427,7 +427,8 @@ def test_nearer_looks_read_from_afar_what_the_first_cannot(demo_run):
     photos = [photo for _, photo in render.render_series(8, 4, "two-line", distance=1.7)]
     images = [photo.image for photo in photos]
     right = []
-    for reader.looks in (1, 4):
+    for looks in (1, 4):
+        reader.options = dataclasses.replace(reader.options, looks=looks)
         pairs = zip(reader.read_batch(images), photos, strict=True)
         right.append(sum(reading.number == photo.number for reading, photo in pairs))
     assert right[1] >= right[0] + 2

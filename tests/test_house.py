@@ -111,6 +111,25 @@ def test_no_floor_below_the_commands_parses_a_flag():
             assert not called & {"add_argument", "parse_args"}, file.relative_to(ROOT)
 
 
+def test_no_floor_below_the_commands_names_a_flag_as_it_is_typed():
+    """Its messages are read in Python too; a whole command, to be typed, names its script.
+
+    The card of an adapter holds such commands, put together from their words.
+    """
+    for name, file in MODULES.items():
+        if name.startswith(("containers.", "florence.")) and name != "florence.model_card":
+            tree = ast.parse(file.read_text())
+            prose = {
+                id(node.value)
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            }
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    typed = re.search(r"--[a-z]", node.value) and ".py" not in node.value
+                    assert not typed or id(node) in prose, f"{file}, line {node.lineno}"
+
+
 @pytest.mark.parametrize("guide", ["docs/house.md", "docs/house.ko.md"])
 def test_the_map_in_the_guide_names_every_room_and_no_other(guide):
     text = (ROOT / guide).read_text(encoding="utf-8")

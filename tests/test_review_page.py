@@ -43,9 +43,9 @@ def write(numbers: list[str | None], status: str = "review", path: Path = RESULT
             f"image/{place:03}.jpg",
             Reading(
                 number,
-                status if number else "none",
                 DOUBTS if number and status == "review" else (),
                 0.3,
+                status=status if number else "none",
                 box=BOX,
             ),
         )
@@ -155,7 +155,7 @@ def test_the_number_lies_flat_and_large_beside_the_photo_with_its_box(visit):
     photo.paste("red", (200, 250, 600, 300))
     photo.rotate(-30).save("image/000.jpg")
     turned = ((239, 157), (586, 357), (561, 400), (214, 200))  # by 30 degrees
-    results = [Result("image/000.jpg", Reading(NUMBER, "review", DOUBTS, 0.3, box=turned))]
+    results = [Result("image/000.jpg", Reading(NUMBER, DOUBTS, 0.3, status="review", box=turned))]
     write_results(RESULTS, MADE, results, "image")
     hands = visit()
     crop = hands.tab.locator("#crop img")

@@ -17,7 +17,7 @@ from typing import Any, TextIO, TypeVar
 from containers.basis.errors import FlagError, UserError
 from containers.basis.exchange import exchange
 from containers.basis.stopping import held
-from containers.basis.talk import say
+from containers.basis.talk import log
 
 # How text is written: a file name that is no Unicode becomes an escape, which JSON reads back.
 TEXT: dict[str, Any] = {"encoding": "utf-8", "newline": "\n", "errors": "backslashreplace"}
@@ -168,7 +168,7 @@ def keep_mode(path: Path, new: Path) -> None:
             os.chown(new, old.st_uid, old.st_gid)
         new.chmod(stat.S_IMODE(old.st_mode))
         if old.st_nlink > 1:
-            say(f"warning: {relative_path(path)} has other names, which keep what it was")
+            log.warning(f"{relative_path(path)} has other names, which keep what it was")
 
 
 def discard_leftovers(path: Path) -> None:

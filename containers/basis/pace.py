@@ -12,7 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from containers.basis.processes import is_first_process
-from containers.basis.talk import say
+from containers.basis.talk import log
 
 EVERY = 30  # seconds between the lines of a log, where stderr is no terminal
 LINE = "{count}, {pace}, {remaining} left{postfix}"
@@ -69,7 +69,7 @@ class Pace(tqdm):
             self.is_foretold = True
             left = self.total - self.initial
             if (total := seconds * left / done) >= LONG:
-                say(f"{self.desc}: about {duration(total)} for {left:,}")
+                log.info(f"{self.desc}: about {duration(total)} for {left:,}")
         return super().update(n)
 
     def display(self, msg: str | None = None, pos: int | None = None) -> bool | None:
@@ -77,7 +77,7 @@ class Pace(tqdm):
         if not self.is_log:
             return super().display(msg, pos)
         if msg is None:
-            say(str(self))
+            log.info(str(self))
         return None
 
 

@@ -21,7 +21,7 @@ class Stopped(KeyboardInterrupt):
 
     def __init__(self, number: int):
         super().__init__(signal.Signals(number).name)
-        self.number, self.exit_code = number, 128 + number
+        self.number = number
 
 
 def on_signals(handler: Handler) -> dict[int, Handler | int | None]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from containers.basis.errors import FlagError, ImageError
 from containers.basis.files import relative_path
 from containers.basis.processes import process_count
-from containers.basis.talk import say
+from containers.basis.talk import log
 from containers.data.result import Result
 from containers.photo.files import (
     PassedOver,
@@ -35,7 +35,7 @@ def require_watchable(folder: Path) -> None:
     if not folder.is_dir():
         raise FlagError(f"{folder}: no such folder; name the folder where photos arrive")
     if process_count() > 1:
-        raise FlagError("--watch reads in one process: run it without accelerate launch")
+        raise FlagError("§watch reads in one process: run it without accelerate launch")
 
 
 class Arrivals:
@@ -63,7 +63,7 @@ class Arrivals:
     def note(self, image: str) -> None:
         """Take down that a photo was read, or could not be."""
         if image in self.known:
-            say(f"{image} had changed since it was read: read again")
+            log.info(f"{image} had changed since it was read: read again")
         self.known[image] = self.stamp(image)
         self.waiting.pop(image, None)
         self.recent.append(image)
@@ -89,7 +89,9 @@ class Arrivals:
             if not batch:
                 is_there = self.folder.is_dir()
                 if is_there != was_there:
-                    say(f"{self.folder} {'is back' if is_there else 'is gone: waiting for it'}")
+                    log.info(
+                        f"{self.folder} {'is back' if is_there else 'is gone: waiting for it'}"
+                    )
                 was_there = is_there
                 time.sleep(max(EVERY, time.monotonic() - start))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from containers.basis.errors import UserError
 from containers.basis.files import read_file, replacing, write_json
-from containers.basis.talk import say
+from containers.basis.talk import log
 from containers.data.labels import parse_annotations
 
 BACKUP = ".bak"
@@ -33,7 +33,7 @@ def back_up(path: Path, data: bytes) -> None:
         try:
             parse_annotations(read_file(backup), backup)
         except (UserError, OSError):
-            say(f"warning: {backup} holds no labels and stays as it is: {path} has no backup")
+            log.warning(f"{backup} holds no labels and stays as it is: {path} has no backup")
             return
     with replacing(backup) as file:
         file.buffer.write(data)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from containers.basis.errors import UserError
 from containers.basis.files import relative_path
-from containers.basis.talk import counted, say
+from containers.basis.talk import counted, log
 from containers.data.labels import labelled, size_type_in
 from containers.data.result import Result, statuses_in
 from containers.data.runs import Run
@@ -200,7 +200,7 @@ def describe_changes(
     for place, run in enumerate(runs):
         if by_people := sum(case.results[place].is_checked for case in known):
             answers = counted(by_people, "answer")
-            say(f"warning: {run.name} holds {answers} of people, which count as if they were read")
+            log.warning(f"{run.name} holds {answers} of people, which count as if they were read")
     yield f"in both files: {len(known)} of {counted(count, 'labelled image')}"
     yield ""
     names = [run.name for run in runs]

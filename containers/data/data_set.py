@@ -18,8 +18,8 @@ KEYS = ("image", "prefix", "suffix")  # of a row; other programs' rows may have 
 
 def require_replaceable(folder: Path, annotations: Path) -> None:
     """Raise `FlagError` where writing the two sides would lose the labels, or another's file."""
-    sides = [("--output_dir", folder / name) for name in SIDES]
-    require_apart(sides, [("--annotation_file", annotations)])
+    sides = [("§output_dir", folder / name) for name in SIDES]
+    require_apart(sides, [("§annotation_file", annotations)])
     for flag, path in sides:
         require_ours(flag, path, is_data_set, "list of photos and their numbers", -1)
 

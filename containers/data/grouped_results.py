@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from containers.basis.escapes import visible
-from containers.basis.talk import say
+from containers.basis.talk import log
 from containers.data.result import CHECKED, Result
 from containers.data.results import write_results
 from containers.number.iso6346 import is_valid
@@ -76,9 +76,10 @@ def fuse(name: str, views: list[Result], review_below: float) -> Result:
         f"{Path(view.image).name} {view.reading.number or '-'} {view.reading.confidence:.3f}"
         for view in views
     )
-    if checked := next((view for view in views if view.is_checked and view.is_sure), None):
-        said = checked.reading
-        return Result(name, Reading(said.number, CHECKED, said.reasons, said.confidence, seen))
+    if sure := next((view for view in views if view.is_checked and view.is_sure), None):
+        said = sure.reading
+        checked = Reading(said.number, said.reasons, said.confidence, seen, status=CHECKED)
+        return Result(name, checked)
     readings = [view.reading for view in views]
     number, confidence = likeliest([probabilities(view) for view in views])
     if number:
@@ -90,7 +91,7 @@ def fuse(name: str, views: list[Result], review_below: float) -> Result:
         best = max(readings, key=lambda reading: (reading.number is not None, reading.confidence))
         number, confidence, reasons = best.number, best.confidence, best.reasons
     status = ("review" if reasons else "ok") if number else "none"
-    fused = Reading(number, status, reasons, round(confidence, 3), seen)
+    fused = Reading(number, reasons, round(confidence, 3), seen, status=status)
     return Result(name, with_size_type(fused, readings))
 
 
@@ -139,7 +140,7 @@ def write_groups(
         groups.setdefault(group_of(result.image, pattern), []).append(result)
     fused = [one for name in sorted(groups) for one in fuse_group(name, groups[name], review_below)]
     if results and all(name == views[0].image for name, views in groups.items()):
-        say(f"warning: --group_by {group_by} takes a part of no photo's name: each stands alone")
+        log.warning(f"§group_by {group_by} takes a part of no photo's name: each stands alone")
     path = grouped_name(output)
     made_by = visible(f"{description}, grouped by {group_by}")
     return f"{path}: {write_results(path, made_by, fused, 'container', columns)}"

@@ -14,7 +14,7 @@ from pathlib import Path
 from containers.basis.errors import FlagError, UserError
 from containers.basis.escapes import escape, unescape
 from containers.basis.files import TEXT, free_name, writing
-from containers.basis.talk import counted, say
+from containers.basis.talk import counted, log
 from containers.data.result import Result
 from containers.data.result_file import MADE_BY, PARTIAL, Provenance
 from containers.data.result_lines import as_json
@@ -28,9 +28,14 @@ from containers.data.results import (
 from containers.photo.files import Stamp, stamp_of
 
 FLAGS = {  # by the first word of what they put into a file's first line
-    **{"model": "--model", "adapter": "--lora_path", "no": "--lora_path", "dtype": "--dtype"},
-    **{"review": "--review_below", "at": "--looks"},
-    **{"owner": "--owner_codes", "any": "--owner_codes"},
+    **{
+        "model": "§model",
+        "adapter": "§lora_path",
+        "no": "§lora_path",
+        "dtype": "§dtype",
+    },
+    **{"review": "§review_below", "at": "§looks"},
+    **{"owner": "§owner_codes", "any": "§owner_codes"},
 }
 INSTEAD = {".xls": ".xlsx", ".json": ".jsonl"}  # what is meant by another ending
 SYNCED_EVERY = 5.0  # seconds: what a power cut may cost; a sync of a slow disk takes 0.05
@@ -81,7 +86,7 @@ def unchanged(results: list[Result], stamps: dict[str, Stamp], path: Path) -> li
         (kept if is_same else changed).append(result)
     if changed:
         photos, first = counted(len(changed), "photo"), changed[0].image
-        say(f"resume: {photos} changed since ({first}): read again")
+        log.info(f"resume: {photos} changed since ({first}): read again")
     return kept
 
 
@@ -100,11 +105,11 @@ class Journal:
             other = INSTEAD.get(suffix, ".txt")
             known = ", ".join(filter(None, FORMATS))
             raise FlagError(
-                f"--output {self.output}: the ending is none of {known}: type --output "
+                f"§output {self.output}: the ending is none of {known}: type §output "
                 f"{self.output.with_suffix(other)}"
             )
         for path in (self.path, self.output):
-            require_results("--output", path)
+            require_results("§output", path)
         with writing(self.output):
             with open(self.path, "ab") as file:
                 empty = file.tell() == 0
@@ -121,7 +126,7 @@ class Journal:
         if answers:
             raise UserError(
                 f"{self.output} holds {counted(answers, 'answer')} of people, which would be lost: "
-                f"add --resume, or begin another file with --output {free_name(self.output)}"
+                f"add §resume, or begin another file with §output {free_name(self.output)}"
             )
 
     def earlier(self, description: str) -> dict[str, Result]:
@@ -141,7 +146,7 @@ class Journal:
                 changed = difference(made_by, description)
                 raise UserError(
                     f"{path} was made by another run ({changed}): give the same flags, or begin "
-                    f"another file with --output {free_name(self.output)}"
+                    f"another file with §output {free_name(self.output)}"
                 )
             done = [r for r in results if path == self.path or r.reading.status != "error"]
             new = [result for result in done if result.image not in seen]
@@ -152,7 +157,7 @@ class Journal:
         self.mode = "a"
         if self.path.exists():
             os.truncate(self.path, self.whole())
-        say(f"resume: {counted(len(found), 'photo')} read before")
+        log.info(f"resume: {counted(len(found), 'photo')} read before")
         return found
 
     def parts(self) -> list[tuple[Path, int | None]]:

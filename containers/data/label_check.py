@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from containers.basis.errors import ImageError, UserError
-from containers.basis.talk import counted, say
+from containers.basis.talk import counted, log
 from containers.data.backups import save_annotations
 from containers.data.labels import (
     TODO,
@@ -86,7 +86,7 @@ def examine(
     lost = {f"{e['image_path']}: gone; its label is {painted_on(e) or TODO}": e for e in gone}
     if is_pruned:
         return Findings(labels, labels.errors, doubts, list(lost))
-    labelled = [f"{line} (--prune drops it)" for line, e in lost.items() if painted_on(e)]
+    labelled = [f"{line} (§prune drops it)" for line, e in lost.items() if painted_on(e)]
     return Findings(labels, labels.errors + labelled, doubts, [])
 
 
@@ -134,5 +134,5 @@ def contradicted(entries: Sequence[dict]) -> list[str]:
                 by = str(seen["made_by"])
                 lines += contradiction(entry["image_path"], label, seen["number"], by)
     compared = f"compared with the suggestion beside it: {counted(count, 'label')}"
-    say(f"{compared}; --model or --lora_path names a model that reads all of them now")
+    log.info(f"{compared}; §model or §lora_path names a model that reads all of them now")
     return lines

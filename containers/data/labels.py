@@ -11,7 +11,7 @@ from pathlib import Path
 
 from containers.basis.errors import UserError
 from containers.basis.pace import Pace
-from containers.basis.talk import counted, say
+from containers.basis.talk import counted, log
 from containers.data.edited_json import decode_text, parse_json, read_edited
 from containers.number.iso6346 import (
     LIKE_A_NUMBER,
@@ -59,7 +59,7 @@ def read_annotations(path: Path) -> dict:
 
 def read_annotation_file(path: Path) -> bytes:
     """Return what is in annotations.json; raises `FlagError` if it cannot be read."""
-    return read_edited(path, "--annotation_file", "make it with --mode create_template")
+    return read_edited(path, "§annotation_file", "make it with §mode create_template")
 
 
 def parse_annotations(saved: bytes, path: Path) -> dict:
@@ -80,7 +80,7 @@ def labelled(path: Path, otherwise: str) -> Iterator[tuple[dict, str]]:
         try:
             number = label_of(entry)
         except UserError as error:
-            say(f"warning: {entry['image_path']}: {error}; {otherwise}")
+            log.warning(f"{entry['image_path']}: {error}; {otherwise}")
             continue
         if number is not None:
             yield entry, number

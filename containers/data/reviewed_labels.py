@@ -10,7 +10,7 @@ from containers.basis.errors import UserError
 from containers.basis.escapes import visible
 from containers.basis.files import write_json
 from containers.basis.locks import only_writer
-from containers.basis.talk import say
+from containers.basis.talk import log
 from containers.data.book import keyed
 from containers.data.label_book import PATIENCE, LabelBook, answered, image_of
 from containers.data.labels import UNREADABLE, empty_entry, label_of
@@ -65,7 +65,7 @@ class ReviewedLabels:
         if trial != self.book.entries:
             self.book.change(edit)
         for line in kept:
-            say(f"warning: {line}")
+            log.warning(f"{line}")
 
     def put(
         self, pairs: Sequence[tuple[Result | None, Result]], entries: dict[str, dict]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from containers.basis.errors import UserError
-from containers.basis.talk import counted, say
+from containers.basis.talk import counted, log
 from containers.data.result import Result
 from containers.data.result_file import PARTIAL, Provenance
 from containers.data.results import stream_results
@@ -39,7 +39,7 @@ def nothing(_: Result) -> None:
 def outline(result: Result, box: tuple[tuple[int, int], ...] = ()) -> Result:
     """Return a result without what only a card shows: of a million rows few have a card."""
     seen = result.reading
-    reading = Reading(seen.number, seen.status, confidence=seen.confidence, box=box)
+    reading = Reading(seen.number, confidence=seen.confidence, status=seen.status, box=box)
     return Result(result.image, reading)
 
 
@@ -84,9 +84,9 @@ def read_run(
             results[image if key == image else key] = found  # one text for both
     twice = provenance.rows - len(seen)
     if provenance.problem and not is_run:
-        say(f"warning: {name} {provenance.problem}")
+        log.warning(f"{name} {provenance.problem}")
     if twice and not is_run:
-        say(f"warning: {name} lists {counted(twice, 'photo')} more than once")
+        log.warning(f"{name} lists {counted(twice, 'photo')} more than once")
     return Run(name, provenance.made_by, results, provenance.rows)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from containers.basis.errors import UserError
 from containers.basis.locks import only_writer
-from containers.basis.talk import say
+from containers.basis.talk import log
 from containers.data.dated_names import DatedName
 from containers.data.journal import Journal
 from containers.data.result import Result
@@ -137,7 +137,7 @@ class WatchedResults:
         except UserError as problem:
             if self.problems.get(journal.output) != str(problem):
                 again = f": tried again; {journal.path} has every line"
-                say(f"warning: {problem}{again if journal.path.exists() else ''}")
+                log.warning(f"{problem}{again if journal.path.exists() else ''}")
             self.problems[journal.output] = str(problem)
             return False
         self.problems.pop(journal.output, None)
@@ -150,7 +150,7 @@ class WatchedResults:
             results = by_photo(self.results)
             self.failed += self.finish(self.journal, self.description, results)
         else:
-            say(f"no photo was read: nothing is written to {self.journal.output}")
+            log.info(f"no photo was read: nothing is written to {self.journal.output}")
         if self.is_late:
             self.finish_others()
         return self.failed
@@ -175,7 +175,7 @@ def read_before(journals: list[Journal], images: list[str]) -> set[str]:
         try:
             done = journal.done(left)
         except UserError as problem:
-            say(f"warning: {problem}: its photos that are still there are read again")
+            log.warning(f"{problem}: its photos that are still there are read again")
             continue
         for image, is_read in done.items():
             del left[image]

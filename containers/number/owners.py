@@ -25,15 +25,15 @@ def known_owner_codes(
     those in a file; with `only`, the file's alone. For the path `none`, any will do.
     """
     if only and path in (None, ANY):
-        raise FlagError("--only_owner_codes needs the file: add --owner_codes FILE")
+        raise FlagError("§only_owner_codes needs the file: add §owner_codes FILE")
     if path == ANY:
         return frozenset()
-    own = read_owner_codes(path, f"--owner_codes {path}") if path else frozenset()
+    own = read_owner_codes(path, f"§owner_codes {path}") if path else frozenset()
     if only:
         return own
     learnt = Path(adapter, LEARNT) if adapter else None
     if learnt and learnt.is_file():
-        own |= read_owner_codes(learnt, f"--lora_path: {learnt}")
+        own |= read_owner_codes(learnt, f"§lora_path: {learnt}")
     return own | read_owner_codes(COMMON, str(COMMON))
 
 

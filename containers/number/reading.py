@@ -31,31 +31,44 @@ class Transcript:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What was read from one photo.
+class Hypothesis:
+    """What one look at a photo, or several together, take for its number.
 
     `number` is as painted (`CSQU 305438 3`) or None; `confidence` is the model's own probability,
-    0 to 1, of that number among all that it could have written; `status` is ok, review, none or
-    error, with `reasons`, which `reason` puts into words. `numbers` holds all that stand in the
-    text, compact, best first; `alternatives` up to five valid numbers, as painted, each with its
-    probability. `box` is where the number stands: four corners, (x, y) in pixels of the upright
-    photo, from its upper left as one reads, clockwise; empty: nowhere. `found` is the number that a
-    finder beside the model has read, if any, with its probability. `size_type` is the size-type
-    code that the model has written beside that number, if any, and `size_type_confidence` its
-    probability of these characters.
+    0 to 1, of that number among all that it could have written; `reasons` say what speaks against
+    it, and the property `reason` says so in words. `numbers` holds all that stand in the text,
+    compact, best first; `alternatives` up to five valid numbers, as painted, each with its
+    probability. `found` is the number that a finder beside the model has read, if any, with its
+    probability. `size_type` is the size-type code that the model has written beside that number, if
+    any, and `size_type_confidence` its probability of these characters.
     """
 
     number: str | None = None
-    status: str = "none"
     reasons: tuple[Reason, ...] = ()
     confidence: float = 0.0
     raw_text: str = ""
     numbers: tuple[str, ...] = ()
     alternatives: tuple[tuple[str, float], ...] = ()
-    box: tuple[tuple[int, int], ...] = ()
     found: tuple[str, float] | None = None
     size_type: SizeType | None = None
     size_type_confidence: float = 0.0
+
+    @property
+    def reason(self) -> str:
+        """Return why the number is doubtful, in words; empty: it is not."""
+        return in_words(self.reasons)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(Hypothesis):
+    """What was read from one photo: a hypothesis whose doubts have been weighed.
+
+    `status` is ok, review, none or error. `box` is where the number stands: four corners, (x, y) in
+    pixels of the upright photo, from its upper left as one reads, clockwise; empty: nowhere.
+    """
+
+    status: str = "none"
+    box: tuple[tuple[int, int], ...] = ()
 
     @property
     def is_ok(self) -> bool:
@@ -71,11 +84,6 @@ class Reading:
     def shows_several(self) -> bool:
         """Tell whether the photo shows the numbers of several containers."""
         return any(reason.code == SEVERAL for reason in self.reasons)
-
-    @property
-    def reason(self) -> str:
-        """Return why the reading is doubtful, in words; empty: it is not."""
-        return in_words(self.reasons)
 
     @property
     def is_valid(self) -> bool:

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import TypeVar
 
 from containers.number.iso6346 import Candidate, compact, find_candidates, format_number, is_valid
-from containers.number.reading import Reading, Transcript
+from containers.number.reading import Hypothesis, Reading, Transcript
 from containers.number.reasons import SEVERAL, Reason
 from containers.number.size_type import locate_size_type, size_type_of
 
 REVIEW_BELOW = 0.4  # confidence: well above what leaving out sources would choose, demo/README.md
+H = TypeVar("H", bound=Hypothesis)
 UNLIKELY = 0.005  # probability, of what is written or of all: less makes a number no option
 MOST_ALTERNATIVES = 5
 FAVOUR = 0.1  # a number of a known owner is preferred that is so likely, as a share of one without
 CLOSE = 0.5  # a rival that is so likely, as a share of the number's probability, is a doubt
 
 
-def interpret(
-    transcript: Transcript,
-    review_below: float = REVIEW_BELOW,
-    owner_codes: Collection[str] = (),
-) -> Reading:
-    """Return the reading of what the model wrote in one look; doubts make it a `review`."""
-    return judge(consider(transcript, owner_codes), review_below)
-
-
-def consider(transcript: Transcript, owner_codes: Collection[str] = ()) -> Reading:
-    """Return a reading that has yet to be judged: its number, and what the text says against it.
+def hypothesis_of(transcript: Transcript, owner_codes: Collection[str] = ()) -> Hypothesis:
+    """Return which number a look has written, and what its text says against it.
 
     A number in the text that checks is the number. Where none does, it is the likeliest valid
     number, if the model finds it likely at all, with the doubt that the text has something else.
@@ -45,7 +38,7 @@ def consider(transcript: Transcript, owner_codes: Collection[str] = ()) -> Readi
             owner = Reason("owner for another", (number[:4], known[:4]))
         number, reasons = known, (*reasons, owner)
     place = locate_size_type(transcript.text, found)
-    return Reading(
+    return Hypothesis(
         number=format_number(number) or None,
         reasons=reasons,
         confidence=numbers.get(number, 0.0),
@@ -57,22 +50,25 @@ def consider(transcript: Transcript, owner_codes: Collection[str] = ()) -> Readi
     )
 
 
-def judge(reading: Reading, review_below: float) -> Reading:
-    """Return a considered reading with its status; rivals and little confidence are doubts too."""
-    reasons, least = reading.reasons, CLOSE * reading.confidence
-    rivals = [n for n, p in reading.alternatives if n != reading.number and p > least]
-    if reading.number and not reasons and rivals:
+def reading_of(
+    hypothesis: Hypothesis, review_below: float, box: tuple[tuple[int, int], ...] = ()
+) -> Reading:
+    """Return what is read: rivals and a confidence below `review_below`, 0 to 1, are doubts too."""
+    reasons, least = hypothesis.reasons, CLOSE * hypothesis.confidence
+    rivals = [n for n, p in hypothesis.alternatives if n != hypothesis.number and p > least]
+    if hypothesis.number and not reasons and rivals:
         reasons = (Reason("rivals", (", ".join(rivals),)),)
-    if reading.number and not reasons:
-        reasons = doubt_confidence(reading.confidence, review_below)
-    status = ("review" if reasons else "ok") if reading.number else "none"
-    return replace(reading, status=status, reasons=reasons)
+    if hypothesis.number and not reasons:
+        reasons = doubt_confidence(hypothesis.confidence, review_below)
+    status = ("review" if reasons else "ok") if hypothesis.number else "none"
+    known = {field.name: getattr(hypothesis, field.name) for field in fields(Hypothesis)}
+    return Reading(**known | {"reasons": reasons}, status=status, box=box)
 
 
 def merge(
-    places: Sequence[Sequence[Reading]], owner_codes: Collection[str] = ()
-) -> tuple[int, Reading]:
-    """Return one considered reading of several looks at a photo, and which look leads it.
+    places: Sequence[Sequence[Hypothesis]], owner_codes: Collection[str] = ()
+) -> tuple[int, Hypothesis]:
+    """Return which look at a photo leads, and one hypothesis of all looks together.
 
     The looks stand place by place. A number's probability is its mean over the looks at a place:
     looks at one photo err alike, so that two which agree say little more than one. The place
@@ -80,28 +76,28 @@ def merge(
     one must be valid and stand in a text. What speaks against it is what the look says that is
     surest of it.
     """
-    readings = [reading for looks in places for reading in looks]
+    single = [hypothesis for looks in places for hypothesis in looks]
     chances: dict[str, float] = {}
     for looks in places:
         for n, p in mean_chances(looks).items():
             chances[n] = max(p, chances.get(n, 0.0))
     valid = sorted(filter(is_valid, chances), key=chances.__getitem__, reverse=True)
-    chosen = [r.number for r in readings if r.number]
+    chosen = [one.number for one in single if one.number]
     number = max(chosen + valid, key=chances.__getitem__) if chosen else None
     if number and owner_codes:
         number = prefer_known(number, chances, owner_codes)
-    written = {n for reading in readings for n in reading.numbers if is_valid(n)}
+    written = {n for one in single for n in one.numbers if is_valid(n)}
     if number and chances[number] < UNLIKELY and compact(number) not in written:
         number = None
     own = [
-        (r.number == number, not r.reasons, chances_of(r).get(number or "", 0.0)) for r in readings
+        (h.number == number, not h.reasons, chances_of(h).get(number or "", 0.0)) for h in single
     ]
     lead = own.index(max(own))
-    reasons = readings[lead].reasons if number else ()
-    if number and number != readings[lead].number:
-        reasons = (instead_of(readings[lead].number),)
+    reasons = single[lead].reasons if number else ()
+    if number and number != single[lead].number:
+        reasons = (instead_of(single[lead].number),)
     return lead, replace(
-        readings[lead],
+        single[lead],
         number=number,
         reasons=reasons,
         confidence=chances[number] if number else 0.0,
@@ -109,27 +105,27 @@ def merge(
     )
 
 
-def with_size_type(reading: Reading, looks: Sequence[Reading]) -> Reading:
-    """Return a reading with the likeliest size-type code that looks at its number have written.
+def with_size_type(hypothesis: H, looks: Sequence[Hypothesis]) -> H:
+    """Return a hypothesis with the likeliest size-type code that looks at its number have written.
 
     One look in which the code stands is enough: nearer ones may cut it off.
     """
-    own = [look for look in looks if look.number and look.number == reading.number]
-    best = max(own, key=lambda look: look.size_type_confidence, default=Reading())
+    own = [look for look in looks if look.number and look.number == hypothesis.number]
+    best = max(own, key=lambda look: look.size_type_confidence, default=Hypothesis())
     return replace(
-        reading, size_type=best.size_type, size_type_confidence=best.size_type_confidence
+        hypothesis, size_type=best.size_type, size_type_confidence=best.size_type_confidence
     )
 
 
-def hear(reading: Reading, found: Reading) -> Reading:
-    """Return a considered reading that has heard what a finder has read of the photo.
+def hear(hypothesis: Hypothesis, found: Reading) -> Hypothesis:
+    """Return a hypothesis that has heard what a finder has read of the photo.
 
     That never becomes the number. Where the finder is sure of another number it is a doubt; of the
     same one both may be as sure as the surer of them, since what hides it hides it from both.
     """
     if not found.number:
-        return reading
-    heard = replace(reading, found=(found.number, found.confidence))
+        return hypothesis
+    heard = replace(hypothesis, found=(found.number, found.confidence))
     if found.shows_several:
         return replace(heard, reasons=found.reasons if heard.number else heard.reasons)
     if found.number == heard.number:
@@ -139,11 +135,11 @@ def hear(reading: Reading, found: Reading) -> Reading:
     return heard
 
 
-def mean_chances(looks: Sequence[Reading]) -> dict[str, float]:
+def mean_chances(looks: Sequence[Hypothesis]) -> dict[str, float]:
     """Return the numbers that looks at one place may have seen, each with its mean probability."""
     chances: dict[str, float] = {}
-    for reading in looks:
-        for number, p in chances_of(reading).items():
+    for look in looks:
+        for number, p in chances_of(look).items():
             chances[number] = chances.get(number, 0.0) + p / len(looks)
     return chances
 
@@ -160,11 +156,11 @@ def prefer_known(number: str, chances: dict[str, float], owner_codes: Collection
     return max(known, key=chances.__getitem__, default=number)
 
 
-def chances_of(reading: Reading) -> dict[str, float]:
+def chances_of(look: Hypothesis) -> dict[str, float]:
     """Return the numbers that one look may have seen, as painted, each with its probability."""
-    chances = dict(reading.alternatives)
-    if reading.number:
-        chances[reading.number] = max(reading.confidence, chances.get(reading.number, 0.0))
+    chances = dict(look.alternatives)
+    if look.number:
+        chances[look.number] = max(look.confidence, chances.get(look.number, 0.0))
     return chances
 
 

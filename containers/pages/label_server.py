@@ -221,7 +221,7 @@ class LabelServer(socketserver.ThreadingTCPServer):
             super().__init__(("127.0.0.1", port), Handler)
         except OSError as error:
             reason = f"{error.strerror}; leave it out for one that is free"
-            raise FlagError(f"--port {port}: {reason}") from None
+            raise FlagError(f"§port {port}: {reason}") from None
 
     @property
     def address(self) -> str:

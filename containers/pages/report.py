@@ -97,7 +97,7 @@ def require_page(path: Path) -> None:
     """Raise `FlagError` for a report that no browser would open by its name."""
     if path.suffix.lower() not in PAGES:
         page = path.with_suffix(PAGES[0])
-        raise FlagError(f"--report {path}: is a page for a browser: type --report {page}")
+        raise FlagError(f"§report {path}: is a page for a browser: type §report {page}")
 
 
 def is_report(data: bytes) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from containers.basis.errors import FlagError, ImageError, UserError, one_line
 from containers.basis.files import relative_path, require_file
-from containers.basis.talk import say
+from containers.basis.talk import log
 from containers.photo.formats import (
     add_heif,
     count_kinds,
@@ -46,7 +46,7 @@ class PassedOver:
         """Say what is passed over and why, for the first time."""
         if path not in self.told:
             self.told.add(path)
-            say(f"warning: {relative_path(path)} is passed over: {reason}")
+            log.warning(f"{relative_path(path)} is passed over: {reason}")
 
     def by_kind(self, path: Path) -> None:
         """Say, once for each kind of file, what has its photos read, if it holds any."""
@@ -71,7 +71,7 @@ def list_images(folder: Path | str) -> list[str]:
         raise UserError(f"no image in {folder}; it holds {holds}; these are read: {read}")
     if others:
         degree = "warning: " if any(map(remedy_of, others)) else ""
-        say(f"{degree}passed over in {folder}: {count_kinds(others)}")
+        log.info(f"{degree}passed over in {folder}: {count_kinds(others)}")
     return sorted(map(relative_path, images))
 
 

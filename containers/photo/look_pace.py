@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from containers.basis.pace import LONG, WARMED_UP, Pace, duration
-from containers.basis.talk import counted, say
+from containers.basis.talk import counted, log
 from containers.photo.looks import Search
 
 FEW_LOOKS = 4  # all of them at the whole photo, and nearer
@@ -42,7 +42,7 @@ class LookPace(Pace):
         self.sure += sum(search.is_over for search in first)
         if not self.is_foretold and self.seconds >= WARMED_UP:
             self.is_foretold = True
-            self.foretell(max(search.looks for search in searches))
+            self.foretell(max(search.options.looks for search in searches))
         self.update(0)
 
     def foretell(self, most: int) -> None:
@@ -54,14 +54,14 @@ class LookPace(Pace):
 
         if self.n >= ENDED:
             if (time := self.total * self.seconds / self.n) >= LONG:
-                say(f"{self.desc}: about {duration(time)} for {counted(self.total, 'photo')}")
+                log.info(f"{self.desc}: about {duration(time)} for {counted(self.total, 'photo')}")
             return
         if time_with(most) < LONG:
             return
         less = FEW_LOOKS if most > FEW_LOOKS else 1
-        other = f"; --looks {less}: about {duration(time_with(less))}" if less < most else ""
+        other = f"; §looks {less}: about {duration(time_with(less))}" if less < most else ""
         photos, looks = counted(self.total, "photo"), counted(most, "look")
-        say(
+        log.info(
             f"{self.desc}: about {duration(time_with(most))} for {photos}, with up to {looks} of "
             f"{a_look:.1f} s ({self.sure} of the first {self.begun} were sure at once){other}"
         )

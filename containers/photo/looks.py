@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, groupby
 
-from containers.number.reading import Reading
-from containers.number.review import REVIEW_BELOW, hear, judge, merge, with_size_type
+from containers.number.reading import Hypothesis, Reading
+from containers.number.review import REVIEW_BELOW, hear, merge, reading_of, with_size_type
 from containers.photo.files import Photo
 from containers.photo.windows import (
     LENT,
@@ -40,13 +40,13 @@ LOOKS = 57  # at most, at each photo: 4 from the whole of it, 18 from its parts,
 
 @dataclass(frozen=True)
 class Look:
-    """One look at a photo: what it read, not judged yet; its window, and the number's place.
+    """One look at a photo: what it takes for the number, its window, and the number's place.
 
     `start` counts where it set out: the whole photo, its parts, and the photo turned. Shaken
     windows stand round the place that the looks before them have found.
     """
 
-    reading: Reading
+    hypothesis: Hypothesis
     window: Window
     place: Window
     start: int = 0
@@ -67,14 +67,21 @@ class Found:
         return [window for window in near if window]
 
 
+@dataclass(frozen=True)
+class ReadingOptions:
+    """How photos are read."""
+
+    looks: int = LOOKS  # at one photo, at most
+    review_below: float = REVIEW_BELOW  # a number less sure, 0 to 1, is for review
+    owner_codes: Collection[str] = ()  # known ones; empty: any will do
+
+
 @dataclass
 class Search:
     """The search for the number on a photo: the looks that are done, and how many are ahead."""
 
     photo: Photo
-    looks: int = LOOKS  # at most
-    review_below: float = REVIEW_BELOW
-    owner_codes: Collection[str] = ()  # known ones; empty: any will do
+    options: ReadingOptions = ReadingOptions()
     label: str | None = None  # the number, where it is known: it leads the search
     found: Found | None = None  # by a finder: it is looked at there first
     size: tuple[int, int] = (0, 0)  # of the photo, once it has been opened
@@ -87,11 +94,11 @@ class Search:
     def take_in(
         self,
         window: Window | None,
-        reading: Reading,
+        hypothesis: Hypothesis,
         letters: Sequence[Point],
         size: tuple[int, int],
     ) -> list[Window]:
-        """Return where to look next on a photo of (width, height), after what a look has read.
+        """Return where to look next on a photo of (width, height), after what a look has shown.
 
         `letters` are where it saw the number's characters, in shares of its window; None is the
         first one. Nothing is next while looks are ahead, and once the search is over.
@@ -102,9 +109,9 @@ class Search:
         window = window or first_window(size)
         found = self.found if self.start == AT_FINDERS else None
         place = found.place if found else place_of(window, letters)
-        self.done.append(Look(reading, window, place, self.start, self.is_shaken))
+        self.done.append(Look(hypothesis, window, place, self.start, self.is_shaken))
         self.ahead -= 1
-        left = self.looks - len(self.done)
+        left = self.options.looks - len(self.done)
         if self.ahead or left <= 0 or self.is_settled:
             return []
         windows = next(self.rounds, [])[:left]
@@ -113,7 +120,7 @@ class Search:
 
     def give_up(self) -> None:
         """Take in that a look failed: the photo cannot be opened any more."""
-        self.ahead, self.looks = self.ahead - 1, 0
+        self.ahead, self.options = self.ahead - 1, replace(self.options, looks=0)
 
     @property
     def first(self) -> Window | None:
@@ -142,7 +149,7 @@ class Search:
         """Yield these windows, and then nearer ones round the places that they show."""
         yield windows
         for margin, most, lent in NEARER:
-            last = sorted(self.done[-len(windows) :], key=lambda look: -look.reading.confidence)
+            last = sorted(self.done[-len(windows) :], key=lambda look: -look.hypothesis.confidence)
             nearer = [next_window(look.place, size, margin, lent) for look in last[:most]]
             windows = [window for window in nearer if window]
             if not windows:
@@ -152,9 +159,10 @@ class Search:
     def shake(self, size: tuple[int, int]) -> Iterator[list[Window]]:
         """Yield windows round the place that the looks since the start have found."""
         looks = [look for look in self.done if look.start == self.start]
-        i, reading = merge([[look.reading] for look in looks], self.owner_codes)
+        hypotheses = [[look.hypothesis] for look in looks]
+        i, hypothesis = merge(hypotheses, self.options.owner_codes)
         windows = shaken(looks[i].place, size)
-        if self.is_thorough and windows and reading.confidence >= FAINT:
+        if self.is_thorough and windows and hypothesis.confidence >= FAINT:
             self.is_shaken = True
             yield windows[:FEW_SHAKEN]
             if UNSURE <= self.best.confidence < AGREED:
@@ -164,7 +172,7 @@ class Search:
     @property
     def is_thorough(self) -> bool:
         """Tell whether shaken windows are looked at: there are looks for them, and no label."""
-        return self.label is None and self.looks > len(NEARER) + len(SHAKEN)
+        return self.label is None and self.options.looks > len(NEARER) + len(SHAKEN)
 
     @property
     def is_settled(self) -> bool:
@@ -198,22 +206,22 @@ class Search:
         return not self.ahead
 
     @property
-    def lead(self) -> tuple[Look, Reading]:
-        """Return the look that is surest of the number, and what all together have read."""
+    def lead(self) -> tuple[Look, Hypothesis]:
+        """Return the look that is surest of the number, and what all together take for it."""
         places = self.places
-        readings = [[look.reading for look in looks] for looks in places]
-        i, reading = merge(readings, self.owner_codes)
-        return list(chain(*places))[i], reading
+        hypotheses = [[look.hypothesis for look in looks] for looks in places]
+        i, hypothesis = merge(hypotheses, self.options.owner_codes)
+        return list(chain(*places))[i], hypothesis
 
     @property
     def best(self) -> Reading:
-        """Return what all looks together have read, judged."""
-        look, reading = self.lead
-        corners = look.place.corners if reading.number else ()
+        """Return what all looks together have read."""
+        look, hypothesis = self.lead
+        corners = look.place.corners if hypothesis.number else ()
         box = tuple((round(x), round(y)) for x, y in corners)
-        looks = [look.reading for look in self.done]
+        looks = [look.hypothesis for look in self.done]
         if self.found:
-            reading = hear(reading, self.found.reading)
+            hypothesis = hear(hypothesis, self.found.reading)
             looks.append(self.found.reading)
-        reading = with_size_type(reading, looks)
-        return replace(judge(reading, self.review_below), box=box)
+        hypothesis = with_size_type(hypothesis, looks)
+        return reading_of(hypothesis, self.options.review_below, box)

@@ -11,7 +11,7 @@ from itertools import count, islice
 from typing import TYPE_CHECKING
 
 from containers.basis.errors import ImageError
-from containers.number.reading import Reading
+from containers.number.reading import Hypothesis
 from containers.photo.looks import Search
 from containers.photo.windows import Point, Window, see
 from containers.photo.workers import MOST_WORKERS, submit
@@ -19,7 +19,7 @@ from containers.photo.workers import MOST_WORKERS, submit
 if TYPE_CHECKING:
     from PIL import Image
 
-Seen = tuple[Reading, Sequence[Point]]  # what a look reads, and where it sees the characters
+Seen = tuple[Hypothesis, Sequence[Point]]  # of the number, and where a look sees its characters
 LookAt = Callable[[list["Image.Image"], list[Search]], Sequence[Seen]]
 OnLooks = Callable[[list[Search], float], None]  # the searches of a batch, and its seconds
 
@@ -115,9 +115,9 @@ def look_at_batch(
     if not images:
         return batch
     searches = [wish.search for wish in seen]
-    for wish, (reading, letters) in zip(seen, look_at(images, searches), strict=True):
+    for wish, (hypothesis, letters) in zip(seen, look_at(images, searches), strict=True):
         size = wish.cut.result()[1]
-        for window in wish.search.take_in(wish.window, reading, letters, size):
+        for window in wish.search.take_in(wish.window, hypothesis, letters, size):
             queue.wish(wish.place, wish.search, window)
     if on_looks:
         on_looks(searches, time.monotonic() - start)

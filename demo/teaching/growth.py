@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from einops import rearrange
 
-from containers.basis.talk import counted, say
+from containers.basis.talk import counted, log
 from demo.teaching.lessons import CELL, COLUMNS, HEIGHT, ROWS, WIDTH
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def grown_model(folder: str) -> tuple[Florence2ForConditionalGeneration, Florenc
         ends = ("proj.weight", "fc2.weight", "conv1.weight", "conv2.weight")
         if name in missing and (name.endswith(ends) or (weight.dim() == 1 and "norm" not in name)):
             weight.data.zero_()
-    say(f"weights from {folder}; new here: {counted(len(missing), 'tensor')}")
+    log.info(f"weights from {folder}; new here: {counted(len(missing), 'tensor')}")
     return model, processor
 
 

@@ -13,7 +13,7 @@ from containers.number.reading import Reading
 
 def read(number: str | None, **fields) -> Result:
     """Return a result of a photo."""
-    return Result("a.jpg", Reading(number, "ok", confidence=0.9, **fields))
+    return Result("a.jpg", Reading(number, status="ok", confidence=0.9, **fields))
 
 
 @pytest.mark.parametrize(

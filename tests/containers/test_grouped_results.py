@@ -16,7 +16,7 @@ def view(name: str, status: str = "ok", **numbers: float) -> Result:
     """Return the result of one photo; its alternatives are written CSQU3054383=0.6."""
     painted = tuple((format_number(number), p) for number, p in numbers.items())
     number, confidence = painted[0] if painted else (None, 0.0)
-    reading = Reading(number, status, confidence=confidence, alternatives=painted)
+    reading = Reading(number, status=status, confidence=confidence, alternatives=painted)
     return Result(f"image/{name}.jpg", reading)
 
 

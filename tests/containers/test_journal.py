@@ -20,7 +20,7 @@ HERE = f"{MADE_BY}: model here"
 
 def results(*names: str) -> list[Result]:
     """Return results of photos that were read."""
-    return [Result(name, Reading(NUMBER, "ok", "", 0.97)) for name in names]
+    return [Result(name, Reading(NUMBER, confidence=0.97, status="ok")) for name in names]
 
 
 def test_lines_that_resume_refuses_stay_as_they_are(here):

@@ -186,7 +186,7 @@ def test_noise_on_the_line_is_no_traceback(server, capfd):
 
 def test_a_port_that_is_taken_is_one_line(server):
     port = server.server_address[1]
-    with pytest.raises(FlagError, match=f"--port {port}: Address already in use; leave it out"):
+    with pytest.raises(FlagError, match=f"port {port}: Address already in use; leave it out"):
         LabelServer(server.book, port)
 
 

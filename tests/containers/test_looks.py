@@ -6,9 +6,9 @@ from statistics import fmean
 
 import pytest
 
-from containers.number.reading import Reading
+from containers.number.reading import Hypothesis
 from containers.number.reasons import Reason
-from containers.photo.looks import Search
+from containers.photo.looks import ReadingOptions, Search
 from containers.photo.windows import first_window, parts_of, turned
 
 NUMBER = "CSQU 305438 3"
@@ -19,7 +19,7 @@ LARGE = [(0.2 + 0.06 * i, 0.5) for i in range(11)]
 
 def sure(confidence):
     """Return what a look reads that is so sure of the number."""
-    return Reading(NUMBER, confidence=confidence)
+    return Hypothesis(NUMBER, confidence=confidence)
 
 
 def rounds_of(search, confidence, size=SIZE):
@@ -36,11 +36,11 @@ def rounds_of(search, confidence, size=SIZE):
 
 def test_a_search_comes_nearer_until_it_is_sure():
     search = Search("photo.jpg")
-    (window,) = search.take_in(None, Reading(NUMBER, confidence=0.01), SMALL, SIZE)
+    (window,) = search.take_in(None, Hypothesis(NUMBER, confidence=0.01), SMALL, SIZE)
     assert window.length < 0.3 * SIZE[0]
     assert window.x == 405.0
     assert not search.is_over
-    assert search.take_in(window, Reading(NUMBER, confidence=0.96), LARGE, SIZE) == []
+    assert search.take_in(window, Hypothesis(NUMBER, confidence=0.96), LARGE, SIZE) == []
     assert search.is_over
     assert search.best.is_ok
     assert search.lead[0].window == window
@@ -50,10 +50,10 @@ def test_a_search_comes_nearer_until_it_is_sure():
 
 
 def test_a_search_ends_after_so_many_looks_and_keeps_where_it_was_surest():
-    search, windows = Search("photo.jpg", looks=3), [None]
+    search, windows = Search("photo.jpg", ReadingOptions(looks=3)), [None]
     for confidence in (0.01, 0.03, 0.02):
         letters = [(0.3 + 0.02 * i, 0.5) for i in range(11)]
-        reading = Reading(NUMBER, confidence=confidence)
+        reading = Hypothesis(NUMBER, confidence=confidence)
         windows += search.take_in(windows[-1], reading, letters, SIZE)
     assert len(windows) == 3
     assert search.is_over
@@ -62,7 +62,7 @@ def test_a_search_ends_after_so_many_looks_and_keeps_where_it_was_surest():
 
 
 def test_looks_that_agree_are_no_surer_than_the_surest_of_them():
-    search, window = Search("photo.jpg", looks=4), None
+    search, window = Search("photo.jpg", ReadingOptions(looks=4)), None
     for confidence in (0.3, 0.35, 0.3, 0.2):
         (window, *_) = search.take_in(window, sure(confidence), LARGE, SIZE) or [None]
     assert search.is_over
@@ -79,7 +79,7 @@ def test_the_confidence_is_the_mean_over_shaken_windows_round_the_surest_place()
     assert search.best.confidence == pytest.approx(fmean(shaken))
     assert search.best.is_ok
     lead = search.lead[0]
-    assert (lead.is_shaken, lead.reading.confidence) == (True, 0.9)
+    assert (lead.is_shaken, lead.hypothesis.confidence) == (True, 0.9)
     place = search.done[2].place  # the look at it was the surest
     assert {round(w.length / place.length, 2) for w in chain(*rounds[4:])} == {1.1, 1.25, 1.45}
     assert all(
@@ -104,7 +104,7 @@ def test_a_look_that_shaken_windows_contradict_is_for_review():
 
 
 def test_where_looks_are_few_or_the_label_leads_nothing_is_shaken_or_turned():
-    for few in ({"looks": 12}, {"label": NUMBER}):
+    for few in ({"options": ReadingOptions(looks=12)}, {"label": NUMBER}):
         search = Search("photo.jpg", **few)
         rounds_of(search, lambda window: 0.02)
         assert not any(look.is_shaken or look.window.is_on_head for look in search.done)
@@ -113,7 +113,7 @@ def test_where_looks_are_few_or_the_label_leads_nothing_is_shaken_or_turned():
 
 
 def test_a_photo_of_several_containers_is_looked_at_once():
-    several = Reading(NUMBER, reasons=(Reason("several", ("a, b",)),), confidence=0.9)
+    several = Hypothesis(NUMBER, reasons=(Reason("several", ("a, b",)),), confidence=0.9)
     search = Search("photo.jpg")
     assert search.take_in(None, several, SMALL, SIZE) == []
     assert search.is_over
@@ -144,13 +144,13 @@ def test_of_the_parts_those_are_followed_where_most_is_seen():
 
 def test_parts_and_nearer_looks_stop_at_the_most_that_are_asked_for():
     for looks in (1, 2, 4, 5, 9, 13, 22):
-        search = Search("photo.jpg", looks=looks)
+        search = Search("photo.jpg", ReadingOptions(looks))
         assert sum(map(len, rounds_of(search, lambda window: 0.05))) == looks
 
 
 def test_a_photo_that_cannot_be_opened_any_more_keeps_what_was_seen():
     search = Search("photo.jpg")
-    assert search.take_in(None, Reading(NUMBER, confidence=0.01), SMALL, SIZE)
+    assert search.take_in(None, Hypothesis(NUMBER, confidence=0.01), SMALL, SIZE)
     search.give_up()
     assert search.is_over
     assert search.best.number == NUMBER

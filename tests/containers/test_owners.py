@@ -59,14 +59,17 @@ def test_a_list_with_a_mistake_names_its_line(text, reason, here):
 
 @pytest.mark.parametrize("path", [None, "none"])
 def test_only_the_codes_of_no_file_is_a_mistake(path):
-    with pytest.raises(FlagError, match="add --owner_codes FILE"):
+    with pytest.raises(FlagError, match="add owner_codes FILE"):
         known_owner_codes(path, only=True)
 
 
 def test_a_reader_knows_the_common_ones_and_without_any_all_will_do(tiny_model):
     reader = ContainerOCR(str(tiny_model), device="cpu", dtype="fp32")
-    assert reader.owner_codes == known_owner_codes()
-    assert ContainerOCR(str(tiny_model), device="cpu", owner_codes=()).owner_codes == frozenset()
+    assert reader.options.owner_codes == known_owner_codes()
+    assert (
+        ContainerOCR(str(tiny_model), device="cpu", owner_codes=()).options.owner_codes
+        == frozenset()
+    )
 
 
 def test_the_owners_of_labels_that_check_travel_with_an_adapter(here):
@@ -89,5 +92,5 @@ def test_a_trained_adapter_knows_its_labels_owners_and_loads_with_plain_peft(dat
         Florence2ForConditionalGeneration.from_pretrained(tiny_model), "adapter"
     )
     flags = ["x.jpg", "--lora_path", "adapter", "--device", "cpu", "--dtype", "fp32"]
-    assert "QQQU" in reader_of(build_parser().parse_args(flags))().owner_codes
-    assert "QQQU" in ContainerOCR(None, "adapter", "cpu", "fp32").owner_codes
+    assert "QQQU" in reader_of(build_parser().parse_args(flags))().options.owner_codes
+    assert "QQQU" in ContainerOCR(None, "adapter", "cpu", "fp32").options.owner_codes

@@ -10,8 +10,8 @@ from conftest import train
 import batch_process
 from containers.basis import pace
 from containers.basis.pace import Pace, duration
-from containers.basis.talk import say
-from containers.number.reading import Reading
+from containers.basis.talk import log
+from containers.number.reading import Hypothesis
 from containers.photo.look_pace import LookPace
 from containers.photo.looks import Search
 
@@ -54,7 +54,7 @@ def test_a_terminal_gets_one_line_and_warnings_stand_above_it(monkeypatch):
     with Pace(title="reading", total=2) as work:
         work.set_postfix_str("1 ok", refresh=False)
         work.update()
-        say("warning: look")
+        log.warning("look")
         work.update()
     shown = sys.stderr.getvalue()
     assert "\rwarning: look\n" in shown, "the bar was cleared before"
@@ -90,7 +90,7 @@ def looked_at(count: int, sure: bool) -> list[Search]:
     """Return searches after one look each, over or not."""
     searches = [Search("photo.jpg") for _ in range(count)]
     for search in searches:
-        reading = Reading("CSQU 305438 3", confidence=0.99 if sure else 0.001)
+        reading = Hypothesis("CSQU 305438 3", confidence=0.99 if sure else 0.001)
         search.take_in(None, reading, [(0.2 + 0.06 * i, 0.5) for i in range(11)], (900, 600))
     return searches
 

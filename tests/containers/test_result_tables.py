@@ -37,7 +37,7 @@ def write(name: str, *results: Result, columns: tuple[str, ...] = USUAL) -> Path
 
 def read(image: str, number: str | None = NUMBER, status: str = "ok", **more) -> Result:
     """Return the result of a photo."""
-    return Result(image, Reading(number, status, **({"confidence": 0.97} | more)))
+    return Result(image, Reading(number, status=status, **({"confidence": 0.97} | more)))
 
 
 def test_a_csv_is_what_a_plain_reader_of_csv_takes_for_a_table(here):
@@ -137,7 +137,7 @@ def test_times_stand_in_a_list_with_the_zone_where_it_is_known(here):
     assert taken_at("a.jpg") == "2026-11-25T06:07:08"
     exif.get_ifd(0x8769).update({0x9003: "2026:11:24 05:06:07", 0x9011: "+09:00"})
     image.save("a.jpg", exif=exif)
-    result = read_now("a.jpg", Reading(NUMBER, "ok"))
+    result = read_now("a.jpg", Reading(NUMBER, status="ok"))
     assert result.taken_at == "2026-11-24T05:06:07+09:00"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d", result.read_at)
     assert read_results(write("r.csv", result))[1][0].taken_at == result.taken_at

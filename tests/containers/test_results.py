@@ -18,7 +18,9 @@ FORMATS = ["r.txt", "r.csv", "r.jsonl"]
 
 def write(name: str, *readings: tuple[str, str]) -> Path:
     """Write a result file of (photo, number)."""
-    results = [Result(image, Reading(n, "ok", "", 0.97, f"MAERSK {n}")) for image, n in readings]
+    results = [
+        Result(image, Reading(n, (), 0.97, f"MAERSK {n}", status="ok")) for image, n in readings
+    ]
     write_results(Path(name), MADE_BY, results, "image")
     return Path(name)
 

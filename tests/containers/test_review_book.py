@@ -33,7 +33,7 @@ def row(name: str, number: str | None, status: str, reason: str = "") -> Result:
     """Return what a model has read of a photo."""
     return Result(
         f"image/{name}.jpg",
-        Reading(number, status, parse_reasons(reason), 0.3, "some text", box=BOX),
+        Reading(number, parse_reasons(reason), 0.3, "some text", status=status, box=BOX),
     )
 
 
@@ -228,7 +228,7 @@ def test_resume_keeps_what_people_have_checked_and_a_run_without_it_is_refused(h
     answer(book, 0, NUMBER)
     journal = Journal(Path("r.txt"))
     assert journal.earlier(MADE)["image/a.jpg"].is_checked
-    with pytest.raises(UserError, match=r"1 answer of people, .* --resume, .* --output r-2.txt"):
+    with pytest.raises(UserError, match=r"1 answer of people, .* resume, .* output r-2.txt"):
         journal.require_unchecked()
     answer(book, 0, "")
     journal.require_unchecked()
@@ -249,7 +249,7 @@ def view(number: str | None, status: str, reason: str, *alternatives: tuple) -> 
     """Return one view of a container."""
     return Result(
         f"image/1_LEFT_{status}.jpg",
-        Reading(number, status, parse_reasons(reason), 0.3, "", (), alternatives),
+        Reading(number, parse_reasons(reason), 0.3, "", (), alternatives, status=status),
     )
 
 

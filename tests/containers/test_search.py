@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from containers.basis.errors import ImageError
-from containers.number.reading import Reading
-from containers.photo.looks import Search
+from containers.number.reading import Hypothesis
+from containers.photo.looks import ReadingOptions, Search
 from containers.photo.search import search_all
 
 NUMBER = "CSQU 305438 3"
@@ -26,7 +26,10 @@ class Eyes:
         """Return one reading for each image."""
         self.batches.append([search.label for search in searches])
         return [
-            (Reading(NUMBER, confidence=0.9 if len(s.done) + 1 >= self.needed else 0.01), LETTERS)
+            (
+                Hypothesis(NUMBER, confidence=0.9 if len(s.done) + 1 >= self.needed else 0.01),
+                LETTERS,
+            )
             for s in searches
         ]
 
@@ -34,7 +37,7 @@ class Eyes:
 def searches_of(count: int, looks: int = 4):
     """Yield searches on photos drawn in memory; their label is their place."""
     for place in range(count):
-        yield Search(Image.new("RGB", (900, 600)), looks, label=str(place))
+        yield Search(Image.new("RGB", (900, 600)), ReadingOptions(looks), label=str(place))
 
 
 def test_the_first_photos_end_first_whatever_the_looks_of_the_others():

@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import NUMBER, OTHER, draw_photo, some_numbers, transcript
+from conftest import NUMBER, OTHER, draw_photo, read_in, some_numbers, transcript
 
 from containers.data.comparison import Case, Label, read_labels, size_type_line
 from containers.data.labels import check_labels
 from containers.data.result import Result, kept, parse_record, record_of
-from containers.number.review import interpret, with_size_type
+from containers.number.review import hypothesis_of, with_size_type
 from containers.number.size_type import find_size_type, size_type_of
 
 SAID = {  # from the brochures of carriers, which list the containers that they own
@@ -75,27 +75,27 @@ def test_a_code_is_found_in_text_and_never_made_of_the_number(text, code):
 
 
 def test_a_reading_has_the_code_with_the_probability_of_its_own_characters_and_no_doubt():
-    reading = interpret(transcript(f"{NUMBER} 45G1", 0.98))
+    reading = read_in(transcript(f"{NUMBER} 45G1", 0.98))
     assert (reading.status, reading.size_type.code) == ("ok", "45G1")
     assert reading.size_type_confidence == pytest.approx(0.98**4)
     record = record_of(Result("a.jpg", kept(reading)))
     assert list(record)[-3:] == ["size_type", "size_type_words", "size_type_confidence"]
     assert (record["size_type"], record["size_type_words"]) == ("45G1", SAID["45G1"])
     assert parse_record(record).reading.size_type == reading.size_type
-    assert "size_type" not in record_of(Result("a.jpg", interpret(transcript(NUMBER))))
+    assert "size_type" not in record_of(Result("a.jpg", read_in(transcript(NUMBER))))
 
 
 def test_the_likeliest_code_of_the_looks_at_this_number_counts():
     looks = [
-        interpret(transcript(f"{NUMBER} 45G1", 0.9)),
-        interpret(transcript(f"{NUMBER} 22G1", 0.8)),
-        interpret(transcript(f"{OTHER} 42G1", 0.99)),
-        interpret(transcript(NUMBER)),
+        hypothesis_of(transcript(f"{NUMBER} 45G1", 0.9)),
+        hypothesis_of(transcript(f"{NUMBER} 22G1", 0.8)),
+        hypothesis_of(transcript(f"{OTHER} 42G1", 0.99)),
+        hypothesis_of(transcript(NUMBER)),
     ]
     seen = with_size_type(looks[-1], looks)
     assert (seen.size_type.code, seen.number) == ("45G1", NUMBER)
     assert seen.confidence == looks[-1].confidence
-    nothing = interpret(transcript("22G1"))
+    nothing = hypothesis_of(transcript("22G1"))
     assert with_size_type(nothing, [nothing]).size_type is None, "no number, nothing beside it"
 
 
@@ -113,7 +113,7 @@ def test_codes_are_compared_where_the_label_has_one(labelled):
     labels = read_labels(Path("annotations.json"))
     assert [label.size_type for label in labels.values()] == ["45G1", "22G1", ""]
     texts = f"{NUMBER} 45G1", NUMBER
-    results = tuple(Result("a.jpg", interpret(transcript(text))) for text in texts)
+    results = tuple(Result("a.jpg", read_in(transcript(text))) for text in texts)
     cases = [Case(key, results, label) for key, label in labels.items()]
     assert size_type_line(cases) == ("size type", "50.0 %", "0.0 %", "2")
     assert size_type_line([Case("a", results, Label(NUMBER))]) == ()

@@ -17,7 +17,9 @@ def entry(image: str = "a.jpg", label: str = "TODO", **seen: object) -> dict:
 
 
 def test_a_reading_is_read_back_as_it_was_written():
-    reading = Reading(NUMBER, "review", (Reason("unsure", ("0.5",)),), 0.41234, NUMBER, box=BOX)
+    reading = Reading(
+        NUMBER, (Reason("unsure", ("0.5",)),), 0.41234, NUMBER, status="review", box=BOX
+    )
     suggestion = suggestion_of(reading, "model x")
     assert suggestion["container_number"] == NUMBER
     assert suggestion_in({"suggestion": suggestion}) == {

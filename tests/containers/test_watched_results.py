@@ -66,7 +66,7 @@ class Day:
 
     def read(self, image: str, status: str = "ok") -> tuple[Result, Stamp | None]:
         """Return what is read of a photo now, and what its file is."""
-        reading = Reading(NUMBER if status == "ok" else None, status, (), 0.97)
+        reading = Reading(NUMBER if status == "ok" else None, (), 0.97, status=status)
         return Result(image, reading, "", self.time.isoformat()), stamp_of(image)
 
 

@@ -155,7 +155,7 @@ def test_scores_that_are_no_numbers_are_an_error_that_names_precision_and_remedy
     reader = ContainerOCR(str(taught_model), device="cpu", dtype="bf16")
     decoder = reader.model.model.language_model.decoder
     decoder.layers[0].fc1.weight.data[0, 0] = math.nan
-    with pytest.raises(ModelError, match="no numbers in bf16: use --dtype fp32"):
+    with pytest.raises(ModelError, match="no numbers in bf16: use dtype fp32"):
         reader.read(Image.new("RGB", (80, 60), "red"))
 
 

@@ -140,4 +140,4 @@ def test_the_looks_that_were_chosen_stand_in_the_first_line_and_are_those_that_a
     assert ", at most 4 looks, " in Path("results_base.txt").read_text().splitlines()[0]
     model, _ = load_model(taught_model, device="cpu")
     assert count_weights(taught_model) == pytest.approx(model.num_parameters(), rel=0.05)
-    assert ContainerOCR(str(taught_model), device="cpu").looks == 4
+    assert ContainerOCR(str(taught_model), device="cpu").options.looks == 4

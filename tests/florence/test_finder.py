@@ -11,10 +11,10 @@ from safetensors.torch import save_file
 
 import batch_process
 from container_ocr import ContainerOCR
-from containers.number.reading import Reading
+from containers.number.reading import Hypothesis, Reading
 from containers.number.reasons import Reason
-from containers.number.review import hear, judge
-from containers.photo.looks import Found, Search
+from containers.number.review import hear, reading_of
+from containers.photo.looks import Found, ReadingOptions, Search
 from containers.photo.windows import Window
 from florence.finder import finder_folder
 from florence.hub import SMALL_FOLDER
@@ -74,22 +74,22 @@ def test_a_sure_finder_that_reads_another_number_is_a_doubt(
     read, found, status, reason, confidence
 ):
     number, p, its_status = found
-    reading = hear(Reading(read[0], confidence=read[1]), Reading(number, its_status, confidence=p))
-    judged = judge(reading, 0.5)
-    assert (judged.number, judged.status, judged.confidence) == (read[0], status, confidence)
-    assert reason in judged.reason
-    assert bool(judged.reason) == bool(reason)
+    found = Reading(number, confidence=p, status=its_status)
+    reading = reading_of(hear(Hypothesis(read[0], confidence=read[1]), found), 0.5)
+    assert (reading.number, reading.status, reading.confidence) == (read[0], status, confidence)
+    assert reason in reading.reason
+    assert bool(reading.reason) == bool(reason)
 
 
 def test_looks_at_a_finders_place_end_when_one_is_sure_and_the_box_is_the_finders():
-    found = Found(Reading("CSQU 305438 3", "ok", confidence=0.9), PLACE, SIZE)
-    search = Search("photo", looks=4, found=found)
+    found = Found(Reading("CSQU 305438 3", confidence=0.9, status="ok"), PLACE, SIZE)
+    search = Search("photo", ReadingOptions(looks=4), found=found)
     first, letters = search.first, [(0.1 * i, 0.5) for i in range(11)]
     assert first.x == PLACE.x
-    unsure = Reading("CSQU 305438 3", confidence=0.3, reasons=(Reason("text", ("nothing",)),))
+    unsure = Hypothesis("CSQU 305438 3", confidence=0.3, reasons=(Reason("text", ("nothing",)),))
     (second,) = search.take_in(first, unsure, letters, SIZE)
     assert second.length < first.length
-    assert search.take_in(second, Reading("CSQU 305438 3", confidence=0.99), letters, SIZE) == []
+    assert search.take_in(second, Hypothesis("CSQU 305438 3", confidence=0.99), letters, SIZE) == []
     assert search.is_over
     assert search.best.box == tuple((round(x), round(y)) for x, y in PLACE.corners)
 

@@ -27,7 +27,14 @@ from florence.names import DEFAULT_MODEL
 
 MODEL = "somebody/tiny-florence"
 FOLDER = f"models--{MODEL.replace('/', '--')}"
-FETCH = ["-c", f"from florence.hub import fetch_model; print(fetch_model({MODEL!r}))"]
+FETCH_IT = f"""
+from containers.basis.talk import talk_on_terminal
+from florence.hub import fetch_model
+
+talk_on_terminal()
+print(fetch_model({MODEL!r}))
+"""
+FETCH = ["-c", FETCH_IT]
 
 
 @pytest.fixture
@@ -174,7 +181,7 @@ def test_a_download_that_is_given_up_says_that_it_will_go_on(cache, hub):
     assert re.search(
         rf"^cannot fetch {MODEL} at main: .*; run it again: it goes on where it stopped "
         r"\(0\.1 MB of 0\.\d MB are here\), or copy the model's folder from a machine with a "
-        r"network and pass --model FOLDER, or type the same with --model "
+        r"network and pass model FOLDER, or type the same with model "
         r"small, the small model that is here$",
         str(error.value),
     )
@@ -234,10 +241,10 @@ def test_a_disk_without_room_is_said_before_the_weights_are_asked_for(cache, hub
 
 
 def test_errors_hold_the_whole_reason_and_the_remedy_that_helps(cache, hub, monkeypatch):
-    with pytest.raises(ModelError, match=r"404.*; check --model and --revision$"):
+    with pytest.raises(ModelError, match=r"404.*; check model and revision$"):
         fetch_model(MODEL, "v9")
     hub.status = 403
-    with pytest.raises(ModelError, match=r"the hub says 403.*; check --model and --revision$"):
+    with pytest.raises(ModelError, match=r"the hub says 403.*; check model and revision$"):
         fetch_model(MODEL)
     hub.shutdown()
     hub.socket.close()
@@ -246,7 +253,7 @@ def test_errors_hold_the_whole_reason_and_the_remedy_that_helps(cache, hub, monk
         fetch_model(MODEL)
     assert re.search(
         rf"{hub.url} does not answer as a hub \(.*Connection refused\); run it again when it does, "
-        r"or copy .* pass --model FOLDER, or type the same with --model "
+        r"or copy .* pass model FOLDER, or type the same with model "
         r"small, the small model that is here$",
         str(error.value),
     )

@@ -11,7 +11,7 @@ from transformers import Florence2ForConditionalGeneration
 from container_ocr import ContainerOCR
 from containers.basis.errors import ImageError, UserError
 from containers.data.labels import Example
-from containers.number.reading import Reading
+from containers.number.reading import Hypothesis
 from containers.photo.files import open_photo
 from containers.photo.looks import Look, Search
 from containers.photo.windows import Window
@@ -26,7 +26,9 @@ def examples(here) -> list[Example]:
 
 def found(confidence: float) -> Search:
     """Return a search that has ended in a window."""
-    look = Look(Reading(NUMBER, confidence=confidence), Window(9, 8, 7, 6, 90), Window(0, 0, 1, 1))
+    look = Look(
+        Hypothesis(NUMBER, confidence=confidence), Window(9, 8, 7, 6, 90), Window(0, 0, 1, 1)
+    )
     return Search("x", done=[look])
 
 
@@ -37,7 +39,7 @@ def test_a_photo_on_which_the_label_is_not_found_is_left_out_and_named(examples,
     def search(photos, numbers, on_looks):
         calls.append(numbers)
         look = Look(
-            Reading(OTHER, confidence=0.9, numbers=("HLXU2008419",)),
+            Hypothesis(OTHER, confidence=0.9, numbers=("HLXU2008419",)),
             *(Window(0, 0, 1, 1), Window(0, 0, 1, 1)),
         )
         return iter(searches if numbers else [Search("x", done=[look])] * len(photos))
@@ -60,7 +62,7 @@ def test_a_label_of_no_probability_is_not_found_though_most_are_so(examples, cap
         examples, True, lambda photos, *_: iter(searches[-len(photos) :])
     )
     assert [e.image_path for e in near] == [examples[3].image_path]
-    with pytest.raises(UserError, match="--mode check"):
+    with pytest.raises(UserError, match="mode check"):
         Windows(None, "model").find(
             examples[:3], True, lambda photos, *_: iter(searches[: len(photos)])
         )
@@ -72,7 +74,7 @@ def test_every_window_that_shows_the_label_is_learnt_and_the_one_that_is_read_is
     def search(*_):
         for _ in examples:
             looks = [
-                Look(Reading(NUMBER, confidence=p), Window(x, 9, 9, 9), Window(0, 0, 1, 1))
+                Look(Hypothesis(NUMBER, confidence=p), Window(x, 9, 9, 9), Window(0, 0, 1, 1))
                 for x, p in enumerate((1e-7, 0.2, 1e-3, 0.4, 0.1, 0.3))
             ]
             yield Search("x", done=looks)
@@ -147,7 +149,7 @@ def test_the_label_leads_the_search_to_where_it_is_likeliest(tiny_model, here):
         image = search.lead[0].window.cut(open_photo(photo)[0], reader.size)
         ((reading, _),) = reader.look_at([image], [number])
         assert reading.confidence == pytest.approx(
-            max(look.reading.confidence for look in search.done)
+            max(look.hypothesis.confidence for look in search.done)
         )
 
 

@@ -121,7 +121,7 @@ def test_a_weight_that_does_not_fit_half_precision_is_named(tiny_model, tmp_path
 
     folder = broken_copy(tiny_model, tmp_path, grow)
     load_model(folder, device="cpu", dtype="fp32")
-    with pytest.raises(ModelError, match="infinity in float16; copy it again, or pass --dtype"):
+    with pytest.raises(ModelError, match="infinity in float16; copy it again, or pass dtype"):
         load_model(folder, device="cpu", dtype="fp16")
 
 

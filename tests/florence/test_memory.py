@@ -90,6 +90,6 @@ def test_where_memory_is_short_layers_are_computed_again_and_the_curve_is_the_sa
 
 def test_a_large_rank_is_what_is_named_first_where_memory_is_short():
     args = finetune_florence.build_parser().parse_args(["--lora_rank", "9000"])
-    assert lower_memory(args).startswith("lower --lora_rank (now 9000); or lower --batch_size")
+    assert lower_memory(args).startswith("lower §lora_rank (now 9000); or lower §batch_size")
     args.lora_rank = 16
-    assert lower_memory(args).startswith("lower --batch_size")
+    assert lower_memory(args).startswith("lower §batch_size")

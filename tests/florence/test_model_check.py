@@ -92,7 +92,7 @@ def test_the_samples_stand_where_their_boxes_say(small, whole):
     ("verdicts", "verdict", "words"),
     [
         ((GOOD, GOOD, GOOD), GOOD, "finds them"),
-        ((GOOD, GOOD, BAD), WEAK, "--looks 1"),
+        ((GOOD, GOOD, BAD), WEAK, "§looks 1"),
         ((WEAK, WEAK, GOOD), WEAK, "fine-tune"),
         ((BAD, BAD, GOOD), BAD, "random"),
     ],

@@ -21,7 +21,7 @@ MANY = some_numbers(12)
 def test_each_photo_is_in_one_fold_and_a_container_in_no_two(numbers, count):
     examples = [Example(Path(f"{i}.jpg"), number) for i, number in enumerate(numbers)]
     if len(set(numbers)) < count:
-        with pytest.raises(UserError, match="--folds"):
+        with pytest.raises(UserError, match="folds"):
             folds.deal(examples, count)
         return
     dealt = folds.deal(examples, count)
