@@ -206,8 +206,8 @@ def test_a_wrong_check_digit_is_shown_and_saved_only_when_asked_twice(visit):
         ("CSQU3O", "good good good good good bad", "Place 6 is O, and should be a digit."),
         ("CSQU30543831", "good " * 10 + "good", "12 characters: a number has 11."),
         ("CSQU3054383", "good " * 11, "The check digit fits."),
-        ("CSQU 305438 3 45G1", "good " * 11, "The check digit fits. Size-type code: 45G1."),
-        ("CSQU305438 22g1", "good " * 10, "1 more Size-type code: 22G1."),
+        ("CSQU 305438 3 45G1", "good " * 11, "The check digit fits. Size-type code: 45G1, 40 ft"),
+        ("CSQU305438 22g1", "good " * 10, "1 more Size-type code: 22G1, 20 ft, 8 ft 6"),
         ("CSQU 305438 3 47G1", "good " * 11, "47G1 is no size-type code: left out."),
     ],
 )
@@ -242,11 +242,15 @@ def test_a_number_is_pasted_with_its_size_type_code_and_saved_beside_it(visit):
     hands = visit()
     hands.tab.keyboard.insert_text("csqu 305438 3 45G1")
     expect(hands.tab.locator("#number")).to_have_value(NUMBER)
-    expect(hands.tab.locator("#words")).to_contain_text("Size-type code: 45G1.")
+    expect(hands.tab.locator("#words")).to_contain_text(
+        "Size-type code: 45G1, 40 ft, high cube, general purpose."
+    )
     hands.press("Enter")
     wait_for_labels(hands.tab, [NUMBER, "TODO"])
     hands.press("ArrowUp")
-    expect(hands.tab.locator("#words")).to_contain_text("Size-type code: 45G1.")
+    expect(hands.tab.locator("#words")).to_contain_text(
+        "Size-type code: 45G1, 40 ft, high cube, general purpose."
+    )
     hands.type("42G1")  # behind the number that stands there
     hands.press("Enter")
     wait_for(hands.tab, "size_type", ["42G1", None])

@@ -13,12 +13,13 @@ from containers.basis.locks import only_writer
 from containers.basis.talk import log
 from containers.data.book import keyed
 from containers.data.label_book import PATIENCE, LabelBook, answered, image_of
-from containers.data.labels import UNREADABLE, empty_entry, label_of
+from containers.data.labels import UNREADABLE, empty_entry, label_of, size_type_in
 from containers.data.result import Result
 from containers.number.iso6346 import compact
 from containers.photo.files import photo_key
 
 Answer = tuple[str, bool]  # a number or nothing, and whether it cannot be read
+SURE = 1.0  # the confidence of a size-type code that a person has typed
 
 
 def answer_of(result: Result | None) -> Answer:
@@ -79,7 +80,8 @@ class ReviewedLabels:
             key = places.get(self.key_of(image, Path()), key)
             entry = entries.get(key, entry)
             label = label_in(entry)
-            if label is not None and same(label, said):
+            code = sure_size_type(result)
+            if label is not None and same(label, said) and code in ("", size_type_in(entry)):
                 continue
             if label is None or not (same(label, ("", False)) or same(label, answer_of(before))):
                 stands = entry["container_number"] if label is None or label[0] else UNREADABLE
@@ -87,8 +89,15 @@ class ReviewedLabels:
                 shown = f"{image}: the label {stands} stays in {self.book.path}, not {number}"
                 kept.append(visible(shown))
                 continue
-            entries[key] = answered(entry, *said)
+            entries[key] = answered(entry, *said, code)
         return kept
+
+
+def sure_size_type(result: Result) -> str:
+    """Return the size-type code that a person has typed after the number, or an empty string."""
+    reading = result.reading
+    is_typed = result.is_checked and reading.size_type_confidence == SURE
+    return reading.size_type_code if is_typed and reading.number else ""
 
 
 def same(one: Answer, other: Answer) -> bool:

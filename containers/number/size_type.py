@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from containers.number.iso6346 import Candidate, ascii_upper, compact, find_candidates
+from containers.number.reasons import KOREAN, LANGUAGES
 
 LENGTHS = {  # annex D, first character
     **{"1": "10 ft", "2": "20 ft", "3": "30 ft", "4": "40 ft"},
@@ -53,6 +54,23 @@ GROUPS = {  # annex E: the third and fourth character of each group
     "T7 T8 T9": "tank for gases",
     "A0": "air/surface",
 }
+KOREAN_WORDS = {  # of what the tables say; lengths keep their figures
+    **{"8 ft high": "높이 8피트", "8 ft 6 in high": "높이 8피트 6인치"},
+    **{"9 ft high": "높이 9피트", "high cube": "하이 큐브"},
+    **{"over 9 ft 6 in high": "높이 9피트 6인치 초과", "4 ft 3 in high": "높이 4피트 3인치"},
+    **{"at most 4 ft high": "높이 4피트 이하", "pallet wide": "팔레트 폭"},
+    **{"over 2.5 m wide": "폭 2.5 m 초과"},
+    **{"general purpose": "일반 화물용", "ventilated": "통풍형", "dry bulk": "건식 벌크"},
+    **{"pressurized": "가압식", "livestock carrier": "가축 운반용"},
+    **{"automobile carrier": "자동차 운반용", "live fish carrier": "활어 운반용"},
+    **{"refrigerated": "냉동", "refrigerated and heated": "냉동·가열"},
+    **{"self-powered": "자체 동력", "refrigerated or heated": "냉동 또는 가열"},
+    **{"removable equipment": "장비 분리형", "insulated": "단열", "open top": "오픈 톱"},
+    **{"platform": "플랫폼", "flat rack": "플랫 랙", "fixed": "고정식", "folding": "접이식"},
+    **{"complete superstructure": "상부 구조 있음", "tank for liquids": "액체 탱크"},
+    **{"tank for dangerous liquids": "위험 액체 탱크", "tank for gases": "가스 탱크"},
+    "air/surface": "항공·지상 겸용",
+}
 TYPES = {detail: words for group, words in GROUPS.items() for detail in group.split()}
 FIRST, SECOND = "".join(LENGTHS), "".join(HEIGHTS)
 # Whole, in two halves, or letter by letter: so OCR writes it, and a column of letters is read.
@@ -79,6 +97,26 @@ class SizeType:
     def words(self) -> str:
         """Return all that it says: `40 ft, high cube, general purpose`."""
         return f"{self.length}, {self.height}, {self.type}"
+
+    def words_in(self, language: str) -> str:
+        """Return what `words` does, in one of LANGUAGES."""
+        return in_language(self.words, language)
+
+
+def in_language(words: str, language: str) -> str:
+    """Return words of the tables in one of LANGUAGES."""
+    if language != KOREAN:
+        return words
+    parts = (KOREAN_WORDS.get(part, part) for part in words.split(", "))
+    return ", ".join(part.replace(" ft", "피트").replace(" in", "인치") for part in parts)
+
+
+def in_languages(table: dict[str, str]) -> dict[str, dict[str, str]]:
+    """Return one of the tables with its words in each of LANGUAGES."""
+    return {
+        code: {language: in_language(words, language) for language in LANGUAGES}
+        for code, words in table.items()
+    }
 
 
 @functools.lru_cache(maxsize=1024)  # a million rows have few, which all share

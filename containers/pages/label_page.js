@@ -12,7 +12,7 @@ const JAMO = [
   [0x1161, "k o i O j p u P h hk ho hl y n nj np nl b m ml l"],
   [0x11a8, "r R rt s sw sg e f fr fa fq ft fx fv fg a q qt t T d w c z x v g"],
 ].map(([start, keys]) => [start, keys.split(" ")]);
-let alphabet = "", owners = new Set(), sizeTypes = [[], [], []];
+let alphabet = "", owners = new Set(), sizeTypes = [{}, {}, {}];
 
 function plain(text) {
   return text.normalize("NFKD").replace(/[\u1100-\u11ff]/g, (c) => {
@@ -34,9 +34,12 @@ function withoutSizeType(text) {
   return found ? [painted(found[1]), found[2]] : [text, ""];
 }
 
+/** Return what stands for the length, the height, and the type. */
+const partsOf = (code) => [code[0], code[1], code.slice(2)];
+
 /** Tell whether a code is in the tables of length, of height, and of type. */
 function isSizeType(code) {
-  return [code[0], code[1], code.slice(2)].every((part, i) => sizeTypes[i].includes(part));
+  return partsOf(code).every((part, i) => part in sizeTypes[i]);
 }
 
 function checkDigit(code) {
@@ -147,7 +150,9 @@ function tell(words, tone = "bad") {
 /** Return what to say of the size-type code that was typed after a number, or stands in the file. */
 function shownSize() {
   const code = sizes.get(current.key) || current.sizeType;
-  return code ? ` ${say.size(code)}` : "";
+  if (!code) return "";
+  const words = partsOf(code).map((part, i) => sizeTypes[i][part]?.[language] ?? part);
+  return ` ${say.size(code, words.join(", "))}`;
 }
 
 const changed = (photo) => say.changed(photo.number || say.emptied);

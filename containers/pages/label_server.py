@@ -33,7 +33,7 @@ from containers.data.book import Book, OutdatedError
 from containers.data.label_book import LabelBook
 from containers.number.iso6346 import ALPHABET
 from containers.number.owners import known_owner_codes
-from containers.number.size_type import HEIGHTS, LENGTHS, TYPES
+from containers.number.size_type import HEIGHTS, LENGTHS, TYPES, in_languages
 from containers.photo.files import PassedOver, images_in, to_jpeg
 from containers.photo.thumbnails import Box, lay_flat
 
@@ -126,7 +126,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send(HTTPStatus.NO_CONTENT, b"", JSON)
             return
         rules: dict[str, object] = {"alphabet": ALPHABET, "owners": sorted(known_owner_codes())}
-        rules |= {"sizeTypes": [list(LENGTHS), list(HEIGHTS), list(TYPES)]}
+        rules |= {"sizeTypes": [in_languages(table) for table in (LENGTHS, HEIGHTS, TYPES)]}
         state: dict[str, object] = {"version": version, "photos": photos}
         state |= {"file": visible(str(book.path)), "lost": lost, "others": others}
         self.send_json(state | {"next": visible(self.server.next_step)} | rules)

@@ -17,7 +17,7 @@ from containers.data.comparison import Case
 from containers.data.runs import Run
 from containers.number.iso6346 import compact
 from containers.pages.charts import colours
-from containers.pages.report_words import Words, doubts, words
+from containers.pages.report_words import Words, doubts, size_in_words, words
 from containers.photo.files import find_image
 from containers.photo.thumbnails import Box
 
@@ -63,6 +63,8 @@ def card_of(case: Case, runs: Sequence[Run], picture: str, page: Path) -> Card:
     """Return the card of a photo: its picture, its label and what each run has read."""
     reading = case.reading
     notes = [doubts(reading.reasons)] if reading.reasons else []
+    if reading.size_type:
+        notes.append(size_in_words(reading.size_type))
     if compact(reading.raw_text) not in compact(f"{reading.number} {reading.reason}"):
         notes.append(words("text", visible(reading.raw_text)))
     return Card(

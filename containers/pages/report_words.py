@@ -5,6 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from containers.number.reasons import ENGLISH, KOREAN, LANGUAGES, Reason, in_words
+from containers.number.size_type import SizeType
 
 Words = dict[str, str]  # by language
 
@@ -112,6 +113,11 @@ def words(key: str, *details: object) -> Words:
 def doubts(reasons: tuple[Reason, ...]) -> Words:
     """Return the words for why a reading is doubtful."""
     return {language: in_words(reasons, language) for language in LANGUAGES}
+
+
+def size_in_words(size_type: SizeType) -> Words:
+    """Return a size-type code and what it says."""
+    return {tongue: f"{size_type.code}: {size_type.words_in(tongue)}" for tongue in LANGUAGES}
 
 
 def plain(text: str) -> Words:

@@ -1,9 +1,14 @@
-"""Tests of what is marked on the card of a photo."""
+"""Tests of what stands on the card of a photo, and is marked there."""
+
+from pathlib import Path
 
 import pytest
-from conftest import NUMBER
+from conftest import NUMBER, read_in, transcript
 
-from containers.pages.photo_cards import marked
+from containers.data.comparison import Case
+from containers.data.result import Result
+from containers.data.runs import Run
+from containers.pages.photo_cards import card_of, marked
 
 
 @pytest.mark.parametrize(
@@ -24,3 +29,13 @@ def test_what_differs_is_marked(read, shown):
 
 def test_where_nothing_else_is_known_nothing_is_marked():
     assert marked("CSQU <b>", "") == "CSQU &lt;b&gt;"
+
+
+def test_the_size_type_code_stands_on_the_card_with_its_words_in_both_languages():
+    result = Result("a.jpg", read_in(transcript(f"{NUMBER} 45G1", 0.9)))
+    card = card_of(Case("a.jpg", (result,)), [Run("r", "", {})], "", Path("report.html"))
+    words = {
+        "en": "45G1: 40 ft, high cube, general purpose",
+        "ko": "45G1: 40피트, 하이 큐브, 일반 화물용",
+    }
+    assert words in card.notes

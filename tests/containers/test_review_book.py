@@ -53,11 +53,13 @@ def book_of(suffix: str = ".jsonl", labels: ReviewedLabels | None = None) -> Rev
     return book
 
 
-def answer(book: ReviewBook, place: int, number: str, unreadable: bool = False) -> bool:
+def answer(
+    book: ReviewBook, place: int, number: str, unreadable: bool = False, size_type: str = ""
+) -> bool:
     """Answer for the photo at a place as the page does that has just read it."""
     book.read()
     photo = book.photos[place]
-    return book.answer(photo["key"], number, unreadable, photo["stamp"])
+    return book.answer(photo["key"], number, unreadable, photo["stamp"], size_type)
 
 
 def labels() -> dict[str, object]:
@@ -200,6 +202,17 @@ def test_answers_become_labels_and_another_label_stays_and_is_said(here, capsys)
     answer(book, 1, "")
     assert labels()["image/b.jpg"] == "TODO"
     assert "unreadable" not in json.loads(LABELS.read_text())["images"][2]
+
+
+def test_a_size_type_code_becomes_part_of_the_label_once_a_person_has_typed_it(here):
+    draw_photo(Path("image/a.jpg"), NUMBER)
+    write_annotations(LABELS, {"image/a.jpg": "TODO"})
+    book = book_of(labels=ReviewedLabels(LABELS))
+    answer(book, 0, NUMBER)
+    assert "size_type" not in json.loads(LABELS.read_text())["images"][0], "the model's alone"
+    answer(book, 0, NUMBER, size_type="45G1")
+    assert json.loads(LABELS.read_text())["images"][0]["size_type"] == "45G1"
+    assert labels()["image/a.jpg"] == NUMBER
 
 
 def test_what_was_reviewed_before_becomes_labels_as_well_once(here):

@@ -1,6 +1,7 @@
 """Tests of size-type codes: which are in the tables, and how they are found in text."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,14 @@ from containers.data.comparison import Case, Label, read_labels, size_type_line
 from containers.data.labels import check_labels
 from containers.data.result import Result, kept, parse_record, record_of
 from containers.number.review import hypothesis_of, with_size_type
-from containers.number.size_type import find_size_type, size_type_of
+from containers.number.size_type import (
+    HEIGHTS,
+    LENGTHS,
+    TYPES,
+    find_size_type,
+    in_languages,
+    size_type_of,
+)
 
 SAID = {  # from the brochures of carriers, which list the containers that they own
     "22G1": "20 ft, 8 ft 6 in high, general purpose",
@@ -117,3 +125,13 @@ def test_codes_are_compared_where_the_label_has_one(labelled):
     cases = [Case(key, results, label) for key, label in labels.items()]
     assert size_type_line(cases) == ("size type", "50.0 %", "0.0 %", "2")
     assert size_type_line([Case("a", results, Label(NUMBER))]) == ()
+
+
+def test_what_the_tables_say_is_said_in_korean_too():
+    assert size_type_of("45G1").words_in("ko") == "40피트, 하이 큐브, 일반 화물용"
+    wide = "20피트, 높이 8피트 6인치, 팔레트 폭, 플랫 랙, 접이식"
+    assert size_type_of("2CP3").words_in("ko") == wide
+    for table in (LENGTHS, HEIGHTS, TYPES):
+        for code, words in in_languages(table).items():
+            assert words["en"] == table[code]
+            assert not re.search("[a-z]{2}", words["ko"]), words
