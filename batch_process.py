@@ -68,7 +68,7 @@ from containers.data.journal import Journal
 from containers.data.labels import read_annotations
 from containers.data.result import Result, read_now
 from containers.data.result_file import MADE_BY
-from containers.data.result_tables import USUAL
+from containers.data.result_tables import USUAL_COLUMNS
 from containers.data.results import count_statuses
 from containers.data.runs import Run
 from containers.data.watched_results import WatchedResults
@@ -152,7 +152,7 @@ def finish(
     journal: Journal, description: str, results: list[Result], args: argparse.Namespace
 ) -> int:
     """Write the result file and what is made of it; return how many images failed."""
-    columns = args.columns or USUAL
+    columns = args.columns or USUAL_COLUMNS
     show(f"{journal.output}: {journal.finish(description, results, columns)}")
     if args.group_by is not None:
         grouping = args.group_by, args.review_below, columns
@@ -166,7 +166,7 @@ def finish(
 def watch(args: argparse.Namespace) -> int:
     """Read images as they arrive in the folder, until Ctrl-C; return how many failed."""
     folder, whole = Path(args.image_folder), partial(finish, args=args)
-    with WatchedResults(args.dated_output, args.columns or USUAL, whole) as watched:
+    with WatchedResults(args.dated_output, args.columns or USUAL_COLUMNS, whole) as watched:
         watched.begin(*begin(watched.journal, args))
         try:
             others = watched.take_over(folder) if args.resume else ()

@@ -19,8 +19,8 @@ from containers.basis.talk import log, talk_on_terminal
 
 FAILED, MISTYPED = 1, 2  # the contract's exit codes: bad data or a photo, and flags
 SIGNALLED = 128  # and the signal's number, as shells have it
-NEVER = (errno.ENAMETOOLONG, errno.ELOOP)  # what no folder that is made can mend
-SHOWN = 80  # characters of a value that is too long
+HOPELESS_ERRORS = (errno.ENAMETOOLONG, errno.ELOOP)  # what no folder that is made can mend
+SHOWN_CHARACTERS = 80  # of a value that is too long
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -54,7 +54,7 @@ class ArgumentParser(argparse.ArgumentParser):
                 value = getattr(args, action.dest, None)
                 for text in value if isinstance(value, list) else [value]:
                     if isinstance(text, str) and (problem := path_problem(text)):
-                        self.error(f"{action.dest} {text[:SHOWN]}: {problem}")
+                        self.error(f"{action.dest} {text[:SHOWN_CHARACTERS]}: {problem}")
         return args
 
     def require_plain(self, word: str) -> None:
@@ -77,7 +77,7 @@ def path_problem(text: str) -> str | None:
     try:
         os.stat(text)
     except OSError as error:
-        return error.strerror if error.errno in NEVER else None
+        return error.strerror if error.errno in HOPELESS_ERRORS else None
     except ValueError:  # halves of characters, where names are UTF-8
         return "no name of a file"
     return None

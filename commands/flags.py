@@ -9,7 +9,7 @@ import os
 import re
 import shlex
 
-from commands.command_line import SHOWN, path_problem
+from commands.command_line import SHOWN_CHARACTERS, path_problem
 from containers.basis.errors import FlagError
 from containers.basis.talk import log
 from containers.data.dated_names import date_problem
@@ -147,7 +147,7 @@ def regex(text: str) -> str:
         re.compile(text)
     except (re.error, OverflowError, RecursionError) as error:  # too large a count, many brackets
         reason = "too deep" if isinstance(error, RecursionError) else error
-        shown = f"{text[:SHOWN]!r}{'...' * (len(text) > SHOWN)}"
+        shown = f"{text[:SHOWN_CHARACTERS]!r}{'...' * (len(text) > SHOWN_CHARACTERS)}"
         raise argparse.ArgumentTypeError(f"{shown} is no regular expression: {reason}") from None
     return text
 
@@ -172,7 +172,7 @@ def dated_name(text: str) -> str:
 def file_name(text: str) -> str:
     """Parse a flag's value that must name a file to write, not a folder."""
     if problem := path_problem(text):
-        raise argparse.ArgumentTypeError(f"{text[:SHOWN]}: {problem}")
+        raise argparse.ArgumentTypeError(f"{text[:SHOWN_CHARACTERS]}: {problem}")
     if text and (text.endswith(("/", os.sep)) or os.path.basename(text) in ("", ".", "..")):
         raise argparse.ArgumentTypeError(f"{text} is a folder: name a file in it")
     return text

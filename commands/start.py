@@ -14,7 +14,7 @@ import sys
 OLDEST = (3, 11)
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 REQUIREMENT = re.compile(r"([\w.-]+)\s*>=\s*([\d.]+)")
-NAMED = 4  # packages in one line
+NAMED_PACKAGES = 4  # packages in one line
 
 
 def start(requirements: str = "requirements_finetune.txt") -> None:
@@ -93,8 +93,8 @@ def numbers(version: str) -> tuple[int, ...]:
 
 def enumerated(names: list[str]) -> str:
     """Return names in words; of many the first ones."""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED + 1 else ""
-    return ", ".join(names[:NAMED] if more else names) + more
+    more = f" and {len(names) - NAMED_PACKAGES} more" if len(names) > NAMED_PACKAGES + 1 else ""
+    return ", ".join(names[:NAMED_PACKAGES] if more else names) + more
 
 
 def environment() -> str:

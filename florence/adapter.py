@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from transformers import Florence2ForConditionalGeneration
 
 SAVING = ".saving"  # what is not whole yet
-BASE = "base_model.json"  # in an adapter's folder
+BASE_FILE = "base_model.json"  # in an adapter's folder
 LANGUAGE_LAYERS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
 VISION_LAYERS = ("qkv", "proj", "fc1", "fc2")
 # What changed the base model by chance or by data before it was trained on; PiSSA and OLoRA, which
@@ -32,7 +32,7 @@ VISION_LAYERS = ("qkv", "proj", "fc1", "fc2")
 NOT_AGAIN = ("pissa_niter", "corda", "loftq", "lora_ga")
 # A key of rank_pattern or alpha_pattern: peft matches it as a regular expression with the name of
 # every module, and some never end.
-PLAIN = re.compile(r"\^?[\w.]+")
+PLAIN_NAME = re.compile(r"\^?[\w.]+")
 LORA_TARGETS: dict[
     str, dict[str, tuple[str, ...]]
 ] = {  # where in the model, and the linear layers there
@@ -68,7 +68,7 @@ def adapter_problem(config: dict) -> str | None:
     patterns = [config.get(name) or {} for name in ("rank_pattern", "alpha_pattern")]
     if not all(isinstance(pattern, dict) for pattern in patterns):
         return "has a rank_pattern or alpha_pattern that is no JSON object"
-    if odd := next((key for p in patterns for key in p if not PLAIN.fullmatch(key)), None):
+    if odd := next((key for p in patterns for key in p if not PLAIN_NAME.fullmatch(key)), None):
         return f"has the pattern {odd[:40]!r}: the name of a module, or its end, must stand there"
     scales = [config.get("lora_alpha"), *patterns[1].values()]
     ranks = [config.get("r"), *patterns[0].values()]
@@ -138,7 +138,7 @@ def describe_model(model: str | None, lora_path: str | None, revision: str | Non
 
 def warn_of_other_base(lora_path: Path | str, base: Base) -> None:
     """Say in one line that an adapter reads with another model than the one it was trained on."""
-    path = Path(lora_path) / BASE
+    path = Path(lora_path) / BASE_FILE
     if not path.is_file():
         return
     known = {"model": "?", "revision": None, "weights": "?"} | read_json(path)
@@ -284,7 +284,7 @@ def save_adapter(model: PeftModel, folder: Path, base: Base) -> None:
     """
     saving, config = folder / SAVING, "adapter_config.json"
     model.save_pretrained(saving, save_embedding_layers=False)  # else it asks the hub
-    (saving / BASE).write_text(json.dumps(asdict(base), indent=2), encoding="utf-8")
+    (saving / BASE_FILE).write_text(json.dumps(asdict(base), indent=2), encoding="utf-8")
     (saving / "README.md").unlink(missing_ok=True)  # peft's empty model card
     if (folder / config).exists() and (folder / config).read_bytes() != (
         saving / config

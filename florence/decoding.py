@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from containers.number.iso6346 import find_candidates
 from containers.number.reading import Transcript
+from florence.encoding import log_probabilities
 from florence.free_text import write_freely
 from florence.likely_numbers import write_numbers
-from florence.looking import log_probabilities
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 def transcribe(
     model: Florence2ForConditionalGeneration | PeftModel,
     processor: Florence2Processor,
-    photos: DynamicCache,
+    encoded: DynamicCache,
 ) -> list[Transcript]:
     """Return what the model writes for each photo that it took a `look` at.
 
     Each is read twice, freely and inside ISO 6346.
     """
     tokenizer = processor.tokenizer
-    free = write_freely(model, processor, photos)
-    scores = log_probabilities(model, photos, free).gather(-1, free[:, 1:, None])[..., 0]
+    free = write_freely(model, processor, encoded)
+    scores = log_probabilities(model, encoded, free).gather(-1, free[:, 1:, None])[..., 0]
     texts, before = [], []
     for tokens in free[:, 1:].tolist():
         parts = [tokens[:end] for end in range(1, len(tokens) + 1)]
@@ -35,7 +35,7 @@ def transcribe(
         ends = tuple(map(len, shown))
         texts.append((shown[-1], ends))
         before.append([tokens[:count] for count in starts_of(shown[-1], ends)])
-    numbers = write_numbers(model, tokenizer, photos, before)
+    numbers = write_numbers(model, tokenizer, encoded, before)
     found = zip(texts, scores.tolist(), numbers)
     return [Transcript(*text, tuple(log_probs), likely) for text, log_probs, likely in found]
 

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
 PAUSES = (1, 2, 4, 8, 15)  # seconds before one more try; they begin anew whenever bytes have come
-STALL = 10  # seconds of silence after which a connection is given up
-BLOCK = 2**20
+STALL_SECONDS = 10  # seconds of silence after which a connection is given up
+BLOCK_BYTES = 2**20
 PARTIAL = ".incomplete"  # as older versions of huggingface_hub name it, which go on from there too
 LITTER = re.compile(r"([0-9a-f]{40,64})\.[0-9a-f]{8}\.incomplete")  # as newer ones do, which do not
-AGAIN = (408, 425, 429)  # what a server that has too much to do answers, beside 500 and above
+BUSY_STATUSES = (408, 425, 429)  # of a server that has too much to do, beside 500 and above
 
 Result = TypeVar("Result")
 
@@ -168,7 +168,7 @@ def fetch_some(file: RemoteFile, out: BinaryIO, stopped: Event, pace: Pace) -> N
     if out.tell():
         headers["Range"] = f"bytes={out.tell()}-"
     require_wanted(stopped)
-    with get_session().stream("GET", file.url, headers=headers, timeout=STALL) as response:
+    with get_session().stream("GET", file.url, headers=headers, timeout=STALL_SECONDS) as response:
         hf_raise_for_status(response)
         if response.status_code != 206:  # all of it comes
             pace.update(-out.tell())
@@ -192,7 +192,7 @@ def network_errors() -> type[Exception]:
 def is_refused(error: Exception) -> bool:
     """Tell whether the hub has answered, and will answer the same again."""
     status = getattr(getattr(error, "response", None), "status_code", 500)
-    return status < 500 and status not in AGAIN
+    return status < 500 and status not in BUSY_STATUSES
 
 
 def require_wanted(stopped: Event) -> None:
@@ -211,7 +211,7 @@ def digest_of(path: Path, file: RemoteFile) -> str:
     head = b"blob %d\0" % path.stat().st_size
     digest = hashlib.sha256() if len(file.digest) == 64 else hashlib.sha1(head)
     with open(path, "rb") as blocks:
-        while block := blocks.read(BLOCK):
+        while block := blocks.read(BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()
 

@@ -16,7 +16,7 @@ from containers.basis.talk import counted, log
 from containers.data.edited_json import read_json_file
 from containers.data.labels import Example, label_problem, shorten
 from containers.number.iso6346 import compact
-from containers.photo.files import GONE, check_image, find_image
+from containers.photo.files import NO_SUCH_FILE, check_image, find_image
 from containers.photo.windows import Window, see
 from containers.photo.workers import MOST_WORKERS, ahead, worker_count, workers
 from florence.inputs import PROMPT
@@ -49,8 +49,8 @@ def read_examples(flag: str, name: str) -> list[Example]:
                 examples.append(result.result())
             except UserError as error:
                 problems.append(f"{path}, entry {place}: {error}")
-    if len(problems) > 1 and all(problem.endswith(f": {GONE}") for problem in problems):
-        first = problems[0].removesuffix(f": {GONE}").partition(": ")[2]
+    if len(problems) > 1 and all(problem.endswith(f": {NO_SUCH_FILE}") for problem in problems):
+        first = problems[0].removesuffix(f": {NO_SUCH_FILE}").partition(": ")[2]
         count = f"{len(problems)} of its {counted(len(rows), 'photo')}"
         raise UserError(
             f"{path}: {count} are not here, {first} among them: "

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         PreTrainedModel,
     )
 
-FROZEN = {"decoder": "encoder_outputs", "language": "inputs_embeds"}  # what can be kept, by target
+FROZEN_OUTPUT = {"decoder": "encoder_outputs", "language": "inputs_embeds"}  # by what adapts
 
 
 class Features:
@@ -228,12 +228,13 @@ def make_features(options: TrainingOptions, source: Path, dtype: str) -> Feature
         return None
     versions = [version(name) for name in ("torch", "transformers", "pillow", "timm")]
     identity = repr((model_digest(source), dtype, PROMPT, versions))
-    return Features(features_folder(options), FROZEN[options.lora_targets], options.seed, identity)
+    kept = FROZEN_OUTPUT[options.lora_targets]
+    return Features(features_folder(options), kept, options.seed, identity)
 
 
 def is_cached(options: TrainingOptions) -> bool:
     """Tell whether there is frozen work to keep, and it shall be kept."""
-    return options.cache and options.lora_targets in FROZEN
+    return options.cache and options.lora_targets in FROZEN_OUTPUT
 
 
 def features_folder(options: TrainingOptions) -> Path:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from containers.number.iso6346 import find_candidates, is_valid
-from florence.looking import from_memory
+from florence.encoding import from_encoded
 
 if TYPE_CHECKING:
     import torch
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     )
 
 MAX_NEW_TOKENS = 128  # nearly all the text on a busy container door; a tuned model stops at a dozen
-ENOUGH = 16  # characters after a valid number: the size-type code, or a second number, stands there
-OFTEN = 8  # tokens from one look at a text to the next, whether it is enough
+ENOUGH_CHARACTERS = 16  # after a valid number: there stands the size-type code or a second one
+CHECK_TOKENS = 8  # tokens from one look at a text to the next, whether it is enough
 
 
 class IsEnough:
@@ -37,28 +37,28 @@ class IsEnough:
         import torch
 
         ended = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
-        if input_ids.shape[1] % OFTEN == 0:
+        if input_ids.shape[1] % CHECK_TOKENS == 0:
             for row, text in enumerate(self.tokenizer.batch_decode(input_ids, True)):
                 first = next(iter(find_candidates(text)), None)
                 number_ends = first.end if first and is_valid(first.number) else math.inf
-                ended[row] = len(text) >= number_ends + ENOUGH
+                ended[row] = len(text) >= number_ends + ENOUGH_CHARACTERS
         return ended
 
 
 def write_freely(
     model: Florence2ForConditionalGeneration | PeftModel,
     processor: Florence2Processor,
-    photos: DynamicCache,
+    encoded: DynamicCache,
     most: int = MAX_NEW_TOKENS,
 ) -> torch.Tensor:
     """Return the tokens of the likeliest text for each photo, (photos, tokens), word by word.
 
     The decoder's first token, which is given, stands before them.
     """
-    tokenizer, count = processor.tokenizer, len(photos.layers[0].keys)
+    tokenizer, count = processor.tokenizer, len(encoded.layers[0].keys)
     words = model.get_output_embeddings().out_features
     return model.generate(
-        **from_memory(model, photos, count),
+        **from_encoded(model, encoded, count),
         max_new_tokens=min(most, model.config.text_config.max_position_embeddings - 1),
         num_beams=1,
         do_sample=False,

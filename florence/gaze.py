@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from containers.photo.windows import Point
 from florence.attention import watching_gaze
+from florence.encoding import from_encoded
 from florence.inputs import input_size
-from florence.looking import from_memory
 
 if TYPE_CHECKING:
     import torch
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def find_letters(
     model: Florence2ForConditionalGeneration | PeftModel,
     processor: Florence2Processor,
-    photos: DynamicCache,
+    encoded: DynamicCache,
     numbers: Sequence[str],
 ) -> list[list[Point]]:
     """Return where the decoder looks on each photo for each character of a number, spaces none.
@@ -35,7 +35,7 @@ def find_letters(
     first = torch.full_like(written[:, :1], model.config.text_config.decoder_start_token_id)
     with watching_gaze() as seen:
         model(
-            **from_memory(model, photos, len(numbers)),
+            **from_encoded(model, encoded, len(numbers)),
             decoder_input_ids=torch.cat([first, written[:, :-1]], 1),
         )
     width, height = input_size(processor)

@@ -39,7 +39,7 @@ BRANCH = "main"
 COMMIT = re.compile("[0-9a-f]{40}")
 DIGEST = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 ENDINGS = (".json", ".txt", ".safetensors")  # no pickle, no code
-ANSWER = 10  # seconds that the hub has to list a model's files
+ANSWER_SECONDS = 10  # seconds that the hub has to list a model's files
 SMALL_FOLDER = Path(__file__).parent.parent / "small_model"  # comes along
 
 
@@ -109,7 +109,7 @@ def list_files(model: str, revision: str) -> tuple[str, list[RemoteFile]]:
     """Return the commit that a revision is at on the hub, and the model's files, largest last."""
     from huggingface_hub import HfApi, hf_hub_url
 
-    info = HfApi().model_info(model, revision=revision, files_metadata=True, timeout=ANSWER)
+    info = HfApi().model_info(model, revision=revision, files_metadata=True, timeout=ANSWER_SECONDS)
     files = []
     for entry in info.siblings or ():
         if entry.rfilename.endswith(ENDINGS) and "/" not in entry.rfilename:

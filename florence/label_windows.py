@@ -18,15 +18,23 @@ from containers.basis.talk import counted, log
 from containers.data.labels import Example
 from containers.number.reading import Reading
 from containers.photo.look_pace import LookPace
-from containers.photo.looks import AGREED, LOST, NEARER, SURE, UNSURE, Look, Search
+from containers.photo.looks import (
+    AGREED_FROM,
+    LOST_BELOW,
+    NEARER,
+    SURE_FROM,
+    UNSURE_BELOW,
+    Look,
+    Search,
+)
 from containers.photo.search import OnLooks
 from containers.photo.windows import SHAKEN, Window
 from florence.examples import photo_digest
 from florence.model_folder import read_json
 
 UNLIKELY = 1e-6  # of the median photo's probability of its label: less, and it was not found
-SHOWN = 1e-4  # of a label's probability where it is likeliest: what shows it, too, is learnt
-MOST = 4  # windows of a photo
+LEAST_SHARE = 1e-4  # of a label's probability where it is likeliest: what shows it, too, is learnt
+MOST_WINDOWS = 4  # windows of a photo
 SAVED_EVERY = 10  # seconds
 Finder = Callable[[Sequence[Path], Sequence[str] | None, OnLooks], Iterator[Search | ImageError]]
 
@@ -45,7 +53,8 @@ class Windows:
 
     def name(self, example: Example, known: bool) -> str:
         """Return the key of an example, looked for with its label or without."""
-        rules = SHOWN, MOST, NEARER, LOST, UNSURE, SHAKEN, SURE, AGREED
+        kept, ends = (LEAST_SHARE, MOST_WINDOWS), (LOST_BELOW, UNSURE_BELOW, SURE_FROM, AGREED_FROM)
+        rules = *kept, NEARER, SHAKEN, *ends
         number = example.number if known else None
         key = "windows", rules, self.identity, photo_digest(example.image_path), number
         return hashlib.sha256(repr(key).encode()).hexdigest()[:32]
@@ -149,5 +158,5 @@ def is_windows(rows: object) -> bool:
 def windows_that_show(search: Search) -> list[Look]:
     """Return the looks of a search led by a label that show it, the likeliest first."""
     looks = sorted(search.done, key=lambda look: look.hypothesis.confidence, reverse=True)
-    least = SHOWN * looks[0].hypothesis.confidence
-    return [look for look in looks[:MOST] if look.hypothesis.confidence >= least]
+    least = LEAST_SHARE * looks[0].hypothesis.confidence
+    return [look for look in looks[:MOST_WINDOWS] if look.hypothesis.confidence >= least]

@@ -12,9 +12,9 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from containers.number.iso6346 import PAINTED, compact, format_number, is_valid
+from florence.encoding import from_encoded, log_probabilities
 from florence.free_text import write_freely
 from florence.grammar import BEAMS, Hold, number_grammar
-from florence.looking import from_memory, log_probabilities
 
 if TYPE_CHECKING:
     import torch
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
         PreTrainedTokenizerBase,
     )
 
-BEFORE = 32  # tokens in which a number must begin whose probability alone is asked
-SURE = 1 - 1e-12  # the probability that sums of rounded ones are taken for, at most
+BEFORE_TOKENS = 32  # in which a number must begin whose probability alone is asked
+MOST_PROBABILITY = 1 - 1e-12  # the probability that sums of rounded ones are taken for, at most
 SPELLINGS = 3  # of a number: with its spaces, without them, on two lines
-STARTS = 3  # the places there where it is likeliest to begin: more add nothing that counts
+MOST_STARTS = 3  # the places there where it is likeliest to begin: more add nothing that counts
 LEADING = 4  # tokens by which these are found: a number's first may come again, as in ZMBZ
 
 
 def write_numbers(
     model: Florence2ForConditionalGeneration | PeftModel,
     tokenizer: PreTrainedTokenizerBase,
-    photos: DynamicCache,
+    encoded: DynamicCache,
     starts: Sequence[list[list[int]]],
 ) -> list[tuple[tuple[str, float], ...]]:
     """Return for each photo valid numbers, compact, with their probabilities, likeliest first.
@@ -50,7 +50,7 @@ def write_numbers(
     given = [tokens for ways in starts for tokens in (ways[0], ways[-1])[:most]]
     words = model.get_output_embeddings().out_features
     sequences = model.generate(
-        **from_memory(model, photos, len(given)),
+        **from_encoded(model, encoded, len(given)),
         max_new_tokens=max(map(len, given)) + len(PAINTED) + 2,  # a space before it, and the end
         num_beams=BEAMS,
         num_return_sequences=BEAMS,
@@ -59,7 +59,7 @@ def write_numbers(
         no_repeat_ngram_size=0,
         logits_processor=[Hold(number_grammar(tokenizer, words, model.device), given)],
     )
-    groups = iter(weigh_numbers(model, tokenizer, photos, sequences, list(map(len, given))))
+    groups = iter(weigh_numbers(model, tokenizer, encoded, sequences, list(map(len, given))))
     found = []
     for ways in starts:
         numbers, *others = [next(groups) for _ in range(most)][: len(ways)]
@@ -73,7 +73,7 @@ def write_numbers(
 def weigh_numbers(
     model: Florence2ForConditionalGeneration | PeftModel,
     tokenizer: PreTrainedTokenizerBase,
-    photos: DynamicCache,
+    encoded: DynamicCache,
     sequences: torch.Tensor,
     given: Sequence[int],
 ) -> list[defaultdict[str, float]]:
@@ -84,7 +84,7 @@ def weigh_numbers(
     """
     beams = len(sequences) // len(given)
     skipped = [length for length in given for _ in range(beams)]
-    chances = chances_of(model, tokenizer, photos, sequences, skipped)
+    chances = chances_of(model, tokenizer, encoded, sequences, skipped)
     groups: list[defaultdict[str, float]] = [defaultdict(float) for _ in given]
     for row, (tokens, skip, chance) in enumerate(zip(sequences.tolist(), skipped, chances)):
         text = tokenizer.decode(tokens[1 + skip :], skip_special_tokens=True)
@@ -96,7 +96,7 @@ def weigh_numbers(
 def chances_of(
     model: Florence2ForConditionalGeneration | PeftModel,
     tokenizer: PreTrainedTokenizerBase,
-    photos: DynamicCache,
+    encoded: DynamicCache,
     sequences: torch.Tensor,
     skipped: Sequence[int],
 ) -> list[float]:
@@ -109,7 +109,7 @@ def chances_of(
 
     longest = int((sequences != tokenizer.pad_token_id).sum(-1).max())
     rows = sequences[:, :longest]
-    scores = log_probabilities(model, photos, rows).gather(-1, rows[:, 1:, None])[..., 0]
+    scores = log_probabilities(model, encoded, rows).gather(-1, rows[:, 1:, None])[..., 0]
     places = torch.arange(longest - 1, device=rows.device)
     given = places < torch.tensor(skipped, device=rows.device)[:, None]
     ended = (rows[:, 1:] == tokenizer.pad_token_id) | (rows[:, 1:] == tokenizer.eos_token_id)
@@ -119,7 +119,7 @@ def chances_of(
 def probabilities(
     model: Florence2ForConditionalGeneration | PeftModel,
     processor: Florence2Processor,
-    photos: DynamicCache,
+    encoded: DynamicCache,
     numbers: Sequence[str],
 ) -> list[float]:
     """Return for each photo the probability that a number stands in the model's text.
@@ -131,20 +131,21 @@ def probabilities(
     from torch.nn.utils.rnn import pad_sequence
 
     tokenizer = processor.tokenizer
-    written = write_freely(model, processor, photos, BEFORE)
-    starts = likely_starts(model, tokenizer, photos, written, numbers)
+    written = write_freely(model, processor, encoded, BEFORE_TOKENS)
+    starts = likely_starts(model, tokenizer, encoded, written, numbers)
     rows, skipped = [], []
     for tokens, places, number in zip(written.tolist(), starts, numbers):
-        for place in (*places, *places[:1] * STARTS)[:STARTS]:  # as many rows for each photo
+        filled = (*places, *places[:1] * MOST_STARTS)[:MOST_STARTS]  # as many rows for each photo
+        for place in filled:
             ways = spellings(tokenizer, tokens[:place], number)
             rows += [torch.tensor(tokens[:place] + way) for way in ways]
             skipped += [place - 1] * SPELLINGS
     sequences = pad_sequence(rows, True, tokenizer.pad_token_id).to(model.device)
-    chances = iter(chances_of(model, tokenizer, photos, sequences, skipped))
+    chances = iter(chances_of(model, tokenizer, encoded, sequences, skipped))
     found = []
     for places in starts:
-        likely = [sum(islice(chances, SPELLINGS)) for _ in range(STARTS)][: len(places)]
-        missed = sum(math.log1p(-min(p, SURE)) for p in likely)  # keeps what is next to nothing
+        likely = [sum(islice(chances, SPELLINGS)) for _ in range(MOST_STARTS)][: len(places)]
+        missed = sum(math.log1p(-min(p, MOST_PROBABILITY)) for p in likely)  # keeps tiny ones
         found.append(-math.expm1(missed))
     return found
 
@@ -152,7 +153,7 @@ def probabilities(
 def likely_starts(
     model: Florence2ForConditionalGeneration | PeftModel,
     tokenizer: PreTrainedTokenizerBase,
-    photos: DynamicCache,
+    encoded: DynamicCache,
     written: torch.Tensor,
     numbers: Sequence[str],
 ) -> list[list[int]]:
@@ -161,7 +162,7 @@ def likely_starts(
     `written` is (photos, tokens). A place is how many of these stand before it; the likeliest are
     those where the number's first tokens are likeliest, in the mean of their log-probabilities.
     """
-    scores, ends = log_probabilities(model, photos, written), tokenizer.eos_token_id
+    scores, ends = log_probabilities(model, encoded, written), tokenizer.eos_token_id
     starts = []
     for tokens, at, number in zip(written.tolist(), scores, numbers):
         whole = [*tokens[1:], ends].index(ends) + 1  # the first </s> begins every text
@@ -169,7 +170,7 @@ def likely_starts(
         tables = [at[:, way[:LEADING]].tolist() for way in ways]
         places = range(2, min(whole, len(at)) + 1)
         likely = {p: max(along(table[p - 1 :]) for table in tables) for p in places}
-        starts.append(sorted(places, key=likely.__getitem__, reverse=True)[:STARTS])
+        starts.append(sorted(places, key=likely.__getitem__, reverse=True)[:MOST_STARTS])
     return starts
 
 

@@ -19,11 +19,11 @@ KEPT_BY_VISION = 47  # of an attention and its MLP, with LoRA on them
 KEPT_BY_LANGUAGE = 45
 AT_WORK = 3.3  # times the largest layer, while it is computed again and its gradients are
 KEPT_BY_SCORES = 5  # of each answer token's scores for all words, some of them in fp32
-ANSWER = 16  # tokens of a number, at most
+ANSWER_TOKENS = 16  # tokens of a number, at most
 PROMPT_TOKENS = 11  # and the image's mean
 PROGRAM = 0.7e9  # bytes: torch, the libraries and their buffers
-STATES = 16  # bytes of a weight that is learnt: it, its gradient, AdamW's two moments, in fp32
-ROOM = 0.9  # of what is free is planned with, since the estimate is off by a tenth
+BYTES_A_WEIGHT = 16  # that is learnt: it, its gradient, AdamW's two moments, in fp32
+PLANNED_SHARE = 0.9  # of what is free is planned with, since the estimate is off by a tenth
 GB = 1e9
 USUAL_RANK = 64  # of an adapter at most: a larger one's own weights and their states count
 
@@ -68,13 +68,13 @@ def estimate(
     if targets != "decoder":
         scores = 2 * text.encoder_attention_heads * tokens**2
         layers += text.encoder_layers * [(KEPT_BY_LANGUAGE * row + scores, row)]
-    answer = ANSWER * text.d_model
+    answer = ANSWER_TOKENS * text.d_model
     crossed = 4 * row  # the photo's keys and values, and what LoRA adds to them
     layers += text.decoder_layers * [(KEPT_BY_LANGUAGE * answer + crossed, answer)]
-    last = KEPT_BY_SCORES * ANSWER * text.vocab_size
+    last = KEPT_BY_SCORES * ANSWER_TOKENS * text.vocab_size
     kept, entered = map(sum, zip(*layers))
     again = min(kept, entered + AT_WORK * max(layer for layer, _ in layers))
-    fixed = PROGRAM + (total - learnt) * width + learnt * STATES
+    fixed = PROGRAM + (total - learnt) * width + learnt * BYTES_A_WEIGHT
     return Memory(fixed, (kept + last) * width, (again + last) * width)
 
 
@@ -111,7 +111,7 @@ def fit_memory(model: PeftModel, memory: Memory, photos: int, lowered: str) -> N
     loaded = PROGRAM + sum(p.nbytes for p in model.parameters())
     free = free_memory(model.device.type) + loaded
     needed, less = memory.total(photos), memory.total(photos, again=True)
-    if needed <= ROOM * free:
+    if needed <= PLANNED_SHARE * free:
         log.info(f"memory: about {needed / GB:.1f} GB, of {free / GB:.1f} GB")
         return
     compute_again(model)
@@ -120,7 +120,7 @@ def fit_memory(model: PeftModel, memory: Memory, photos: int, lowered: str) -> N
         f"third slower (gradient checkpointing): without it {needed / GB:.1f} GB, and there are "
         f"{free / GB:.1f} GB"
     )
-    if less > ROOM * free:
+    if less > PLANNED_SHARE * free:
         log.warning(f"that may be more than there is: {lowered}")
 
 

@@ -21,11 +21,11 @@ from containers.basis.pace import Pace, duration
 from containers.basis.talk import counted, log, show
 from containers.number.iso6346 import compact, find_numbers
 from florence.adapter import Base, base_folder, base_model
+from florence.encoding import encode
 from florence.features import frozen_part
 from florence.free_text import write_freely
 from florence.hub import PINS
 from florence.inputs import encode_answers, prepare_inputs, to_model
-from florence.looking import look
 from florence.memory import GB, estimate, free_memory
 from florence.model_folder import weight_files
 from florence.names import DEFAULT_MODEL
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 
 GOOD, WEAK, BAD = "good", "weak", "bad"
 REGIONS, A_PLACE = "<OCR_WITH_REGION>", "<loc_0>"  # a task, and a word of its answers
-NEAR = 1.4  # times the number's place: as near as the second look
-SURE, NOTHING = 0.5, 0.001  # probabilities of the true number; one drawn at random has 1e-9
-INSIDE = 0.5  # of a number's characters: where so many are seen in its box, it is found
-SHORT = 90  # characters of a text that are shown
+NEAR_TIMES = 1.4  # times the number's place: as near as the second look
+KNOWN_FROM, UNKNOWN_BELOW = 0.5, 0.001  # of the true number; one drawn at random has 1e-9
+FOUND_SHARE = 0.5  # of a number's characters: where so many are seen in its box, it is found
+SHOWN_CHARACTERS = 90  # characters of a text that are shown
 BEYOND_CHANCE = 3  # times what looking anywhere would bring
 # Of the pinned commit: bytes of model.safetensors, and how its SHA-256 begins, as it is published.
 PUBLISHED = {PINS[DEFAULT_MODEL]: (1_553_541_016, "7715423d")}
@@ -65,7 +65,7 @@ def check_model(ocr: Reader, base: Base, folder: Path) -> list[Finding]:
     with Pace(title="checking", total=5) as pace:
         whole, _ = show_samples(ocr, None)
         pace.update()
-        near, images = show_samples(ocr, NEAR)
+        near, images = show_samples(ocr, NEAR_TIMES)
         pace.update()
         texts = write(ocr, images, "<OCR>")
         pace.update()
@@ -93,8 +93,8 @@ def write(ocr: Reader, images: Sequence[Image.Image], task: str) -> list[str]:
 
     with torch.inference_mode():
         inputs = prepare_inputs(ocr.processor, images, prompt=task)
-        photos = look(ocr.model, len(images), **to_model(inputs, ocr.model))
-        tokens = write_freely(ocr.model, ocr.processor, photos)
+        encoded = encode(ocr.model, len(images), **to_model(inputs, ocr.model))
+        tokens = write_freely(ocr.model, ocr.processor, encoded)
     return [text.replace("<pad>", "") for text in ocr.processor.tokenizer.batch_decode(tokens)]
 
 
@@ -157,7 +157,7 @@ def describe_machine(ocr: Reader) -> str:
 
 def describe_sample(whole: Shown, near: Shown, text: str) -> Finding:
     """Return what was seen on a sample."""
-    written = shorten(repr(text), SHORT, placeholder=" ...")
+    written = shorten(repr(text), SHOWN_CHARACTERS, placeholder=" ...")
     seen = f"probability {near.probability:.3f}; gaze in its box {whole.inside:.0%}"
     return Finding("photo", "", f"{near.sample.number}: wrote {written}; {seen}")
 
@@ -178,14 +178,14 @@ def plain(text: str) -> str:
 def judge_probabilities(likely: Sequence[float]) -> Finding:
     """Tell how likely the model holds the true numbers to be."""
     middle = median(likely)
-    verdict = GOOD if middle >= SURE else WEAK if middle >= NOTHING else BAD
+    verdict = GOOD if middle >= KNOWN_FROM else WEAK if middle >= UNKNOWN_BELOW else BAD
     return Finding("knows", verdict, f"the true number has probability {middle:.3f}, from near")
 
 
 def judge_gaze(shown: Sequence[Shown]) -> Finding:
     """Tell whether the model looks at the number while it writes it, on the whole photo."""
     inside, chance = median(s.inside for s in shown), median(s.chance for s in shown)
-    found = sum(s.inside >= INSIDE for s in shown)
+    found = sum(s.inside >= FOUND_SHARE for s in shown)
     weak = inside >= BEYOND_CHANCE * chance
     verdict = GOOD if found > len(shown) / 2 else WEAK if weak else BAD
     seen = f"{found} of {counted(len(shown), 'number')}, by its gaze on the whole photo"

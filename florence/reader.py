@@ -19,10 +19,10 @@ from containers.photo.search import OnLooks, search_all
 from containers.photo.windows import Point
 from florence.decoding import transcribe
 from florence.devices import is_out_of_memory, is_slow
+from florence.encoding import encode
 from florence.gaze import find_letters
 from florence.inputs import input_size, prepare_inputs
 from florence.likely_numbers import probabilities
-from florence.looking import look
 from florence.threads import choose_threads, computing_with
 
 if TYPE_CHECKING:
@@ -109,15 +109,15 @@ class Reader:
         with torch.inference_mode():
             inputs = prepare_inputs(self.processor, images, device=self.model.device)
             inputs["pixel_values"] = inputs["pixel_values"].to(self.model.dtype)
-            photos = look(self.model, len(images), **inputs)
+            encoded = encode(self.model, len(images), **inputs)
             if known:
-                likely = probabilities(self.model, self.processor, photos, known)
+                likely = probabilities(self.model, self.processor, encoded, known)
                 found = zip(known, likely)
                 hypotheses = [Hypothesis(n, confidence=p, numbers=(compact(n),)) for n, p in found]
             else:
-                transcripts = transcribe(self.model, self.processor, photos)
+                transcripts = transcribe(self.model, self.processor, encoded)
                 owner_codes = self.options.owner_codes
                 hypotheses = [hypothesis_of(t, owner_codes) for t in transcripts]
             numbers = [h.number or (*dict(h.alternatives), PAINTED)[0] for h in hypotheses]
-            letters = find_letters(self.model, self.processor, photos, numbers)
+            letters = find_letters(self.model, self.processor, encoded, numbers)
         return list(zip(hypotheses, letters))

@@ -14,8 +14,8 @@ from containers.basis.errors import FlagError, UserError, one_line
 from containers.basis.files import free_name, write_json, writing
 from containers.basis.outputs import require_apart
 from containers.basis.talk import counted, log
-from containers.number.owners import LEARNT
-from florence.adapter import BASE, Base, base_revision, save_adapter
+from containers.number.owners import LEARNT_CODES
+from florence.adapter import BASE_FILE, Base, base_revision, save_adapter
 from florence.features import features_folder, is_cached
 from florence.model_folder import OBJECTS, read_json
 from florence.options import FREE_ON_RESUME, TrainingOptions
@@ -30,8 +30,8 @@ TRAIN_ARGS = "train_args.json"  # the mark of a folder that is ours
 LOG, CURVE = "train_log.jsonl", "training_curve.png"
 ADAPTER = "adapter_model.safetensors"
 # What a training writes beside the two files of the adapter, which --overwrite is there to replace.
-WRITTEN = sorted({*OBJECTS, "merges.txt", "added_tokens.json", LEARNT, BASE, TRAIN_ARGS, LOG})
-WRITTEN += ["README.md", CURVE, "checkpoint-*"]
+WRITTEN = sorted({*OBJECTS, "merges.txt", "added_tokens.json", LEARNT_CODES, BASE_FILE, TRAIN_ARGS})
+WRITTEN += [LOG, "README.md", CURVE, "checkpoint-*"]
 
 
 class Checkpoints:

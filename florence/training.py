@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from containers.basis.errors import UserError
 from containers.basis.files import replacing, write_json
-from containers.basis.pace import LONG, Pace, duration
+from containers.basis.pace import LONG_SECONDS, Pace, duration
 from containers.basis.talk import counted, log
 from containers.data.labels import Example
 from containers.number.owners import write_owner_codes
@@ -25,11 +25,11 @@ from florence.accelerating import make_accelerator
 from florence.adapter import SAVING, Base, add_lora, base_model, save_adapter, train_mode
 from florence.curve import draw_curve
 from florence.decoding import transcribe
+from florence.encoding import encode
 from florence.features import Collator, make_features
 from florence.hub import fetch_model
 from florence.inputs import input_size, to_model
 from florence.loading import load_checkpoint
-from florence.looking import look
 from florence.memory import estimate, fit_memory, lower_memory
 from florence.microsoft import is_microsoft
 from florence.model_card import model_card
@@ -147,7 +147,7 @@ class Trainer:
             self.options.epochs - self.progress.epoch,
             (self.steps - self.progress.step) * self.progress.epoch / max(1, self.progress.step),
         )
-        if left >= LONG:
+        if left >= LONG_SECONDS:
             log.info(f"training: about {duration(left)} more at most, {duration(seconds)} an epoch")
 
     @functools.cached_property
@@ -265,8 +265,8 @@ def losses_and_readings(
             inputs = to_model(collate(batch), model)
             outputs = model(**inputs)
             state = outputs.encoder_last_hidden_state.to(model.dtype)  # autocast has made it fp32
-            photos = look(model, len(batch), encoder_outputs=BaseModelOutput(state))
-            transcripts = transcribe(model, collate.processor, photos)
+            encoded = encode(model, len(batch), encoder_outputs=BaseModelOutput(state))
+            transcripts = transcribe(model, collate.processor, encoded)
             counts = (inputs["labels"] != -100).sum(-1).tolist()
             for example, count, transcript in zip(batch, counts, transcripts):
                 number = hypothesis_of(transcript).number

@@ -33,8 +33,8 @@ from containers.number.iso6346 import format_number
 from containers.number.reading import Reading, Transcript
 from containers.number.review import REVIEW_BELOW, hypothesis_of, reading_of
 from florence.decoding import transcribe
+from florence.encoding import encode
 from florence.inputs import prepare_inputs
-from florence.looking import look
 from florence.training import Trainer
 
 pytest_plugins = ["browser"]
@@ -282,8 +282,8 @@ def processor(tiny_model) -> Florence2Processor:
 def read(model, processor, images) -> list[Transcript]:
     """Return the transcripts of images."""
     with torch.inference_mode():
-        photos = look(model, len(images), **prepare_inputs(processor, images))
-        return transcribe(model, processor, photos)
+        encoded = encode(model, len(images), **prepare_inputs(processor, images))
+        return transcribe(model, processor, encoded)
 
 
 def transcript(text: str, probability: float = 0.99, **alternatives: float) -> Transcript:

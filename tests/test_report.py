@@ -20,7 +20,7 @@ from containers.data.results import write_results
 from containers.data.runs import Run
 from containers.pages import report
 from containers.pages.report_words import WORDS
-from containers.photo.thumbnails import MOST, ROOM, thumbnail
+from containers.photo.thumbnails import PAGE_BYTES, PICTURE_BYTES, thumbnail
 
 BAD = "CSQU 305438 4"
 
@@ -293,7 +293,7 @@ def test_five_thousand_photos_open_within_three_seconds_and_take_thirty_megabyte
     """Each picture takes all of its share; making them is left out, it takes minutes."""
     noise = np.random.default_rng(0).integers(0, 255, (18, 24, 3), dtype=np.uint8)
     Image.fromarray(noise).resize((1200, 900)).save("noise.png")
-    share = min(MOST, ROOM * 3 // 4 // 5000)
+    share = min(PICTURE_BYTES, PAGE_BYTES * 3 // 4 // 5000)
     address = thumbnail("noise.png", [], share)
     assert share < len(address) < share * 4 / 3 + 40
     monkeypatch.setattr(report, "thumbnails", lambda photos: iter([address] * len(photos)))

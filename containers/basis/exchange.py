@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-HERE = -100  # AT_FDCWD: paths are seen from the working directory
+AT_FDCWD = -100  # paths are seen from the working directory
 EXCHANGE = 2  # RENAME_EXCHANGE of Linux, RENAME_SWAP of macOS
 # What a system or a file system answers that knows no exchange, as NFS.
 UNKNOWN = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM)
@@ -25,7 +25,7 @@ def system_call() -> Callable[[bytes, bytes], int] | None:
             swap = library.renamex_np
             return lambda one, other: swap(one, other, EXCHANGE)
         swap = library.renameat2
-        return lambda one, other: swap(HERE, one, HERE, other, EXCHANGE)
+        return lambda one, other: swap(AT_FDCWD, one, AT_FDCWD, other, EXCHANGE)
     except (AttributeError, OSError, TypeError):  # an old one, or Windows
         return None
 

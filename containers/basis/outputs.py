@@ -9,7 +9,7 @@ from pathlib import Path
 from containers.basis.errors import FlagError
 from containers.basis.files import relative_path, require_file
 
-HEAD = 4096  # bytes, in which a mark stands
+HEAD_BYTES = 4096  # in which a mark stands
 Named = tuple[str, Path | str]  # whose file it is, as a flag or in words, and the file
 
 
@@ -36,7 +36,7 @@ def identity(path: Path | str) -> str:
 
 
 def require_ours(
-    flag: str, path: Path, is_ours: Callable[[bytes], bool], kind: str, most: int = HEAD
+    flag: str, path: Path, is_ours: Callable[[bytes], bool], kind: str, most: int = HEAD_BYTES
 ) -> None:
     """Raise `FlagError` where a file stands that is none, or is not what we write there.
 

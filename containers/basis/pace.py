@@ -14,9 +14,9 @@ from tqdm import tqdm
 from containers.basis.processes import is_first_process
 from containers.basis.talk import log
 
-EVERY = 30  # seconds between the lines of a log, where stderr is no terminal
+LOG_SECONDS = 30  # between the lines of a log, where stderr is no terminal
 LINE = "{count}, {pace}, {remaining} left{postfix}"
-LONG = 120  # seconds: of shorter work nothing is foretold
+LONG_SECONDS = 120  # of shorter work nothing is foretold
 WARMED_UP = 10  # seconds of looking, after which the first looks' preparations count little
 
 tqdm.set_lock(threading.RLock())  # its own would also be a semaphore of the system's
@@ -41,8 +41,8 @@ class Pace(tqdm):
             total=total,
             initial=done,
             file=io.StringIO() if self.is_log else sys.stderr,
-            mininterval=EVERY if self.is_log else 0.1,
-            delay=EVERY if self.is_log else 0,
+            mininterval=LOG_SECONDS if self.is_log else 0.1,
+            delay=LOG_SECONDS if self.is_log else 0,
             miniters=0,  # looks, too, show the line
             smoothing=0,
             leave=False,
@@ -68,7 +68,7 @@ class Pace(tqdm):
         if self.foretells and not self.is_foretold and done and seconds >= WARMED_UP:
             self.is_foretold = True
             left = self.total - self.initial
-            if (total := seconds * left / done) >= LONG:
+            if (total := seconds * left / done) >= LONG_SECONDS:
                 log.info(f"{self.desc}: about {duration(total)} for {left:,}")
         return super().update(n)
 

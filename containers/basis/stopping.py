@@ -12,7 +12,7 @@ from types import FrameType
 from typing import NoReturn
 
 SIGNALS = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
-AFTER = 0.01  # seconds: by then a finalizer is over; else the signal comes once more
+AGAIN_SECONDS = 0.01  # by then a finalizer is over; else the signal comes once more
 Handler = Callable[[int, FrameType | None], object]
 
 
@@ -47,10 +47,13 @@ def stop(number: int, frame: FrameType | None) -> None:
 
 
 def raise_again(unraisable: sys.UnraisableHookArgs) -> None:
-    """Have a signal come once more that came in a finalizer, where nothing can be raised."""
+    """Have a signal come once more that came in a finalizer, where nothing can be raised.
+
+    Not at once: it would come here.
+    """
     if isinstance(unraisable.exc_value, Stopped):
         number = unraisable.exc_value.number
-        threading.Timer(AFTER, signal.raise_signal, (number,)).start()  # at once it would be here
+        threading.Timer(AGAIN_SECONDS, signal.raise_signal, (number,)).start()
     else:
         sys.__unraisablehook__(unraisable)
 

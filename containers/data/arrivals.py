@@ -22,10 +22,10 @@ from containers.photo.files import (
 from containers.photo.folder_tree import FolderTree
 from containers.photo.formats import is_photo
 
-EVERY = 0.25  # seconds between two looks into the folder, at least
-AGAIN = 1.0  # seconds after which it is looked into again, though photos of the last look wait
+LOOK_SECONDS = 0.25  # between two looks into the folder, at least
+LOOK_AGAIN_SECONDS = 1.0  # after which it is looked into, though photos of the last look wait
 SETTLED = 1.0  # seconds for which a photo must stay as it is
-RECENT = 1000  # photos read last, which are looked at each time: one may be written over
+RECENT_PHOTOS = 1000  # photos read last, which are looked at each time: one may be written over
 A_DAY = 24 * 3600.0  # seconds after which a photo that is gone is not looked for any more
 PATIENCE = 10.0  # seconds for which one may stay as it is and not open: its copy may go on
 
@@ -49,7 +49,7 @@ class Arrivals:
     def __init__(self, folder: Path, results: Iterable[Result], others: Iterable[str] = ()):
         self.folder, self.passed_over = folder, PassedOver()
         self.tree = FolderTree(folder, self.passed_over)
-        self.recent: deque[str] = deque(maxlen=RECENT)
+        self.recent: deque[str] = deque(maxlen=RECENT_PHOTOS)
         read = (result.image for result in results if result.reading.status != "error")
         self.known = {image: stamp_of(image) for image in chain(read, others)}  # as it was then
         self.gone: set[str] = set()
@@ -84,7 +84,7 @@ class Arrivals:
             whole = (image for image in self.at_rest(start) if self.is_whole(image, start))
             while batch := list(islice(whole, size)):
                 yield batch
-                if time.monotonic() - start > AGAIN:
+                if time.monotonic() - start > LOOK_AGAIN_SECONDS:
                     break
             if not batch:
                 is_there = self.folder.is_dir()
@@ -93,7 +93,7 @@ class Arrivals:
                         f"{self.folder} {'is back' if is_there else 'is gone: waiting for it'}"
                     )
                 was_there = is_there
-                time.sleep(max(EVERY, time.monotonic() - start))
+                time.sleep(max(LOOK_SECONDS, time.monotonic() - start))
 
     def forget_gone(self) -> None:
         """Forget the photos that are gone, and were when this was called before.

@@ -18,7 +18,7 @@ from containers.number.reasons import Reason
 from containers.number.review import chances_of, doubt_confidence, with_size_type
 
 GROUP_BY = r"^(.+)_[A-Za-z]+_[0-9]+[.]"  # 000207_LEFT_1.jpg, 000207_RIGHT_2.jpg: 000207
-UNSEEN = 0.01  # of the probability that a view leaves to other numbers, what each of them gets
+UNSEEN_SHARE = 0.01  # of what a view leaves to numbers that it does not name, for each of them
 ROUNDED = 0.0005  # what is less stands as 0.000 in a result file, and as much is cut off at 1.000
 
 
@@ -47,11 +47,11 @@ def probabilities(view: Result) -> dict[str, float]:
 def likeliest(views: list[dict[str, float]]) -> tuple[str | None, float]:
     """Return the number that all views together find likeliest, and how sure they are of it.
 
-    Their log-probabilities are added. Of what a view leaves to numbers that it does not name, each
-    gets the share UNSEEN. The confidence is the number's share of the sum over all numbers, the
+    Their log-probabilities are added. Each number that a view does not name gets UNSEEN_SHARE of
+    what it leaves to them. The confidence is the number's share of the sum over all numbers, the
     unseen ones too; with all divided by the largest, a product of many views stays above zero.
     """
-    rests = [UNSEEN * max(ROUNDED, 1 - sum(view.values())) for view in views]
+    rests = [UNSEEN_SHARE * max(ROUNDED, 1 - sum(view.values())) for view in views]
     fused = {
         number: sum(
             math.log(max(ROUNDED, v[number]) if number in v else rest)
@@ -61,7 +61,8 @@ def likeliest(views: list[dict[str, float]]) -> tuple[str | None, float]:
     }
     if not fused:
         return None, 0.0
-    number, unseen = max(fused, key=fused.__getitem__), sum(map(math.log, rests)) - math.log(UNSEEN)
+    number = max(fused, key=fused.__getitem__)
+    unseen = sum(map(math.log, rests)) - math.log(UNSEEN_SHARE)
     most = max(fused[number], unseen)
     shares = [math.exp(log - most) for log in (*fused.values(), unseen)]
     return number, math.exp(fused[number] - most) / sum(shares)

@@ -12,7 +12,7 @@ from typing import TextIO
 from containers.basis.errors import UserError
 from containers.basis.escapes import escape, json_line, unescape, visible
 from containers.basis.files import replacing, require_file
-from containers.basis.outputs import HEAD
+from containers.basis.outputs import HEAD_BYTES
 from containers.data.result import Result, parse_record, record_of
 from containers.data.result_file import Provenance, is_mark
 
@@ -23,7 +23,7 @@ CLOSING = re.compile(r"# ([0-9,]+) (?:image|container)s?: .* [0-9]+ (?:error|che
 class Lines:
     """A line for each result, between one that says what made them and one that counts them."""
 
-    head = HEAD
+    head = HEAD_BYTES
     is_ours = staticmethod(is_mark)
 
     def __init__(self, render: Callable[[Result], str], parse: Callable[[str], Result]):

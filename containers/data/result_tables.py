@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from containers.basis.errors import UserError
 from containers.basis.escapes import escape, unescape, visible
 from containers.basis.files import read_file, replacing, require_file
-from containers.basis.outputs import HEAD
+from containers.basis.outputs import HEAD_BYTES
 from containers.data.result import Result, parse_record
 from containers.data.result_file import MADE_BY, Provenance
 from containers.number.iso6346 import compact, format_number
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 FORMULA = tuple("=+-@")  # what a spreadsheet would run, at the head of a cell
 DELIMITERS = ",;\t"  # of a .csv: ours, and what spreadsheets write in other countries
-RUN = ".run.json"
+RUN_ENDING = ".run.json"
 PICTURED_BY = "picture"  # the name of a workbook's first column
 PICTURED = 1000  # rows of a workbook with a picture: 12 KB each
 PICTURE = (240, 60)  # pixels, at most
@@ -59,8 +59,8 @@ COLUMNS: dict[str, Callable[[Result], Cell]] = {
     "read_at": lambda result: result.read_at,
     "raw_text": lambda result: visible(result.reading.raw_text),
 }
-USUAL = tuple(name for name in COLUMNS if name != "raw_text")
-NEEDED = ("image", "container_number", "status", "confidence")  # to read a table again
+USUAL_COLUMNS = tuple(name for name in COLUMNS if name != "raw_text")
+NEEDED_COLUMNS = ("image", "container_number", "status", "confidence")  # to read a table again
 
 
 def spelled(image: str) -> str:
@@ -70,7 +70,7 @@ def spelled(image: str) -> str:
 
 def run_file(path: Path) -> Path:
     """Return the name of the file that says what made a table."""
-    return path.with_name(path.name + RUN)
+    return path.with_name(path.name + RUN_ENDING)
 
 
 def is_run_file(data: bytes) -> bool:
@@ -91,7 +91,7 @@ def parse_row(row: dict[str, str]) -> Result:
 class Csv:
     """A table as text: UTF-8 with a byte-order mark, by which Excel knows it, and CR LF."""
 
-    head = HEAD
+    head = HEAD_BYTES
 
     def write_rows(
         self,
@@ -240,7 +240,7 @@ class Table:
         made_by: str,
         results: Sequence[Result],
         count: str,
-        columns: Sequence[str] = USUAL,
+        columns: Sequence[str] = USUAL_COLUMNS,
         before: tuple[bytes, ...] = (),
     ) -> None:
         """Replace the table, which held `before`; what made it, and the count, is beside it."""
@@ -268,7 +268,7 @@ class Table:
             note_run(run_file(path), provenance)
         rows = self.form.rows(path)
         head = next(rows, [])
-        if missing := [name for name in NEEDED if name not in head]:
+        if missing := [name for name in NEEDED_COLUMNS if name not in head]:
             raise UserError(f"{path} has no column {missing[0]}, which is needed to read it again")
         for place, row in enumerate(rows, 2):
             if any(row):

@@ -14,7 +14,7 @@ from containers.basis.talk import counted
 from containers.data.result import Result, statuses_in
 from containers.data.result_file import PARTIAL, Provenance
 from containers.data.result_lines import JSON_LINES, TABBED, Lines
-from containers.data.result_tables import USUAL, Csv, Table, Workbook, is_run_file, run_file
+from containers.data.result_tables import USUAL_COLUMNS, Csv, Table, Workbook, is_run_file, run_file
 
 FORMATS: dict[str, Lines | Table] = {
     ".txt": TABBED,
@@ -73,7 +73,7 @@ def write_results(
     made_by: str,
     results: Sequence[Result],
     noun: str,
-    columns: Sequence[str] = USUAL,
+    columns: Sequence[str] = USUAL_COLUMNS,
     before: tuple[bytes, ...] = (),
 ) -> str:
     """Write a result file with a count at its end; return the count. A table has `columns`.

@@ -15,7 +15,7 @@ from containers.data.book import Book, keyed
 from containers.data.labels import label_of
 from containers.data.result import CHECKED, Result
 from containers.data.result_file import MADE_BY, Provenance
-from containers.data.result_tables import USUAL, Table
+from containers.data.result_tables import USUAL_COLUMNS, Table
 from containers.data.results import format_of, stream_results, write_results
 from containers.data.reviewed_labels import ReviewedLabels
 from containers.number.reading import Reading
@@ -101,7 +101,7 @@ class ReviewBook(Book[Result]):
         self.labels, self.made_by = labels, ""
         self.seen: tuple[int, ...] = ()  # of the file, by `file_stamp`
         self.problem = ""  # why the file is not whole, if so
-        self.columns: Sequence[str] = USUAL  # of a table
+        self.columns: Sequence[str] = USUAL_COLUMNS  # of a table
 
     def read(self) -> str:
         """Read the file if it has changed; return its version. Raises `UserError`."""
@@ -118,7 +118,7 @@ class ReviewBook(Book[Result]):
         found = (result for _, result in stream_results(self.path, says))
         entries = dict(keyed(found, attrgetter("image")))
         self.made_by, self.problem = says.made_by or MADE_BY, says.problem
-        self.columns = form.columns_in(self.path) if isinstance(form, Table) else USUAL
+        self.columns = form.columns_in(self.path) if isinstance(form, Table) else USUAL_COLUMNS
         return entries
 
     def keep(self, entries: dict[str, Result], seen: tuple[int, ...]) -> None:

@@ -19,7 +19,7 @@ from containers.number.iso6346 import compact
 from containers.photo.files import photo_key
 
 Answer = tuple[str, bool]  # a number or nothing, and whether it cannot be read
-SURE = 1.0  # the confidence of a size-type code that a person has typed
+TYPED_CONFIDENCE = 1.0  # the confidence of a size-type code that a person has typed
 
 
 def answer_of(result: Result | None) -> Answer:
@@ -96,7 +96,7 @@ class ReviewedLabels:
 def sure_size_type(result: Result) -> str:
     """Return the size-type code that a person has typed after the number, or an empty string."""
     reading = result.reading
-    is_typed = result.is_checked and reading.size_type_confidence == SURE
+    is_typed = result.is_checked and reading.size_type_confidence == TYPED_CONFIDENCE
     return reading.size_type_code if is_typed and reading.number else ""
 
 

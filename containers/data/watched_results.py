@@ -19,8 +19,8 @@ from containers.data.result import Result
 from containers.data.result_file import PARTIAL
 from containers.photo.files import Stamp, images_in, stamp_of
 
-LEAST = 10.0  # seconds between two times that the list is written
-TIMES = 20  # so many times as long as that took: it takes a twentieth of the time, however long
+LEAST_SECONDS = 10.0  # between two times that the list is written
+COST_TIMES = 20  # or so often what that took: a twentieth of the time, however long the list
 
 Finish = Callable[[Journal, str, list[Result]], int]
 
@@ -89,7 +89,7 @@ class WatchedResults:
                 self.is_behind = not self.has_written(self.journal, self.keep)
             if self.is_late:
                 self.finish_others()
-            self.due = self.clock() + max(LEAST, TIMES * (self.clock() - start))
+            self.due = self.clock() + max(LEAST_SECONDS, COST_TIMES * (self.clock() - start))
 
     def turn(self, time: datetime) -> None:
         """Write the list of a day that is over for the last time, and begin that of `time`.

@@ -10,9 +10,9 @@ from containers.basis.errors import FlagError
 from containers.basis.files import digest, read_file, replacing
 from containers.number.iso6346 import OWNER_CODE, compact, is_valid
 
-COMMON = Path(__file__).with_name("owner_codes.txt")
-LEARNT = "owner_codes.txt"  # in an adapter's folder
-ANY = "none"
+COMMON_CODES = Path(__file__).with_name("owner_codes.txt")
+LEARNT_CODES = "owner_codes.txt"  # in an adapter's folder
+ANY_OWNER = "none"
 HEAD = "# The owner codes of the labels that this adapter has learnt from: they count as known.\n"
 
 
@@ -24,17 +24,17 @@ def known_owner_codes(
     They are the common ones that ship, those in the labels that an adapter has learnt from, and
     those in a file; with `only`, the file's alone. For the path `none`, any will do.
     """
-    if only and path in (None, ANY):
+    if only and path in (None, ANY_OWNER):
         raise FlagError("§only_owner_codes needs the file: add §owner_codes FILE")
-    if path == ANY:
+    if path == ANY_OWNER:
         return frozenset()
     own = read_owner_codes(path, f"§owner_codes {path}") if path else frozenset()
     if only:
         return own
-    learnt = Path(adapter, LEARNT) if adapter else None
+    learnt = Path(adapter, LEARNT_CODES) if adapter else None
     if learnt and learnt.is_file():
         own |= read_owner_codes(learnt, f"§lora_path: {learnt}")
-    return own | read_owner_codes(COMMON, str(COMMON))
+    return own | read_owner_codes(COMMON_CODES, str(COMMON_CODES))
 
 
 def read_owner_codes(path: Path | str, name: str) -> frozenset[str]:
@@ -90,7 +90,7 @@ def owners_of(numbers: Iterable[str]) -> set[str]:
 def write_owner_codes(folder: Path, numbers: Iterable[str]) -> None:
     """Write the owner codes of labels into an adapter's folder, from where they are read."""
     codes = sorted(owners_of(numbers))
-    with replacing(folder / LEARNT) as file:
+    with replacing(folder / LEARNT_CODES) as file:
         file.write(HEAD + "".join(f"{code}\n" for code in codes))
 
 

@@ -15,8 +15,8 @@ REVIEW_BELOW = 0.4  # confidence: well above what leaving out sources would choo
 H = TypeVar("H", bound=Hypothesis)
 UNLIKELY = 0.005  # probability, of what is written or of all: less makes a number no option
 MOST_ALTERNATIVES = 5
-FAVOUR = 0.1  # a number of a known owner is preferred that is so likely, as a share of one without
-CLOSE = 0.5  # a rival that is so likely, as a share of the number's probability, is a doubt
+KNOWN_OWNER_SHARE = 0.1  # of the likeliest number's probability: enough for one of a known owner
+RIVAL_SHARE = 0.5  # of the number's probability: another one that has so much is a doubt
 
 
 def hypothesis_of(transcript: Transcript, owner_codes: Collection[str] = ()) -> Hypothesis:
@@ -54,7 +54,7 @@ def reading_of(
     hypothesis: Hypothesis, review_below: float, box: tuple[tuple[int, int], ...] = ()
 ) -> Reading:
     """Return what is read: rivals and a confidence below `review_below`, 0 to 1, are doubts too."""
-    reasons, least = hypothesis.reasons, CLOSE * hypothesis.confidence
+    reasons, least = hypothesis.reasons, RIVAL_SHARE * hypothesis.confidence
     rivals = [n for n, p in hypothesis.alternatives if n != hypothesis.number and p > least]
     if hypothesis.number and not reasons and rivals:
         reasons = (Reason("rivals", (", ".join(rivals),)),)
@@ -151,7 +151,7 @@ def prefer_known(number: str, chances: dict[str, float], owner_codes: Collection
     """
     if number[:4] in owner_codes:
         return number
-    least = FAVOUR * chances[number]
+    least = KNOWN_OWNER_SHARE * chances[number]
     known = [n for n, p in chances.items() if n[:4] in owner_codes and is_valid(n) and p >= least]
     return max(known, key=chances.__getitem__, default=number)
 

@@ -41,12 +41,10 @@ PAGE = Path(__file__).with_name("label_page.html")
 HOSTS = ("127.0.0.1", "localhost")  # any other name in a request may be an attacker's
 LONGEST = {"photo": 1920, "whole": 6000, "crop": 1400}  # pixels
 LOOK_AGAIN = 2.0  # seconds between two looks for new photos
-GONE = (
-    5.0  # seconds after which a page is no longer open that has not asked: each asks once a second
-)
+PAGE_GONE_SECONDS = 5.0  # each open page asks once a second
 MOST_CONNECTIONS = 24  # a browser opens six; macOS gives a process 256 file handles
 UNKNOWN = "unknown"  # of a page that lacks what somebody has saved just now: it asks for all
-KEPT = 64  # scaled photos, about half a megabyte each
+SCALED_KEPT = 64  # scaled photos, about half a megabyte each
 LARGEST_ANSWER = 10_000  # bytes
 POLICY = (
     "default-src 'none'; img-src blob: data:; connect-src 'self'; "
@@ -216,7 +214,7 @@ class LabelServer(socketserver.ThreadingTCPServer):
         self.connections: dict[socket.socket, float] = {}  # and since when they are silent
         self.pages: dict[str, float] = {}  # those that are open, and when they last asked
         self.page, self.decoding = page_of(self.nonce, book.role), threading.Lock()
-        self.kept = functools.lru_cache(KEPT)(to_jpeg_of)
+        self.kept = functools.lru_cache(SCALED_KEPT)(to_jpeg_of)
         try:
             super().__init__(("127.0.0.1", port), Handler)
         except OSError as error:
@@ -246,7 +244,9 @@ class LabelServer(socketserver.ThreadingTCPServer):
         """Take down that a page is open; return how many others are: each begins elsewhere."""
         now = time.monotonic()
         with self.counting:
-            self.pages = {name: at for name, at in self.pages.items() if now < at + GONE}
+            self.pages = {
+                name: at for name, at in self.pages.items() if now < at + PAGE_GONE_SECONDS
+            }
             self.pages[page] = now
             return len(self.pages) - 1
 

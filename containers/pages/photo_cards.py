@@ -21,7 +21,7 @@ from containers.pages.report_words import Words, doubts, size_in_words, words
 from containers.photo.files import find_image
 from containers.photo.thumbnails import Box
 
-UNSEEN = 0.01  # a reading of less confidence has not found where the number stands, either
+NOT_FOUND_BELOW = 0.01  # a reading of less confidence has not found where the number stands, either
 MOST_OPTIONS = 2  # other numbers that a photo may show, on its card
 
 
@@ -148,7 +148,7 @@ def box_of(case: Case) -> Box:
     One that has seen nothing does not know; then it is nowhere, and all of the photo is shown.
     """
     right = [reading for reading, errors in zip(case.readings, case.errors) if not errors]
-    seen = [reading for reading in reversed(case.readings) if reading.confidence >= UNSEEN]
+    seen = [reading for reading in reversed(case.readings) if reading.confidence >= NOT_FOUND_BELOW]
     return next((reading.box for reading in [*right, *seen] if reading.box), ())
 
 

@@ -32,8 +32,8 @@ if TYPE_CHECKING:  # heavy: imported where an image is really opened
 # What can be read; an array is RGB, height x width x 3, uint8.
 Photo: TypeAlias = "Path | str | Image.Image | np.ndarray"
 Stamp: TypeAlias = tuple[int, int]  # of a file: size in bytes, time of the last change in ns
-GONE = "no such file"
-LINKED = "a link to a folder: name that folder itself to have it read"
+NO_SUCH_FILE = "no such file"
+LINKED_FOLDER = "a link to a folder: name that folder itself to have it read"
 
 
 class PassedOver:
@@ -102,7 +102,7 @@ def files_below(folder: Path, on_skip: PassedOver | None = None) -> Iterator[Pat
         folders[:] = (name for name in folders if not name.startswith("."))
         for path in (Path(place, name) for name in folders):
             if path.is_symlink():
-                tell(path, LINKED)
+                tell(path, LINKED_FOLDER)
         for path in (Path(place, name) for name in names if not name.startswith(".")):
             if is_photo(path) or path.is_file():
                 yield path
@@ -127,7 +127,7 @@ def find_image(image_path: str, folder: Path) -> Path:
         if os.path.isfile(path):  # no, for a name that no system allows, either
             return Path(path)
     hint = "" if image_path.isprintable() else " (write / between folders, not a backslash)"
-    raise ImageError(f"{GONE}{hint}")
+    raise ImageError(f"{NO_SUCH_FILE}{hint}")
 
 
 def spellings(path: str) -> list[str]:
@@ -168,7 +168,7 @@ def opening(path: Path | str) -> Iterator[None]:
             warnings.simplefilter("ignore")  # large photos and odd EXIF are no news to the user
             yield
     except FileNotFoundError:
-        raise ImageError(GONE) from None
+        raise ImageError(NO_SUCH_FILE) from None
     except UnidentifiedImageError:
         raise ImageError(why_unreadable(Path(path))) from None
     except Image.DecompressionBombError:

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from containers.photo.files import LINKED, PassedOver
+from containers.photo.files import LINKED_FOLDER, PassedOver
 
 SETTLED = 2 * 10**9  # ns: the coarsest clock of a file system, by which a folder was changed
-RARELY = 20.0  # seconds after which a folder that seems the same is read again
-AGAIN = 500  # files in such folders that one look takes, 25 ms: new photos shall not wait for them
+REREAD_SECONDS = 20.0  # after which a folder that seems the same is read again
+REREAD_FILES = 500  # in such folders, for one look: 25 ms, for which new photos wait
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,10 @@ class FolderTree:
         folders that were read longest ago. `now` is a clock's time in seconds.
         """
         files = 0
-        for folder in [folder for folder, was in self.seen.items() if now - was.read >= RARELY]:
+        old = [name for name, was in self.seen.items() if now - was.read >= REREAD_SECONDS]
+        for folder in old:
             files += self.seen.pop(folder).files
-            if files >= AGAIN:
+            if files >= REREAD_FILES:
                 break
         yield from self.below(str(self.folder), now)
 
@@ -83,7 +84,7 @@ class FolderTree:
                 if not entry.is_dir():
                     files.append(Path(entry.path))
                 elif entry.is_symlink():
-                    self.on_skip(Path(entry.path), LINKED)
+                    self.on_skip(Path(entry.path), LINKED_FOLDER)
                 else:
                     folders.append(entry.path)
         return tuple(folders), files

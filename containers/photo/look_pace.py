@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from containers.basis.pace import LONG, WARMED_UP, Pace, duration
+from containers.basis.pace import LONG_SECONDS, WARMED_UP, Pace, duration
 from containers.basis.talk import counted, log
 from containers.photo.looks import Search
 
 FEW_LOOKS = 4  # all of them at the whole photo, and nearer
 
 
-ENDED = 10  # photos, which tell better than the first looks how long all will take
+ENOUGH_ENDED = 10  # photos, which tell better than the first looks how long all will take
 
 
 class LookPace(Pace):
@@ -52,11 +52,11 @@ class LookPace(Pace):
         def time_with(looks: int) -> float:
             return self.total * a_look * (1 + unsure * (looks - 1))
 
-        if self.n >= ENDED:
-            if (time := self.total * self.seconds / self.n) >= LONG:
+        if self.n >= ENOUGH_ENDED:
+            if (time := self.total * self.seconds / self.n) >= LONG_SECONDS:
                 log.info(f"{self.desc}: about {duration(time)} for {counted(self.total, 'photo')}")
             return
-        if time_with(most) < LONG:
+        if time_with(most) < LONG_SECONDS:
             return
         less = FEW_LOOKS if most > FEW_LOOKS else 1
         other = f"; §looks {less}: about {duration(time_with(less))}" if less < most else ""

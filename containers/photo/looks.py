@@ -27,13 +27,11 @@ from containers.photo.windows import (
 NEARER = ((1.4, 6, LENT), (1.25, 3, 0.0), (1.25, 3, 0.0))
 AT_FOUND = ((1.4, LENT), (1.25, 0.0), (1.1, 0.0))  # a reader's at a finder's place, which it trusts
 AT_FINDERS = -1  # the start of these looks
-LOST = 0.1  # where the whole photo has brought less confidence, its parts are looked at
-UNSURE = (
-    0.3  # the same for a mean over shaken windows; and then all of the photo is looked at turned
-)
-FAINT = 0.003  # of a place where the surest look has less, shaken windows would show no more
-SURE = 0.9  # a look with so much confidence needs no shaken windows: they agree with it
-FEW_SHAKEN, AGREED = 3, 0.8  # nor do so many windows with this mean need the other six
+LOST_BELOW = 0.1  # where the whole photo has brought less confidence, its parts are looked at
+UNSURE_BELOW = 0.3  # the same for a mean over shaken windows; then all is looked at turned, too
+FAINT_BELOW = 0.003  # of a place where the surest look has less, shaken windows would show no more
+SURE_FROM = 0.9  # a look with so much confidence needs no shaken windows: they agree with it
+FEW_SHAKEN, AGREED_FROM = 3, 0.8  # nor do so many windows with this mean need the other six
 LOOKS = 57  # at most, at each photo: 4 from the whole of it, 18 from its parts, 8 with it turned,
 # and each time 9 round the place that these have shown
 
@@ -134,12 +132,13 @@ class Search:
             self.start, self.is_shaken = AT_FINDERS, True
             for window in near:
                 yield [window]
-                if self.best.confidence < FAINT:  # it sees nothing where a number stands
+                if self.best.confidence < FAINT_BELOW:  # it sees nothing where a number stands
                     return
             return
         turns = turned(size) if self.is_thorough else []
         for self.start, windows in enumerate(([first_window(size)], parts_of(size), turns)):
-            if self.done and self.best.confidence >= (UNSURE if self.is_thorough else LOST):
+            enough = UNSURE_BELOW if self.is_thorough else LOST_BELOW
+            if self.done and self.best.confidence >= enough:
                 return
             if windows:
                 yield from self.come_nearer(windows, size)
@@ -162,10 +161,10 @@ class Search:
         hypotheses = [[look.hypothesis] for look in looks]
         i, hypothesis = merge(hypotheses, self.options.owner_codes)
         windows = shaken(looks[i].place, size)
-        if self.is_thorough and windows and hypothesis.confidence >= FAINT:
+        if self.is_thorough and windows and hypothesis.confidence >= FAINT_BELOW:
             self.is_shaken = True
             yield windows[:FEW_SHAKEN]
-            if UNSURE <= self.best.confidence < AGREED:
+            if UNSURE_BELOW <= self.best.confidence < AGREED_FROM:
                 yield windows[FEW_SHAKEN:]
             self.is_shaken = False
 
@@ -179,7 +178,7 @@ class Search:
         """Tell whether more looks would change nothing: it is sure, or of several containers."""
         best = self.best
         if best.is_ok and self.is_thorough and not self.found:
-            return best.confidence >= SURE
+            return best.confidence >= SURE_FROM
         return best.is_settled
 
     @property
@@ -198,7 +197,7 @@ class Search:
     @property
     def found_something(self) -> bool:
         """Tell whether the looks show so much of a number that it is worth a nearer one."""
-        return self.best.confidence >= LOST
+        return self.best.confidence >= LOST_BELOW
 
     @property
     def is_over(self) -> bool:

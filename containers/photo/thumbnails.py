@@ -18,20 +18,20 @@ from containers.photo.workers import ahead, worker_count, workers
 if TYPE_CHECKING:
     from PIL import Image
 
-ROOM = 21_000_000  # bytes for all pictures of a page, as text: four for three
-MOST = 16_000  # bytes of one picture
+PAGE_BYTES = 21_000_000  # for all pictures of a page, as text: four for three
+PICTURE_BYTES = 16_000  # of one picture
 # The forms of a picture, (largest width, largest height, quality), the best first.
 FORMS = ((480, 400, 75), (360, 320, 70), (300, 280, 55), (240, 220, 40), (160, 160, 30))
 ROOM_ROUND = 0.6  # of its height, round a number that lies flat
 ROOM_BESIDE = 0.12  # of its length, at its ends as well: a check digit may stand apart
 MARGIN = 0.2  # of the number's longer side, round it
-AHEAD = 8  # pictures under way
+PICTURES_AHEAD = 8  # pictures under way
 Box = Sequence[Sequence[int]]
 
 
 def thumbnails(photos: Sequence[tuple[str, Box]]) -> Iterator[str]:
     """Yield a picture of each (image path, box), in order, as a data address; empty: no photo."""
-    most = min(MOST, ROOM * 3 // 4 // max(1, len(photos)))
+    most = min(PICTURE_BYTES, PAGE_BYTES * 3 // 4 // max(1, len(photos)))
     return made([(thumbnail, path, box, most) for path, box in photos])
 
 
@@ -43,7 +43,7 @@ def jpegs(photos: Sequence[tuple[str, Box]], size: tuple[int, int]) -> Iterator[
 def made(tasks: Sequence[tuple]) -> Iterator:
     """Yield what (function, its arguments) return, in order, made side by side."""
     with workers(worker_count(len(tasks))) as pool:
-        for future in ahead(tasks, pool, AHEAD):
+        for future in ahead(tasks, pool, PICTURES_AHEAD):
             yield future.result()
 
 

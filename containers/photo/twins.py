@@ -13,11 +13,11 @@ from containers.photo.files import open_photo, opening
 if TYPE_CHECKING:
     import numpy as np
 
-SIDE = 32  # a photo's print is so many grey cells wide and high
+PRINT_SIDE = 32  # a photo's print is so many grey cells wide and high
 DECODED = 128  # pixels: a large JPEG is decoded no larger
 # Of the spread of a photo's cells: none of its twin's differs by more. Over 420 real photos, one
 # that is saved again at two thirds of its size and quality 50 differs by up to 0.6, another by 1.2.
-ALIKE = 0.8
+LEAST_ALIKE = 0.8
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def print_of(path: Path) -> Print:
     image, _ = open_photo(path, (DECODED, DECODED))
     with opening(path), open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").digest()
-    grey = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    grey = image.convert("L").resize((PRINT_SIDE, PRINT_SIDE), Image.Resampling.BILINEAR)
     return Print(digest, np.asarray(grey, np.int16).ravel())
 
 
@@ -50,7 +50,7 @@ def twins(prints: Sequence[Print]) -> Iterator[tuple[int, int, bool]]:
     if not prints:
         return
     cells = np.stack([each.cells for each in prints])
-    means, limits = cells.mean(1), ALIKE * cells.std(1)
+    means, limits = cells.mean(1), LEAST_ALIKE * cells.std(1)
     for i, mine in enumerate(prints):
         near = i + 1 + np.flatnonzero(np.abs(means[i + 1 :] - means[i]) <= limits[i])
         most = np.abs(cells[near] - mine.cells).max(1, initial=0)

@@ -19,13 +19,13 @@ OWNER, SERIAL = 4, 10  # where a number's digits begin and end, whose direction 
 STRAIGHT = 0.5  # of a step: points that lie off a line by more tell no slant
 SHAPES = {0: (1.6, 2.4), 90: (2.6, 3.2)}  # length to height of a window, by the number's direction
 STEEPEST = 30  # degrees from level or from upright that a window turns
-PART = 0.62  # of a photo's width and height: a part of it
+PART_SHARE = 0.62  # of a photo's width and height: a part of it
 SHAKEN = tuple(  # windows round a place: how much larger, and which way they are moved and turned
     (margin, way)
     for ways in ((0, 1, -1), (-1, 0, 1), (1, -1, 0))
     for margin, way in zip((1.1, 1.25, 1.45), ways)
 )
-MOVED, TURNED = 0.025, 2  # that is so much of a window's sides along and across, and degrees
+SHAKE_SHARE, SHAKE_DEGREES = 0.025, 2  # of a window's sides, and how far it is turned
 FEW_PIXELS = 16  # a shorter window holds no number
 # Of the room beside a number that a window has on one side, so much is given to the other, where
 # the size-type code stands: under a row, right of a column.
@@ -141,9 +141,9 @@ def parts_of(size: tuple[int, int]) -> list[Window]:
     width, height = size
     if first_window(size) != Window(width / 2, height / 2, width, height):
         return []
-    half = PART / 2
+    half = PART_SHARE / 2
     return [
-        Window(x * width, y * height, PART * width, PART * height)
+        Window(x * width, y * height, PART_SHARE * width, PART_SHARE * height)
         for y in (half, 0.5, 1 - half)
         for x in (half, 1 - half)
     ]
@@ -242,8 +242,8 @@ def shaken(place: Window, size: tuple[int, int]) -> list[Window]:
     near = [w for margin, _ in SHAKEN if (w := next_window(place, size, margin))]
     if len(near) < len(SHAKEN):
         return []
-    shares = [0.5 + way * MOVED for _, way in SHAKEN]
-    turns = [way * TURNED for _, way in SHAKEN]
+    shares = [0.5 + way * SHAKE_SHARE for _, way in SHAKEN]
+    turns = [way * SHAKE_DEGREES for _, way in SHAKEN]
     return [
         Window(*window.at(share, share), window.length, window.height, window.angle + turn)
         for window, share, turn in zip(near, shares, turns)

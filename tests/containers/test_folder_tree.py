@@ -8,7 +8,7 @@ import pytest
 
 from containers.photo import folder_tree
 from containers.photo.files import PassedOver, files_below
-from containers.photo.folder_tree import RARELY, FolderTree
+from containers.photo.folder_tree import REREAD_SECONDS, FolderTree
 
 OLD = time.time_ns() - 10**10
 
@@ -63,11 +63,11 @@ def test_what_comes_within_a_tick_of_the_file_systems_clock_is_not_lost(here):
 
 def test_all_is_looked_at_again_in_time_a_few_folders_at_once(here, monkeypatch):
     draw_tree()
-    monkeypatch.setattr(folder_tree, "AGAIN", 4)
+    monkeypatch.setattr(folder_tree, "REREAD_FILES", 4)
     tree = FolderTree(Path("image"), PassedOver())
     everything = list(tree.changed(0))
-    assert not list(tree.changed(RARELY - 1))
-    looks = [list(tree.changed(RARELY + look)) for look in range(6)]
+    assert not list(tree.changed(REREAD_SECONDS - 1))
+    looks = [list(tree.changed(REREAD_SECONDS + look)) for look in range(6)]
     assert max(map(len, looks)) == 4, "two folders"
     assert sorted(path for look in looks for path in look) == sorted(everything)
 

@@ -7,7 +7,7 @@ from conftest import NUMBER, OTHER, rows_of
 
 from containers.data.grouped_results import GROUP_BY, fuse, fuse_group, group_of, write_groups
 from containers.data.result import Result
-from containers.data.result_tables import USUAL
+from containers.data.result_tables import USUAL_COLUMNS
 from containers.number.iso6346 import format_number
 from containers.number.reading import Reading
 
@@ -99,6 +99,6 @@ def test_photos_are_grouped_by_the_part_of_the_name_that_matches(image, pattern,
 
 def test_a_pattern_that_takes_nothing_leaves_each_photo_alone_and_is_named(here, capsys):
     views = [view("7-a", CSQU3054383=0.9), view("8-a", HLXU2008419=0.9)]
-    write_groups(here / "r.txt", "# made by", views, "(x)?", 0.5, USUAL)
+    write_groups(here / "r.txt", "# made by", views, "(x)?", 0.5, USUAL_COLUMNS)
     assert [row[1] for row in rows_of("r_grouped.txt")] == [NUMBER, OTHER]
     assert "--group_by (x)? takes a part of no photo's name" in capsys.readouterr().err

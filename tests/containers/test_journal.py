@@ -12,7 +12,7 @@ from containers.basis.errors import UserError
 from containers.data.journal import Journal
 from containers.data.result import Result
 from containers.data.result_file import MADE_BY
-from containers.data.result_tables import USUAL
+from containers.data.result_tables import USUAL_COLUMNS
 from containers.number.reading import Reading
 
 HERE = f"{MADE_BY}: model here"
@@ -66,7 +66,7 @@ def test_a_photo_that_is_another_by_now_is_read_again_and_said(name, here, capsy
     Path("b\t.jpg").write_text("today's")
     assert list(journal.earlier(HERE)) == ["a.jpg", "gone.jpg"]
     assert r"resume: 1 photo changed since (b\t.jpg): read again" in capsys.readouterr().err
-    journal.finish(HERE, results(*names), USUAL)
+    journal.finish(HERE, results(*names), USUAL_COLUMNS)
     assert list(journal.earlier(HERE)) == names
     later = time.time() + 9
     os.utime("a.jpg", (later, later))

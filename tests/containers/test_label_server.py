@@ -14,9 +14,9 @@ from conftest import NUMBER, OTHER, draw_photo, write_annotations
 from containers.basis.errors import FlagError
 from containers.data.label_book import LabelBook
 from containers.pages.label_server import (
-    KEPT,
     LARGEST_ANSWER,
     MOST_CONNECTIONS,
+    SCALED_KEPT,
     Handler,
     LabelServer,
 )
@@ -142,7 +142,7 @@ def test_photos_are_sent_small_and_scaled_once(server):
         assert data.startswith(b"\xff\xd8")
         sizes[kind] = len(data)
     assert sizes["photo"] < sizes["whole"]
-    assert server.kept.cache_info()[:3] == (1, 1, KEPT)
+    assert server.kept.cache_info()[:3] == (1, 1, SCALED_KEPT)
     draw_photo(Path("image/a.jpg"), NUMBER, (40, 30))
     os.utime("image/a.jpg", (1, 1))
     assert ask(server, f"photo/{key}")[1]["X-Size"] == "40 30"

@@ -19,11 +19,11 @@ from containers.photo.looks import Search
 @pytest.fixture
 def always(monkeypatch):
     """Have every step say a line, where stderr is no terminal."""
-    monkeypatch.setattr(pace, "EVERY", 0)
+    monkeypatch.setattr(pace, "LOG_SECONDS", 0)
 
 
 def test_a_log_gets_a_plain_line_at_times_and_nothing_at_the_end(monkeypatch, capsys):
-    monkeypatch.setattr(pace, "EVERY", 0.05)
+    monkeypatch.setattr(pace, "LOG_SECONDS", 0.05)
     with Pace(title="reading", total=4000) as work:
         while work.format_dict["elapsed"] < 0.12:
             work.update()

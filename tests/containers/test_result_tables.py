@@ -16,20 +16,20 @@ from PIL import Image
 from containers.basis.errors import FlagError, UserError
 from containers.data.result import Result, read_now
 from containers.data.result_file import MADE_BY
-from containers.data.result_tables import USUAL
+from containers.data.result_tables import USUAL_COLUMNS
 from containers.data.results import read_results, require_results, write_results
 from containers.data.runs import read_run
 from containers.number.reading import Reading
 from containers.number.reasons import parse_reasons
 from containers.photo.taken import taken_at
 
-STATUS = USUAL.index("status") + 2  # behind the picture
+STATUS = USUAL_COLUMNS.index("status") + 2  # behind the picture
 BOX = ((10, 10), (150, 10), (150, 50), (10, 50))
 HEAD = ["image", "container_number", "status", "reason", "confidence"]
 SAVED = ["한글.jpg", "CSQU3054383", "ok", 'a, "b"', "0.97"]
 
 
-def write(name: str, *results: Result, columns: tuple[str, ...] = USUAL) -> Path:
+def write(name: str, *results: Result, columns: tuple[str, ...] = USUAL_COLUMNS) -> Path:
     """Write a result file."""
     write_results(Path(name), f"{MADE_BY}: a test", results, "image", columns)
     return Path(name)
@@ -58,7 +58,7 @@ def test_a_workbook_opens_with_filters_colours_and_pictures(here):
     draw_photo(here / "a.jpg", "a")
     path = write("r.xlsx", read("a.jpg", box=BOX), read("gone.jpg", OTHER, "review"))
     sheet = openpyxl.load_workbook(path).active
-    assert [cell.value for cell in sheet[1]] == ["picture", *USUAL]
+    assert [cell.value for cell in sheet[1]] == ["picture", *USUAL_COLUMNS]
     assert sheet.freeze_panes == "A2"
     assert sheet.auto_filter.ref == "A1:L3"
     colours = [sheet.cell(row, STATUS).fill.fgColor.rgb for row in (2, 3)]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from containers.photo.thumbnails import FORMS, MOST, ROOM, thumbnail, thumbnails
+from containers.photo.thumbnails import FORMS, PAGE_BYTES, PICTURE_BYTES, thumbnail, thumbnails
 
 NUMBER = [[1000, 700], [1400, 700], [1400, 760], [1000, 760]]
 
@@ -30,7 +30,7 @@ def photo(here) -> str:
 
 
 def test_a_picture_is_cut_round_the_number(photo):
-    image = picture(thumbnail(photo, NUMBER, MOST))
+    image = picture(thumbnail(photo, NUMBER, PICTURE_BYTES))
     red = np.asarray(image)[..., 0] > 200
     assert red.any(0).mean() == pytest.approx(400 / 560, abs=0.03), "its length, and a margin"
     assert red.any(1).mean() == pytest.approx(60 / 220, abs=0.05)
@@ -40,7 +40,7 @@ def test_without_a_box_or_with_one_outside_it_shows_all_of_the_photo(photo):
     outside = [[5000, 0], [5100, 0], [5100, 9], [5000, 9]]
     point = [[7, 7]] * 4
     for box in ([], outside, point):
-        image = picture(thumbnail(photo, box, MOST))
+        image = picture(thumbnail(photo, box, PICTURE_BYTES))
         assert image.width == FORMS[0][0]
         assert image.width / image.height == pytest.approx(1.5, abs=0.02)
 
@@ -49,7 +49,8 @@ def test_the_box_is_one_on_the_upright_photo(photo):
     image, exif = Image.open(photo), Image.Exif()
     exif[0x0112] = 6  # lies on its side
     image.transpose(Image.Transpose.ROTATE_90).save("side.jpg", exif=exif)
-    one, other = (np.asarray(picture(thumbnail(n, NUMBER, MOST))) for n in (photo, "side.jpg"))
+    small = [thumbnail(name, NUMBER, PICTURE_BYTES) for name in (photo, "side.jpg")]
+    one, other = (np.asarray(picture(each)) for each in small)
     assert one.shape == other.shape
     assert np.abs(one.astype(int) - other).mean() < 6
 
@@ -57,7 +58,7 @@ def test_the_box_is_one_on_the_upright_photo(photo):
 def test_a_picture_takes_no_more_bytes_than_it_may(here):
     noise = np.random.default_rng(0).integers(0, 255, (900, 1200, 3), dtype=np.uint8)
     Image.fromarray(noise).save("noise.png")
-    for most in (MOST, 3000):
+    for most in (PICTURE_BYTES, 3000):
         address = thumbnail("noise.png", [], most)
         assert len(address) < most * 4 / 3 + 40
         assert picture(address).width >= FORMS[-1][0]
@@ -69,4 +70,4 @@ def test_many_pictures_fit_the_page_and_what_is_no_photo_is_none(photo, here):
     found = list(thumbnails([(name, ()) for name in names]))
     assert found[:2] == ["", ""]
     assert all(found[2:])
-    assert sum(map(len, found)) < ROOM
+    assert sum(map(len, found)) < PAGE_BYTES

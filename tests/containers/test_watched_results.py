@@ -15,7 +15,7 @@ from containers.data.dated_names import DatedName
 from containers.data.journal import Journal
 from containers.data.result import Result
 from containers.data.result_file import MADE_BY, Provenance
-from containers.data.result_tables import USUAL
+from containers.data.result_tables import USUAL_COLUMNS
 from containers.data.results import read_results, require_results, stream_results, write_results
 from containers.data.watched_results import WatchedResults
 from containers.number.reading import Reading
@@ -75,14 +75,14 @@ NOON = Day("2026-11-26T12:00:00+09:00")
 
 def finish(journal: Journal, description: str, results: list[Result]) -> int:
     """Write a list for the last time, as the command does."""
-    journal.finish(description, results, USUAL)
+    journal.finish(description, results, USUAL_COLUMNS)
     return sum(result.reading.status == "error" for result in results)
 
 
 @contextmanager
 def watching(name: str, clock: Clock, now: Day = NOON, resume: bool = False):
     """Watch as the command does, but for its end."""
-    with WatchedResults(DatedName(name), USUAL, finish, now, clock) as watched:
+    with WatchedResults(DatedName(name), USUAL_COLUMNS, finish, now, clock) as watched:
         watched.begin(HERE, watched.journal.earlier(HERE) if resume else {})
         yield watched
 

@@ -12,11 +12,11 @@ from transformers import Florence2Config, Florence2ForConditionalGeneration
 from container_ocr import ContainerOCR
 from containers.basis.errors import ModelError
 from containers.number.iso6346 import compact, format_number
-from florence.free_text import ENOUGH, OFTEN, IsEnough, write_freely
+from florence.encoding import encode
+from florence.free_text import CHECK_TOKENS, ENOUGH_CHARACTERS, IsEnough, write_freely
 from florence.inputs import prepare_inputs
-from florence.likely_numbers import BEFORE, likely_starts, probabilities, weigh_numbers
+from florence.likely_numbers import BEFORE_TOKENS, likely_starts, probabilities, weigh_numbers
 from florence.loading import load_model
-from florence.looking import look
 
 
 def probability_of(model, processor, image, text: str) -> float:
@@ -49,7 +49,8 @@ def test_the_free_text_is_that_of_the_plain_model(taught_model, plain):
         assert text.startswith(transcript.text)
         number = text.find(NUMBER)
         if len(transcript.text) < len(text):
-            assert 0 <= len(transcript.text) - (number + len(NUMBER) + ENOUGH) < OFTEN
+            enough = number + len(NUMBER) + ENOUGH_CHARACTERS
+            assert 0 <= len(transcript.text) - enough < CHECK_TOKENS
 
 
 def test_an_alternatives_probability_is_that_of_the_plain_model(taught_model, plain):
@@ -87,8 +88,8 @@ def test_token_paths_that_spell_one_number_add_up(tiny_model, processor):
         model.set_attn_implementation("sdpa")
         load_model(tiny_model, device="cpu")  # registers the attention that shares photos
         model.model.language_model.set_attn_implementation("share_photos")
-        photos = look(model, 1, **inputs)
-        [found] = weigh_numbers(model, tokenizer, photos, rows, [1])
+        encoded = encode(model, 1, **inputs)
+        [found] = weigh_numbers(model, tokenizer, encoded, rows, [1])
     assert list(found) == [compact(NUMBER)]
     assert found[compact(NUMBER)] == pytest.approx(expected, rel=1e-4)
 
@@ -122,11 +123,11 @@ def test_a_number_behind_other_text_or_without_spaces_keeps_its_probability(
     number, probability = transcript.alternatives[0]
     assert (number, probability) == (compact(painted), pytest.approx(expected, abs=0.02))
     with torch.inference_mode():
-        photos = look(model, 1, **prepare_inputs(processor, [image]))
-        [alone] = probabilities(model, processor, photos, [painted])
-        [other] = probabilities(model, processor, photos, ["HLXU 200841 9"])
-        written = write_freely(model, processor, photos, BEFORE)
-        [places] = likely_starts(model, processor.tokenizer, photos, written, [painted])
+        encoded = encode(model, 1, **prepare_inputs(processor, [image]))
+        [alone] = probabilities(model, processor, encoded, [painted])
+        [other] = probabilities(model, processor, encoded, ["HLXU 200841 9"])
+        written = write_freely(model, processor, encoded, BEFORE_TOKENS)
+        [places] = likely_starts(model, processor.tokenizer, encoded, written, [painted])
     begun = processor.tokenizer.decode(written[0, : places[0]], skip_special_tokens=True)
     assert begun.strip() == text[:before].replace("<s>", "").strip(), "where it begins, first"
     assert expected - 0.02 < alone <= 1, "other starts and spellings may add a little"
@@ -146,7 +147,7 @@ def test_photos_whose_number_begins_elsewhere_are_read_together_as_alone(taught_
 def test_a_text_ends_behind_a_valid_number_and_only_there(processor):
     for text, enough in ((NUMBER, False), (NUMBER + " x" * 10, True), ("x " * 20, False)):
         tokens = processor.tokenizer(text)["input_ids"]
-        row = torch.tensor([tokens[: len(tokens) // OFTEN * OFTEN]])
+        row = torch.tensor([tokens[: len(tokens) // CHECK_TOKENS * CHECK_TOKENS]])
         assert IsEnough(processor.tokenizer)(row).tolist() == [enough]
         assert not IsEnough(processor.tokenizer)(row[:, :-1]).any(), "looked at now and then"
 
@@ -163,8 +164,8 @@ def test_a_numbers_probability_is_that_of_the_plain_model_to_go_on_with_it(taugh
     reader = ContainerOCR(str(taught_model), device="cpu", dtype="fp32")
     images = [Image.new("RGB", (80, 60), colour) for colour in ("red", "green")]
     with torch.inference_mode():
-        photos = look(reader.model, 2, **prepare_inputs(reader.processor, images))
-        found = probabilities(reader.model, reader.processor, photos, [NUMBER, "CSQU 305438 4"])
+        encoded = encode(reader.model, 2, **prepare_inputs(reader.processor, images))
+        found = probabilities(reader.model, reader.processor, encoded, [NUMBER, "CSQU 305438 4"])
     for image, text, probability in zip(images, ["MAERSK\n", ""], found):
         number = NUMBER if text else "CSQU 305438 4"
         expected = probability_of(plain, reader.processor, image, text + number)

@@ -21,7 +21,7 @@ import container_ocr
 from containers.basis import pace
 from containers.basis.errors import ModelError, UserError
 from florence import download
-from florence.adapter import BASE, describe_model
+from florence.adapter import BASE_FILE, describe_model
 from florence.hub import PINS, fetch_model, fetch_snapshot
 from florence.names import DEFAULT_MODEL
 
@@ -128,7 +128,7 @@ def test_a_branch_is_looked_up_once_in_a_run_and_kept_for_a_day_without_the_hub(
     assert (cache / "refs/main").read_text() == COMMIT
     for change in (("status", 503), ("hanging", "api")):
         fetch_snapshot.cache_clear()
-        monkeypatch.setattr("florence.hub.ANSWER", 0.2)
+        monkeypatch.setattr("florence.hub.ANSWER_SECONDS", 0.2)
         setattr(hub, *change)
         capsys.readouterr()
         assert fetch_model(MODEL) == folder
@@ -291,7 +291,7 @@ def test_all_of_it_goes_through_the_proxy_of_the_environment(hub, here):
 
 
 def test_a_log_gets_lines_of_progress(cache, hub, monkeypatch, capsys):
-    monkeypatch.setattr(pace, "EVERY", 0.1)
+    monkeypatch.setattr(pace, "LOG_SECONDS", 0.1)
     hub.rate = 400_000
     fetch_model(MODEL)
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("fetching: ")]
@@ -315,7 +315,7 @@ def test_result_file_adapter_and_card_say_which_commit_and_which_weights(adapter
     config = json.loads((adapter / "adapter_config.json").read_text())
     assert (config["base_model_name_or_path"], config["revision"]) == (MODEL, COMMIT)
     base = {"model": MODEL, "revision": COMMIT, "weights": hub.digest}
-    assert json.loads((adapter / BASE).read_text()) == base
+    assert json.loads((adapter / BASE_FILE).read_text()) == base
     card = (adapter / "README.md").read_text()
     assert f"`{MODEL}` at revision `{COMMIT}`" in card
     assert f"from_pretrained('{MODEL}', revision='{COMMIT}')" in card
@@ -370,7 +370,7 @@ def test_a_training_goes_on_with_the_commit_that_it_began_with(adapter, hub, dat
     flags = ["--model", MODEL, *data[2:], "--epochs", "1", "--output", "lora", "--resume"]
     assert train(flags) == 0
     assert not hub.log
-    assert json.loads((adapter / BASE).read_text())["revision"] == COMMIT
+    assert json.loads((adapter / BASE_FILE).read_text())["revision"] == COMMIT
 
 
 def test_a_revision_is_for_an_id(tiny_model, here):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from transformers import DynamicCache, Florence2ForConditionalGeneration
 
 
-def look(
+def encode(
     model: Florence2ForConditionalGeneration | PeftModel, count: int, **inputs: object
 ) -> DynamicCache:
     """Return what the decoder sees of `count` photos: the keys and values of its cross-attention.
@@ -40,21 +40,21 @@ def cache_name() -> str:
     return "cache" if "cache" in known else "past_key_values"
 
 
-def from_memory(model: torch.nn.Module, photos: DynamicCache, rows: int) -> dict[str, object]:
-    """Return inputs for so many rows that look at photos seen before; nothing is encoded again."""
+def from_encoded(model: torch.nn.Module, encoded: DynamicCache, rows: int) -> dict[str, object]:
+    """Return inputs for so many rows that see photos encoded before; nothing is encoded again."""
     import torch
     from transformers import DynamicCache, EncoderDecoderCache
     from transformers.modeling_outputs import BaseModelOutput
 
     width = model.config.text_config.d_model  # never looked at, but the decoder asks for a state
     state = torch.zeros(rows, 1, width, dtype=model.dtype, device=model.device)
-    cache = EncoderDecoderCache(DynamicCache(), photos)
+    cache = EncoderDecoderCache(DynamicCache(), encoded)
     return {"encoder_outputs": BaseModelOutput(state), cache_name(): cache}
 
 
 def log_probabilities(
     model: Florence2ForConditionalGeneration | PeftModel,
-    photos: DynamicCache,
+    encoded: DynamicCache,
     sequences: torch.Tensor,
 ) -> torch.Tensor:
     """Return the log-probability of each word at each place, (rows, tokens - 1, words), in fp32.
@@ -62,7 +62,7 @@ def log_probabilities(
     `sequences` is (rows, tokens); the first token is given. Raises `ModelError` where the model's
     scores are no numbers.
     """
-    inputs = from_memory(model, photos, len(sequences))
+    inputs = from_encoded(model, encoded, len(sequences))
     logits = model(**inputs, decoder_input_ids=sequences[:, :-1]).logits.float()
     if logits.isnan().any():
         raise ModelError(
