@@ -11,7 +11,7 @@ from conftest import ROOT, error_line
 from commands.start import python_problem
 
 DEMO = ["demo/render.py", "demo/train.py"]
-MEASURE = ["measure/calibrate.py", "measure/evaluate.py", "measure/folds.py"]
+MEASURE = [f"measure/{name}.py" for name in ("calibrate", "evaluate", "folds", "peers")]
 TOOLS = ["tests/benchmark.py", "tests/endurance.py"]
 SCRIPTS = [*sorted(file.name for file in ROOT.glob("*.py")), *DEMO, *MEASURE, *TOOLS]
 OF_PYTHON_3_9 = """
