@@ -22,7 +22,14 @@ from transformers import Florence2ForConditionalGeneration
 from containers.photo.looks import LOOKS
 
 TOOLS = ["tests/benchmark.py", "tests/endurance.py"]
-MODULES = ["demo.render", "demo.train", "measure.calibrate", "measure.evaluate", "measure.folds"]
+MODULES = [
+    "demo.render",
+    "demo.train",
+    "measure.calibrate",
+    "measure.evaluate",
+    "measure.folds",
+    "measure.peers",
+]
 GUIDES = ["README.md", "README.ko.md"]
 KOREAN = ".ko.md"
 PAGES = sorted(
