@@ -188,10 +188,11 @@ def frozen_part(
     ids = inputs["input_ids"]
     words = model.get_input_embeddings()(ids)
     seen = model.get_image_features(inputs["pixel_values"]).pooler_output
+    seen = seen.to(words.dtype)  # on a GPU autocast has made it fp32, and what is returned too
     embeds = words.masked_scatter((ids == model.config.image_token_id)[..., None], seen)
     if part == "inputs_embeds":
         return embeds
-    return model.get_encoder()(inputs_embeds=embeds).last_hidden_state
+    return model.get_encoder()(inputs_embeds=embeds).last_hidden_state.to(words.dtype)
 
 
 class Collator:

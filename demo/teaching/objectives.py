@@ -54,9 +54,7 @@ def text_loss_and_gaze(
     apart = batch["places"][seen][:, None] - rearrange(grid, "row column xy -> (row column) xy")
     target = (-apart.square().sum(-1)).softmax(-1)  # a Gaussian of 0.7 cells
     gaze = -(target * (looks[seen] + 1e-6).log()).sum(-1)
-    weight = torch.lerp(torch.tensor(1.0), torch.tensor(CLEAR_GAZE), clear)[:, None].expand(
-        seen.shape
-    )[seen]
+    weight = (1 + (CLEAR_GAZE - 1) * clear)[:, None].expand(seen.shape)[seen]
     return text, (gaze * weight).sum() / seen.sum().clamp(min=1), keep["last_hidden_state"]
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 from conftest import assert_same_weights, draw_photo, error_line, log_of, train
+from cuda_autocast import CudaAutocast
 
 from containers.photo import workers as streaming
 from florence import features
@@ -106,6 +107,18 @@ def test_features_are_computed_by_the_precision_rule_of_training(data, monkeypat
     monkeypatch.setattr(features, "frozen_part", watch)
     assert train(data, "--epochs", "1", "--dtype", "bf16") == 0
     assert set(seen) == {True}
+
+
+@pytest.mark.parametrize("targets", ["decoder", "language", "all"])
+def test_training_goes_by_one_curve_where_autocast_answers_in_fp32_as_on_a_gpu(targets, data):
+    losses = []
+    for folder, flags in (("plain", ["--no-cache"]), ("cached", [])):
+        flags += ["--epochs", "2", "--dtype", "bf16", "--lora_targets", targets, "--output", folder]
+        with CudaAutocast() as mode:
+            assert train(data, *flags) == 0
+        assert mode.widened > 100
+        losses.append([record["eval_loss"] for record in log_of(folder)])
+    assert losses[0] == pytest.approx(losses[1], abs=2e-2)  # of bf16
 
 
 def test_photos_that_are_opened_ahead_by_other_processes_give_the_same_curve(data, monkeypatch):
