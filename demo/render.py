@@ -117,7 +117,8 @@ def render_series(
         rng = np.random.default_rng([seed, i])
         if left == 0:
             name, view, left = name + 1, 0, int(rng.integers(1, views + 1))
-            coat = random_coat(rng, "" if layout == "none" else draw_number(rng))
+            number = "" if layout == "none" else draw_number(rng)
+            coat = random_coat(rng, number, KINDS[kind].foreign)
         chosen = LAYOUTS[rng.integers(len(LAYOUTS))] if layout in ("mixed", "none") else layout
         left, view = left - 1, view + 1
         photo = take_photo(rng, coat, chosen, distance, KINDS[kind])

@@ -48,6 +48,8 @@ class Kind:
     soft: bool = False  # enlarged from few pixels
     grey: bool = False  # without colour, and with little contrast
     worn: bool = False  # the number's paint has come off in places
+    foreign: bool = False  # letters and colours that no training shows
+    bend: tuple[float, float] | None = None  # of the lens: camera.py
 
 
 PLAIN = Kind()
@@ -79,8 +81,9 @@ KINDS = {
         sizes=CROPS, squared=True, near=(0.45, 0.9), soft=True, grey=True, resaved=True,
     ),
     "worn": Kind(worn=True),
+    "depot": Kind(foreign=True, bend=(0.42, 0.55)),
 }  # fmt: skip
-SHARES = {  # of the yards that training shows
+SHARES = {  # of the yards that training shows; what is not here is kept from it
     "plain": 0.17, "split": 0.06, "stack": 0.05, "lying": 0.06, "roof": 0.05, "lane": 0.05,
     "patch": 0.04, "repaint": 0.03, "neighbours": 0.05, "caption": 0.03, "apart": 0.05,
     "cutout": 0.04, "small": 0.06, "square": 0.04, "linescan": 0.08, "ribs": 0.02,

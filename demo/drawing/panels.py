@@ -25,6 +25,9 @@ PAINTS = (  # red, green, blue
     (0.65, 0.67, 0.68), (0.86, 0.86, 0.83), (0.90, 0.90, 0.90), (0.72, 0.62, 0.18),
     (0.20, 0.20, 0.22), (0.30, 0.22, 0.18), (0.50, 0.10, 0.28), (0.62, 0.42, 0.40),
 )  # fmt: skip
+FOREIGN_PAINTS = (  # of containers that no training shows
+    (0.95, 0.75, 0.05), (0.45, 0.75, 0.15), (0.92, 0.45, 0.62), (0.35, 0.20, 0.55),
+)  # fmt: skip
 LOGOS = """
     NORDLINE SEAWAY ORCA BLUEPORT TRANSAL PACIFICA KORAL VELA HANSA POLARIS ASTRAL tex GOLD
     MSK EVERSEA CTC LINE STARFLEET meridian Oceanic KAPITAN UNIBOX BEACON CAPRICE ts.LINES
@@ -89,9 +92,10 @@ class Coat:
     deep: bool = False  # its ribs are seen aslant: letters on them jump up and down
 
 
-def random_coat(rng: np.random.Generator, number: str) -> Coat:
-    """Return a container's paint, ink, face and size."""
-    paint = np.array(PAINTS[rng.integers(len(PAINTS))]) + rng.normal(0, 0.04, 3)
+def random_coat(rng: np.random.Generator, number: str, foreign: bool = False) -> Coat:
+    """Return a container's paint, ink, face and size; a foreign one's no training shows."""
+    paints = FOREIGN_PAINTS if foreign else PAINTS
+    paint = np.array(paints[rng.integers(len(paints))]) + rng.normal(0, 0.04, 3)
     if rng.random() < 0.1:
         paint = rng.random(3)
     paint = np.clip(paint, 0.03, 0.95)
@@ -100,7 +104,7 @@ def random_coat(rng: np.random.Generator, number: str) -> Coat:
         number,
         paint,
         contrasting(rng, paint),
-        letters.draw_style(rng),
+        letters.draw_style(rng, letters.HELD_OUT_FACES if foreign else letters.TAUGHT_FACES),
         HEIGHTS[rng.integers(len(HEIGHTS))],
         LENGTHS[kind],
         float(rng.random() ** 1.5),

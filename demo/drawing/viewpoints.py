@@ -43,6 +43,8 @@ def new_camera(
     bend = 0.0
     if rng.random() < 0.45:
         bend = rng.uniform(0.01, 0.12) if rng.random() < 0.7 else rng.uniform(0.12, 0.4)
+    if kind.bend:
+        bend = rng.uniform(*kind.bend)
     if middle is not None:
         at, pixel, roll, bend = middle, (width / 2, height / 2), roll / 3, 0.0
     camera = aim(place, at, pixel, size, focal, roll, bend)

@@ -8,7 +8,18 @@ import pytest
 from stdnum import iso6346
 
 from demo import render
-from demo.drawing import boxes, captions, doors, kinds, markings, panels, repairs, viewpoints, yards
+from demo.drawing import (
+    boxes,
+    captions,
+    doors,
+    kinds,
+    letters,
+    markings,
+    panels,
+    repairs,
+    viewpoints,
+    yards,
+)
 from demo.drawing.camera import Window, aim
 from demo.drawing.canvas import Canvas
 from demo.drawing.letters import Style
@@ -25,12 +36,30 @@ def test_a_photo_of_a_kind_carries_a_valid_number(kind):
     assert photo.number, "the last of them shows it"
 
 
-def test_every_kind_has_its_share_of_what_training_shows():
-    assert list(kinds.SHARES) == list(kinds.KINDS)
+def test_every_kind_has_its_share_of_what_training_shows_but_the_depot():
+    assert {*kinds.KINDS} - {*kinds.SHARES} == {"depot"}
     assert sum(kinds.SHARES.values()) == pytest.approx(1)
     rng = np.random.default_rng(0)
     drawn = [kinds.draw_kind(rng) for _ in range(500)]
-    assert {*map(id, drawn)} == {*map(id, kinds.KINDS.values())}
+    assert {*map(id, drawn)} == {id(kinds.KINDS[name]) for name in kinds.SHARES}
+
+
+def test_the_depot_paints_with_faces_and_colours_that_no_training_shows():
+    faces = {}
+    for foreign in (False, True):
+        coats = [
+            panels.random_coat(np.random.default_rng([seed, 9]), NUMBER, foreign)
+            for seed in range(200)
+        ]
+        faces[foreign] = {coat.style.face for coat in coats}
+    assert faces[True] == {*letters.HELD_OUT_FACES}
+    assert faces[False] == {*letters.TAUGHT_FACES}
+    assert not {*panels.FOREIGN_PAINTS} & {*panels.PAINTS}
+
+
+def test_the_depots_lens_bends_more_than_any_that_training_shows():
+    taught = [drawn("plain", seed).camera.bend for seed in range(60)]
+    assert 0 < max(taught) < min(drawn("depot", seed).camera.bend for seed in range(8))
 
 
 def test_a_lying_row_runs_down_the_photo():
