@@ -153,3 +153,30 @@ sys.exit(main([]))
     )
     assert (done.returncode, done.stdout) == (128 + signal.SIGTERM, "")
     assert done.stderr == "error: interrupted (SIGTERM): run it again\n"
+
+
+def test_what_a_signal_leaves_half_made_adds_no_traceback_to_the_one_line():
+    """The loader of torch that starts processes is like this: its end needs what was to come."""
+    program = """
+import os, signal, sys
+from commands.command_line import ArgumentParser, command
+
+class Loader:
+    def __init__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        self.processes = []
+
+    def __del__(self):
+        self.processes.clear()
+
+@command(lambda: ArgumentParser(""))
+def main(args):
+    Loader()
+
+sys.exit(main([]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 128 + signal.SIGTERM
+    assert done.stderr == "error: interrupted (SIGTERM): run it again\n"

@@ -43,19 +43,26 @@ def stop(number: int, frame: FrameType | None) -> None:
     """Raise `Stopped`; an import, which may swallow it and writes nothing of ours, ends at once."""
     if is_importing(frame):
         end(number)
+    sys.unraisablehook = raise_again_alone
     raise Stopped(number)
 
 
 def raise_again(unraisable: sys.UnraisableHookArgs) -> None:
-    """Have a signal come once more that came in a finalizer, where nothing can be raised.
-
-    Not at once: it would come here.
-    """
+    """Have a signal come once more that came in a finalizer, where nothing can be raised."""
     if isinstance(unraisable.exc_value, Stopped):
-        number = unraisable.exc_value.number
-        threading.Timer(AGAIN_SECONDS, signal.raise_signal, (number,)).start()
+        raise_again_alone(unraisable)
     else:
         sys.__unraisablehook__(unraisable)
+
+
+def raise_again_alone(unraisable: sys.UnraisableHookArgs) -> None:
+    """Do so once a run is stopped, and say nothing of other failures in finalizers.
+
+    What a signal has left half made, as torch's processes that load photos, fails there.
+    """
+    if isinstance(unraisable.exc_value, Stopped):
+        number = unraisable.exc_value.number  # not at once: it would come here
+        threading.Timer(AGAIN_SECONDS, signal.raise_signal, (number,)).start()
 
 
 def end(number: int, frame: FrameType | None = None) -> NoReturn:
