@@ -28,7 +28,7 @@ MEASURES = {
     "check_digit": "check digit",
     "check_digit_rate": "check-digit rate",
 }
-COLUMN, LINE, ROWS = "vertical", "one line", "several lines"
+COLUMN, LINE, ROWS = "vertical", "horizontal", "two-line"  # labels say so; three rows are rare
 LONGEST_ROWS = 4.5  # a place that is longer than so many times its height holds one line
 
 

@@ -19,22 +19,22 @@ def read(number: str | None, **fields) -> Result:
 @pytest.mark.parametrize(
     ("box", "layout"),
     [
-        ([[0, 0], [80, 0], [80, 10], [0, 10]], "one line"),
-        ([[0, 0], [80, 20], [77, 30], [-3, 10]], "one line"),
-        ([[0, 0], [60, 0], [60, 20], [0, 20]], "several lines"),
+        ([[0, 0], [80, 0], [80, 10], [0, 10]], "horizontal"),
+        ([[0, 0], [80, 20], [77, 30], [-3, 10]], "horizontal"),
+        ([[0, 0], [60, 0], [60, 20], [0, 20]], "two-line"),
         ([[20, 0], [20, 90], [10, 90], [10, 0]], "vertical"),
     ],
 )
 def test_a_box_tells_how_the_number_stands(box, layout):
     assert layout_of(box) == layout
     assert Case("a", (read(NUMBER, box=box),)).layout == layout
-    assert Case("a", (read(NUMBER, box=box),), Label(NUMBER, "two-line")).layout == "two-line"
+    assert Case("a", (read(NUMBER, box=box),), Label(NUMBER, "three-line")).layout == "three-line"
 
 
 def test_the_box_of_the_last_run_counts_and_no_box_is_no_layout():
     line, column = [[0, 0], [80, 0], [80, 9], [0, 9]], [[9, 0], [9, 90], [0, 90], [0, 0]]
     assert Case("a", (read(NUMBER, box=line), read(NUMBER, box=column))).layout == "vertical"
-    assert Case("a", (read(NUMBER, box=line), read(None, box=()))).layout == "one line"
+    assert Case("a", (read(NUMBER, box=line), read(None, box=()))).layout == "horizontal"
     assert Case("a", (read(NUMBER),)).layout == ""
 
 
