@@ -26,7 +26,7 @@ from florence.inputs import PROMPT
 from florence.loading import load_model
 
 MODEL = ROOT / "small_model"
-EVERY = 3  # of the samples, the demo is tried on one: on all of them it takes three times as long
+EVERY = 5  # of the samples, the demo is tried on one: on all of them it takes five times as long
 
 
 def read_files(folder) -> dict[str, bytes]:
@@ -381,7 +381,7 @@ def test_the_limit_for_a_source_is_chosen_on_all_others(here):
 
 @pytest.fixture(scope="module")
 def demo_run(tmp_path_factory):
-    """Type the recipe of `make demo` over every third sample; return its folder.
+    """Type the recipe of `make demo` over every fifth sample; return its folder.
 
     What the last command printed stands in printed.txt.
     """
@@ -413,12 +413,12 @@ def test_make_demo_ends_with_a_table_in_which_the_tuned_model_has_not_fallen_beh
     base, tuned, count = map(float, rates.groups())
     assert count == -(-100 // EVERY)
     assert base > 75
-    assert tuned >= base - 3
+    assert tuned >= base - 100 / count  # one photo more is chance
 
 
 def test_a_photo_without_a_number_is_never_ok(demo_run):
     reader = FinetunedContainerOCR(demo_run / "demo/run/lora", device="cpu", dtype="fp32")
-    photos = [photo.image for _, photo in render.render_series(5, 3, "none")]
+    photos = [photo.image for _, photo in render.render_series(4, 3, "none")]
     assert {reading.status for reading in reader.read_batch(photos)} <= {"none", "review"}
 
 

@@ -113,7 +113,7 @@ def test_features_are_computed_by_the_precision_rule_of_training(data, monkeypat
 def test_training_goes_by_one_curve_where_autocast_answers_in_fp32_as_on_a_gpu(targets, data):
     losses = []
     for folder, flags in (("plain", ["--no-cache"]), ("cached", [])):
-        flags += ["--epochs", "2", "--dtype", "bf16", "--lora_targets", targets, "--output", folder]
+        flags += ["--epochs", "1", "--dtype", "bf16", "--lora_targets", targets, "--output", folder]
         with CudaAutocast() as mode:
             assert train(data, *flags) == 0
         assert mode.widened > 100
