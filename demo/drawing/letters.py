@@ -53,7 +53,8 @@ HELD_OUT = (  # likewise; no training shows them
     ("fontpkg_black_ops_one", "BlackOpsOne-Regular.ttf", 0, 0.75),
     ("fontpkg_orbitron", "Orbitron[wght].ttf", 600, 0.8),
 )
-TAUGHT_FACES, HELD_OUT_FACES = range(len(FACES)), range(len(FACES), len(FACES) + len(HELD_OUT))
+ALL_FACES = FACES + HELD_OUT
+TAUGHT_FACES, HELD_OUT_FACES = range(len(FACES)), range(len(FACES), len(ALL_FACES))
 CAPITAL = 64  # height of the letters that are kept, in pixels
 
 Sprite = tuple[np.ndarray, int, int]  # a mask of ink, uint8, and its left and top
@@ -103,7 +104,7 @@ class Style:
 def draw_style(rng: np.random.Generator, faces: Sequence[int] = TAUGHT_FACES) -> Style:
     """Return a style as a number may have on a container, in one of the faces."""
     face = faces[int(rng.integers(len(faces)))]
-    _, _, _, narrowest = (FACES + HELD_OUT)[face]
+    _, _, _, narrowest = ALL_FACES[face]
     stretch = rng.uniform(narrowest, 1.05)
     tracking = rng.uniform(0.18, 0.52)
     widest = stretch * max(glyph(face, c)[0].shape[1] for c in "MW0") / CAPITAL
@@ -115,7 +116,7 @@ def draw_style(rng: np.random.Generator, faces: Sequence[int] = TAUGHT_FACES) ->
 @lru_cache(maxsize=64)
 def font(face: int) -> ImageFont.FreeTypeFont:
     """Return the face in the size in which a capital H is about CAPITAL high."""
-    package, name, weight, _ = (FACES + HELD_OUT)[face]
+    package, name, weight, _ = ALL_FACES[face]
     if not package:
         height = ImageFont.load_default(100).getbbox("H", anchor="ls")[1]
         return ImageFont.load_default(100 * CAPITAL / -height)
