@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import sys
@@ -43,26 +44,27 @@ def stop(number: int, frame: FrameType | None) -> None:
     """Raise `Stopped`; an import, which may swallow it and writes nothing of ours, ends at once."""
     if is_importing(frame):
         end(number)
-    sys.unraisablehook = raise_again_alone
+    sys.unraisablehook = functools.partial(raise_again, others=say_nothing)
     raise Stopped(number)
 
 
-def raise_again(unraisable: sys.UnraisableHookArgs) -> None:
-    """Have a signal come once more that came in a finalizer, where nothing can be raised."""
-    if isinstance(unraisable.exc_value, Stopped):
-        raise_again_alone(unraisable)
-    else:
-        sys.__unraisablehook__(unraisable)
+def raise_again(
+    unraisable: sys.UnraisableHookArgs,
+    others: Callable[[sys.UnraisableHookArgs], object] = sys.__unraisablehook__,
+) -> None:
+    """Have a signal come once more that came in a finalizer, where nothing can be raised.
 
-
-def raise_again_alone(unraisable: sys.UnraisableHookArgs) -> None:
-    """Do so once a run is stopped, and say nothing of other failures in finalizers.
-
-    What a signal has left half made, as torch's processes that load photos, fails there.
+    Failures of finalizers that are no signal go to `others`.
     """
     if isinstance(unraisable.exc_value, Stopped):
         number = unraisable.exc_value.number  # not at once: it would come here
         threading.Timer(AGAIN_SECONDS, signal.raise_signal, (number,)).start()
+    else:
+        others(unraisable)
+
+
+def say_nothing(_: sys.UnraisableHookArgs) -> None:
+    """Pass over a finalizer that fails on what a signal left half made, as that of a loader."""
 
 
 def end(number: int, frame: FrameType | None = None) -> NoReturn:
