@@ -239,6 +239,8 @@ def build_parser() -> argparse.ArgumentParser:
         help=f"result file (default: {OUTPUTS[0]}, with --lora_path {OUTPUTS[1]}); %%Y-%%m-%%d in "
         "its name: the date",
     )
+    listed = "columns of a .csv or .xlsx, by commas (default: all but raw_text)"
+    add("--columns", type=columns, metavar="NAME,...", help=listed)
     add_model_flags(parser)
     add_reading_flags(parser)
     add("--batch_size", type=positive, metavar="N", help="looks at once (default: by device)")
@@ -248,8 +250,6 @@ def build_parser() -> argparse.ArgumentParser:
     add("--watch", action="store_true", help="read photos as they arrive, until Ctrl-C")
     compared = f"two result files (default: {' '.join(OUTPUTS)}), or one with --report"
     add("--compare", nargs="*", metavar="FILE", help=compared)
-    listed = "columns of a .csv or .xlsx, by commas (default: all but raw_text)"
-    add("--columns", type=columns, metavar="NAME,...", help=listed)
     page = "page to look at: what to review, with --compare what changed"
     add("--report", type=file_name, metavar="FILE.html", help=page)
     looked_at = "result file whose doubtful photos people look at, on a page"

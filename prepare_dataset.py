@@ -254,8 +254,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--strict", action="store_true", help="a label that is not ISO 6346 is an error")
     add("--seed", type=seed, default=0, help="of the 80/20 split")
     add("--port", type=port, default=0, help="of the page for labelling; 0 takes one that is free")
-    add("--suggest", action="store_true", help="have a model read first what is to be labelled")
     add("--prune", action="store_true", help="with --mode check: drop the photos that are gone")
+    add("--suggest", action="store_true", help="have a model read first what is to be labelled")
     add_model_flags(parser)
     return parser
 

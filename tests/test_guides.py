@@ -27,6 +27,7 @@ MODULES = [
     "demo.train",
     "measure.calibrate",
     "measure.evaluate",
+    "measure.flag_tables",
     "measure.folds",
     "measure.peers",
 ]
@@ -242,19 +243,6 @@ def test_the_test_command_is_the_one_that_ci_runs():
     ci = (ROOT / ".ci/run").read_text().splitlines()
     assert ci[-1] == "make test"
     assert ci[-1] in commands_of("README.md")
-
-
-@pytest.mark.parametrize("name", GUIDES)
-def test_the_defaults_in_the_guide_are_those_of_the_parser(name):
-    rows = re.findall(r"^\| (`--.+?) \| (.+?) \|", read_guide(name), flags=re.MULTILINE)
-    documented = {}
-    for flags, defaults in rows:
-        values = [value.strip(" `") for value in defaults.split(",")]
-        documented.update(zip(re.findall(r"--([a-z_]+)", flags), values))
-    parser = importlib.import_module("finetune_florence").build_parser()
-    for flag in ("epochs", "lr", "lora_rank", "lora_alpha", "lora_dropout", "patience", "val"):
-        default = parser.get_default(flag)
-        assert type(default)(documented[flag]) == default, flag
 
 
 @pytest.mark.parametrize("guide", GUIDES)

@@ -11,7 +11,9 @@ from conftest import ROOT, error_line
 from commands.start import python_problem
 
 DEMO = ["demo/render.py", "demo/train.py"]
-MEASURE = [f"measure/{name}.py" for name in ("calibrate", "evaluate", "folds", "peers")]
+MEASURE = [
+    f"measure/{name}.py" for name in ("calibrate", "evaluate", "flag_tables", "folds", "peers")
+]
 TOOLS = ["tests/benchmark.py", "tests/endurance.py"]
 SCRIPTS = [*sorted(file.name for file in ROOT.glob("*.py")), *DEMO, *MEASURE, *TOOLS]
 OF_PYTHON_3_9 = """
@@ -49,7 +51,7 @@ def test_every_script_that_asks_is_tried():
         if "import start\n" in file.read_text(encoding="utf-8")
     }
     assert asking == {*SCRIPTS}
-    assert len(SCRIPTS) == 12
+    assert len(SCRIPTS) == 13
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
