@@ -20,12 +20,12 @@ from florence.names import DEFAULT_MODEL, DEVICES, DTYPES, NO_FINDER, SMALL
 
 def add_model_flags(parser: argparse.ArgumentParser, lora: bool = True) -> None:
     """Add the flags that choose what reads, where and how precisely: the same in every script."""
-    add, default = parser.add_argument, f"default: {DEFAULT_MODEL}"
+    add, own = parser.add_argument, ""
     if lora:
         add("--lora_path", metavar="DIR", help="adapter made by finetune_florence.py")
-        default = f"default: the adapter's, else {DEFAULT_MODEL}"
-    what = f"hub id or folder of a Florence-2, or {SMALL}: the one that ships ({default})"
-    add("--model", metavar="ID_OR_DIR", help=what)
+        own = "the adapter's, else "
+    what = f"hub id or folder of a Florence-2, or {SMALL}: the one that ships"
+    add("--model", metavar="ID_OR_DIR", help=f"{what} (default: {own}{DEFAULT_MODEL})")
     finds = f"folder of the model that finds the number for the other to read; {SMALL}; or none"
     add(
         "--finder",
@@ -33,7 +33,7 @@ def add_model_flags(parser: argparse.ArgumentParser, lora: bool = True) -> None:
         metavar="DIR",
         help=f"{finds} (default: {SMALL}, for larger models)",
     )
-    at = "commit or branch of a hub id (default: the adapter's, the pinned one, or main)"
+    at = f"commit or branch of a hub id (default: {own}the pinned one, else main)"
     add("--revision", type=revision, metavar="COMMIT", help=at)
     add("--device", default="auto", choices=DEVICES, help="auto takes the first that is there")
     add("--dtype", default="auto", choices=["auto", *DTYPES], help="auto goes by the device")
