@@ -130,8 +130,8 @@ def prepare(args: argparse.Namespace) -> None:
     with only_writer(folder / SIDES[0]):
         write_split(folder, sides, PROMPT)
     for name, examples in zip(SIDES, sides):
-        boxes = len({example.box for example in examples})
-        show(f"{folder / name}: {counted(len(examples), 'photo')} of {counted(boxes, 'container')}")
+        count = len({example.container for example in examples})
+        show(f"{folder / name}: {counted(len(examples), 'photo')} of {counted(count, 'container')}")
     if not path.is_file() or read_file(path) != saved:
         log.warning(f"{path} was saved meanwhile; run this again for what is new in it")
 

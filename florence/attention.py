@@ -53,9 +53,9 @@ def share_photos(
     looks = WATCHED.get()
     if looks is not None and not module.is_causal:
         shares = (query * options["scaling"] @ key.mT).softmax(-1)
-        one = "photo head (row token) place -> (photo row) head token place"
+        one = "photo head (row token) position -> (photo row) head token position"
         looks.append(rearrange(shares, one, row=rows))
-        seen = rearrange(shares @ value, "photo head place d -> photo place head d")
+        seen = rearrange(shares @ value, "photo head position d -> photo position head d")
     elif seen_by_all and products_are_faster(query):
         seen = multiply(query, key, value, options["scaling"])
     else:
@@ -75,14 +75,14 @@ def attend_photo(
     """Return SDPA's attention over windows, and over channels the same in a third of its time.
 
     Each is (photos, heads, tokens, width). In DaViT's channel attention the tokens are channels, 32
-    a head, and the width is the whole photo: the place of the long axis decides what is copied.
+    a head, and the width is the whole photo: the position of the long axis decides what is copied.
     """
     from einops import rearrange
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     if query.shape[-1] > query.shape[-2]:
         seen = value.mT @ share_channels(query * scaling, key).to(value.dtype).mT
-        return rearrange(seen, "photo head place channel -> photo channel head place"), None
+        return rearrange(seen, "photo head position channel -> photo channel head position"), None
     if products_are_faster(query):
         return multiply(query, key, value, scaling), None
     options["scaling"] = scaling

@@ -44,11 +44,11 @@ def read_examples(flag: str, name: str) -> list[Example]:
     with workers(worker_count(len(rows))) as pool:
         tasks = ((read_example, row, path.parent) for row in rows)
         results = Pace(ahead(tasks, pool, 2 * MOST_WORKERS), title="photos", total=len(rows))
-        for place, result in enumerate(results, 1):
+        for i, result in enumerate(results, 1):
             try:
                 examples.append(result.result())
             except UserError as error:
-                problems.append(f"{path}, entry {place}: {error}")
+                problems.append(f"{path}, entry {i}: {error}")
     if len(problems) > 1 and all(problem.endswith(f": {NO_SUCH_FILE}") for problem in problems):
         first = problems[0].removesuffix(f": {NO_SUCH_FILE}").partition(": ")[2]
         count = f"{len(problems)} of its {counted(len(rows), 'photo')}"
@@ -77,7 +77,7 @@ def warn_of_overlap(train: list[Example], val: list[Example]) -> None:
             raise UserError(f"{example.image_path} stands there with two labels, {two}: mend it")
     if twice := len(train) + len(val) - len(labels):
         log.warning(f"{counted(twice, 'photo')} listed more than once")
-    if both := sorted({e.box for e in train} & {e.box for e in val}):
+    if both := sorted({e.container for e in train} & {e.container for e in val}):
         log.warning(
             f"{counted(len(both), 'container')} ({both[0]}) in training and in "
             "validation, which tests memory then: run prepare_dataset.py --mode prepare again"

@@ -20,7 +20,7 @@ BYTES = {"\u0120": " ", "\u010a": "\n"}  # how the byte-level alphabet writes th
 
 
 class NumberGrammar:
-    """Which tokens may follow at each place of a number, over the tokenizer's whole vocabulary.
+    """Which tokens may follow at each position of a number, over the tokenizer's whole vocabulary.
 
     `steps`, (states, tokens), holds the state that a token leads to, or REFUSED. A state is how
     many characters of a number as it is painted are written, and the ISO 6346 sum of these, mod 11.
@@ -43,9 +43,9 @@ class NumberGrammar:
                 for before, after in self.moves(text):
                     self.steps[before, index] = after
 
-    def state(self, place: int, total: int) -> int:
+    def state(self, position: int, total: int) -> int:
         """Return the state after so many characters with this sum, 0 to 10."""
-        return self.FIRST + 11 * place + total
+        return self.FIRST + 11 * position + total
 
     def moves(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield (state before, state after) wherever in a number this text may stand."""
@@ -59,25 +59,25 @@ class NumberGrammar:
                     yield self.state(start, total), self.state(end, 0)
 
 
-def write(text: str, place: int) -> tuple[int, int]:
-    """Return the place in a painted number after a text written at a place, and what it adds.
+def write(text: str, position: int) -> tuple[int, int]:
+    """Return the position in a painted number after a text written at a position, and what it adds.
 
     That is its share of the ISO 6346 sum. Place 0: the text cannot stand there.
     """
     added = 0
     for character in text:
-        gap = PAINTED[place : place + 1] == " "
+        gap = PAINTED[position : position + 1] == " "
         if character in SEPARATORS:
-            if not gap and place:
+            if not gap and position:
                 return 0, 0
-            place += gap
+            position += gap
             continue
-        place += gap
-        if character not in KINDS.get(PAINTED[place : place + 1], ""):
+        position += gap
+        if character not in KINDS.get(PAINTED[position : position + 1], ""):
             return 0, 0
-        added += weigh(character, place)
-        place += 1
-    return place, added
+        added += weigh(character, position)
+        position += 1
+    return position, added
 
 
 class Hold:
@@ -107,13 +107,13 @@ class Hold:
 
         steps, written = self.grammar.steps, input_ids[:, 1:]
         state = torch.full_like(self.lengths, self.grammar.state(0, 0))
-        for place, tokens in enumerate(written.T):
-            state = torch.where(place < self.lengths, state, steps[state, tokens].long())
+        for position, tokens in enumerate(written.T):
+            state = torch.where(position < self.lengths, state, steps[state, tokens].long())
         allowed = steps[state] != self.grammar.REFUSED
-        place = written.shape[1]
-        if place < self.before.shape[1]:
-            forced = torch.zeros_like(allowed).scatter_(1, self.before[:, place, None], True)
-            allowed = torch.where((place < self.lengths)[:, None], forced, allowed)
+        position = written.shape[1]
+        if position < self.before.shape[1]:
+            forced = torch.zeros_like(allowed).scatter_(1, self.before[:, position, None], True)
+            allowed = torch.where((position < self.lengths)[:, None], forced, allowed)
         return scores.masked_fill(~allowed, -math.inf)
 
 

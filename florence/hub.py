@@ -163,18 +163,18 @@ def require_room(repo: Path, needed: int, what: str) -> None:
         )
 
 
-def link(blob: Path, place: Path) -> None:
+def link(blob: Path, target: Path) -> None:
     """Have a file in the folder of its commit: a link, or itself where the system makes none."""
-    if place.is_file():
+    if target.is_file():
         return
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.unlink(missing_ok=True)  # a link that leads nowhere
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)  # a link that leads nowhere
     try:
-        place.symlink_to(os.path.relpath(blob, place.parent))
+        target.symlink_to(os.path.relpath(blob, target.parent))
     except FileExistsError:  # another process was first
         return
     except OSError:  # Windows, without the right to make links
-        blob.replace(place)
+        blob.replace(target)
 
 
 def note(repo: Path, revision: str, commit: str) -> None:

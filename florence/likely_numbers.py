@@ -136,10 +136,10 @@ def probabilities(
     rows, skipped = [], []
     for tokens, places, number in zip(written.tolist(), starts, numbers):
         filled = (*places, *places[:1] * MOST_STARTS)[:MOST_STARTS]  # as many rows for each photo
-        for place in filled:
-            ways = spellings(tokenizer, tokens[:place], number)
-            rows += [torch.tensor(tokens[:place] + way) for way in ways]
-            skipped += [place - 1] * SPELLINGS
+        for start in filled:
+            ways = spellings(tokenizer, tokens[:start], number)
+            rows += [torch.tensor(tokens[:start] + way) for way in ways]
+            skipped += [start - 1] * SPELLINGS
     sequences = pad_sequence(rows, True, tokenizer.pad_token_id).to(model.device)
     chances = iter(chances_of(model, tokenizer, encoded, sequences, skipped))
     found = []

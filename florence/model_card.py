@@ -38,8 +38,8 @@ The adapter in this folder is that of epoch $best, whose validation loss is the 
 
 | | photos | containers | listed in |
 |---|---|---|---|
-| training | $train | $train_boxes | `$train_file` |
-| validation | $val | $val_boxes | `$val_file` |
+| training | $train | $train_containers | `$train_file` |
+| validation | $val | $val_containers | `$val_file` |
 
 $shown
 
@@ -126,10 +126,10 @@ def model_card(
         total=f"{weights[1]:,}",
         best=progress.best["epoch"],
         train=f"{len({example.image_path for example in train}):,}",
-        train_boxes=f"{len({example.box for example in train}):,}",
+        train_containers=f"{len({example.container for example in train}):,}",
         train_file=visible(options.train),
         val=f"{len(val):,}",
-        val_boxes=f"{len({example.box for example in val}):,}",
+        val_containers=f"{len({example.container for example in val}):,}",
         val_file=visible(options.val),
         shown=windows if options.looks != 1 else whole,
         epochs="\n".join(map(table_row, progress.history, [progress.best] * len(progress.history))),

@@ -48,18 +48,18 @@ def deal(examples: Sequence[Example], count: int) -> list[list[Example]]:
 
     Raises `UserError` where there are fewer containers than folds.
     """
-    boxes = sorted({example.box for example in examples}, key=lot)
-    if len(boxes) < count:
+    containers = sorted({example.container for example in examples}, key=lot)
+    if len(containers) < count:
         raise UserError(
-            f"{counted(len(boxes), 'container')} for {count} folds: too few, lower --folds"
+            f"{counted(len(containers), 'container')} for {count} folds: too few, lower --folds"
         )
-    place = {box: i % count for i, box in enumerate(boxes)}
-    return [[e for e in examples if place[e.box] == fold] for fold in range(count)]
+    fold_of = {container: i % count for i, container in enumerate(containers)}
+    return [[e for e in examples if fold_of[e.container] == fold] for fold in range(count)]
 
 
-def lot(box: str) -> bytes:
+def lot(container: str) -> bytes:
     """Return a key that puts containers into an order that means nothing."""
-    return hashlib.sha256(box.encode()).digest()
+    return hashlib.sha256(container.encode()).digest()
 
 
 def tune(examples: Sequence[Example], output: Path, args: argparse.Namespace) -> None:
@@ -115,7 +115,7 @@ def main(args: argparse.Namespace) -> int:
     args.model = args.model or SMALL
     known = read_cases(Path(args.photos), Path(args.annotations))
     examples = [Example(Path(path), number) for path, (_, number) in known.items()]
-    examples.sort(key=lambda example: lot(example.box))
+    examples.sort(key=lambda example: lot(example.container))
     folds = deal(examples, args.folds)
     output = Path(args.output)
     output.mkdir(parents=True, exist_ok=True)

@@ -197,8 +197,8 @@ def describe_changes(
             f"nothing to compare: of {counted(count, 'labelled image')} in {labels}, none stands "
             f"in both files ({read})"
         )
-    for place, run in enumerate(runs):
-        if by_people := sum(case.results[place].is_checked for case in known):
+    for i, run in enumerate(runs):
+        if by_people := sum(case.results[i].is_checked for case in known):
             answers = counted(by_people, "answer")
             log.warning(f"{run.name} holds {answers} of people, which count as if they were read")
     yield f"in both files: {len(known)} of {counted(count, 'labelled image')}"

@@ -190,14 +190,14 @@ class Journal:
         """
         if not self.path.exists():
             return 0
-        end = place = 0
+        end = offset = 0
         with open(self.path, "rb") as file:
             while data := file.read(AT_ONCE):
                 lines, zeros, _ = data.partition(b"\0")
-                end = max(end, place + lines.rfind(b"\n") + 1) if b"\n" in lines else end
+                end = max(end, offset + lines.rfind(b"\n") + 1) if b"\n" in lines else end
                 if zeros:
                     break
-                place += len(data)
+                offset += len(data)
         return end
 
     def merged(self) -> tuple[str, dict[str, Result]]:

@@ -103,7 +103,7 @@ class LabelBook(Book[dict]):
                 order = teaching_order([entry for _, entry in pairs])
                 self.photos = [
                     known[key] if self.entries.get(key) == entry else record(key, entry)
-                    for key, entry in (pairs[place] for place in order)
+                    for key, entry in (pairs[i] for i in order)
                 ]
                 self.entries, self.saved = dict(pairs), saved
             return digest(saved)

@@ -104,12 +104,14 @@ def lone_owners(examples: Sequence[Example]) -> Iterator[str]:
 
     Then one for all the common ones that do: of these a few are to be expected.
     """
-    counts, known = Counter(example.box[:4] for example in examples), known_owner_codes()
-    lone = [example for example in examples if counts[example.box[:4]] == 1]
+    counts, known = Counter(example.container[:4] for example in examples), known_owner_codes()
+    lone = [example for example in examples if counts[example.container[:4]] == 1]
     for example in lone:
-        if example.box[:4] not in known:
+        if example.container[:4] not in known:
             yield f"{example.image_path}: no other label has the owner of {example.number}"
-    if common := sorted(example.box[:4] for example in lone if example.box[:4] in known):
+    if common := sorted(
+        example.container[:4] for example in lone if example.container[:4] in known
+    ):
         yield f"common owner codes that occur once: {' '.join(common)}"
 
 

@@ -47,7 +47,7 @@ class Example:
     window: Window | None = None
 
     @property
-    def box(self) -> str:
+    def container(self) -> str:
         """Return which container it shows: the number but for its check digit."""
         return compact(self.number)[:10]
 
@@ -68,9 +68,9 @@ def parse_annotations(saved: bytes, path: Path) -> dict:
     images = data.get("images") if isinstance(data, dict) else None
     if not isinstance(images, list):
         raise UserError(f'{path}: needs {{"images": [...]}} at its top')
-    for place, entry in enumerate(images, 1):
+    for i, entry in enumerate(images, 1):
         if not isinstance(entry, dict) or not isinstance(entry.get("image_path"), str):
-            raise UserError(f'{path}: entry {place} of "images" has no "image_path" text')
+            raise UserError(f'{path}: entry {i} of "images" has no "image_path" text')
     return data
 
 
@@ -238,9 +238,9 @@ def compare_twins(labels: Labels, names: list[str], prints: list[Print]) -> None
     told = set()
     for i, j, is_copy in twins(prints):
         one, other = labels.examples[i], labels.examples[j]
-        if one.box == other.box:
+        if one.container == other.container:
             continue
-        labels.together.append((one.box, other.box))
+        labels.together.append((one.container, other.container))
         if j in told:  # one line for a photo, however many are like it
             continue
         told.add(j)
@@ -258,13 +258,13 @@ def split_examples(
     on its number and the seed alone, so labels added later move few photos across. Raises
     `UserError` with fewer than two containers.
     """
-    first = {example.box: example.box for example in examples}
+    first = {example.container: example.container for example in examples}
     for one, other in together:
         a, b = first[one], first[other]
-        first = {box: min(a, b) if name in (a, b) else name for box, name in first.items()}
+        first = {each: min(a, b) if name in (a, b) else name for each, name in first.items()}
     groups: dict[str, list[Example]] = {}
     for example in sorted(examples, key=lambda e: str(e.image_path)):
-        groups.setdefault(first[example.box], []).append(example)
+        groups.setdefault(first[example.container], []).append(example)
     if len(groups) < 2:
         raise UserError(
             f"{counted(len(examples), 'labelled photo')} of one container: training needs at least "

@@ -54,16 +54,16 @@ class Lines:
         """
         require_file(path)
         with open(path, encoding="utf-8-sig", errors="surrogateescape") as file:
-            for place, line in enumerate(lines_before(file, end), 1):
-                where = f"{path}, line {place}"
-                if place == 1:
+            for row, line in enumerate(lines_before(file, end), 1):
+                where = f"{path}, line {row}"
+                if row == 1:
                     provenance.made_by = line
                 if line.startswith("#"):
                     note_comment(line, provenance, where)
                 elif line:
                     provenance.rows += 1
                     try:
-                        yield place, self.parse(line)
+                        yield row, self.parse(line)
                     except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError):
                         raise UserError(f"{where}: not a line of a result file") from None
 

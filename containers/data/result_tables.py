@@ -151,9 +151,9 @@ class Workbook:
         book.properties.creator = MADE_BY.removeprefix("# ")
         sheet = book.create_sheet("containers")
         sheet.freeze_panes = "A2"
-        for place, name in enumerate((PICTURED_BY, *columns), 1):
+        for column, name in enumerate((PICTURED_BY, *columns), 1):
             width = PICTURE[0] / 7 if name == PICTURED_BY else WIDTHS.get(name, WIDTH)
-            sheet.column_dimensions[get_column_letter(place)].width = width
+            sheet.column_dimensions[get_column_letter(column)].width = width
         sheet.append([self.name_cell(sheet, name) for name in (PICTURED_BY, *columns)])
         for result in results:
             cells = [self.cell(sheet, name, COLUMNS[name](result)) for name in columns]
@@ -270,13 +270,13 @@ class Table:
         head = next(rows, [])
         if missing := [name for name in NEEDED_COLUMNS if name not in head]:
             raise UserError(f"{path} has no column {missing[0]}, which is needed to read it again")
-        for place, row in enumerate(rows, 2):
+        for count, row in enumerate(rows, 2):
             if any(row):
                 provenance.rows += 1
                 try:
-                    yield place, parse_row(dict(zip(head, row, strict=True)))
+                    yield count, parse_row(dict(zip(head, row, strict=True)))
                 except (ValueError, KeyError, TypeError, ArithmeticError):
-                    raise UserError(f"{path}, row {place}: not a row of results") from None
+                    raise UserError(f"{path}, row {count}: not a row of results") from None
 
 
 def note_run(path: Path, provenance: Provenance) -> None:

@@ -29,11 +29,11 @@ def model_reading(result: Result) -> Reading:
     reading, reasons = result.reading, list(result.reading.reasons)
     if not result.is_checked:
         return reading
-    place = next((i for i, reason in enumerate(reasons) if reason.code in (WAS, WAS_NONE)), -1)
-    doubts = tuple(reasons[place + 1 :])
-    if place < 0 or reasons[place].code == WAS_NONE:
+    i = next((i for i, reason in enumerate(reasons) if reason.code in (WAS, WAS_NONE)), -1)
+    doubts = tuple(reasons[i + 1 :])
+    if i < 0 or reasons[i].code == WAS_NONE:
         return replace(reading, number=None, status="none", reasons=doubts)
-    (number,), status = reasons[place].details, "review" if doubts else "ok"
+    (number,), status = reasons[i].details, "review" if doubts else "ok"
     return replace(reading, number=number, status=status, reasons=doubts)
 
 

@@ -74,11 +74,11 @@ def read_run(
     results: dict[str, Result] = {}
     seen: dict[int, int] = {}  # what is said of an image: hashes, as there may be a million rows
     is_labelled = may_be_one_of(labels)
-    for place, result in stream_results(path, provenance):
+    for row, result in stream_results(path, provenance):
         image, reading = result.image, result.reading
         said = hash((reading.number, reading.status, reading.confidence))
         if seen.setdefault(hash(image), said) != said and not is_run:
-            raise UserError(f"{name}, line {place}: another line says otherwise of {image}")
+            raise UserError(f"{name}, line {row}: another line says otherwise of {image}")
         if found := result if is_labelled(image) else kept(result):
             key = photo_key(image, Path())
             results[image if key == image else key] = found  # one text for both

@@ -89,13 +89,13 @@ def teaching_order(entries: Sequence[dict]) -> list[int]:
     """
     seen = [suggestion_in(entry) for entry in entries]
     groups: dict[str, list[int]] = {}
-    for place, entry in enumerate(entries):
-        groups.setdefault(container_of(entry["image_path"], seen[place]), []).append(place)
+    for i, entry in enumerate(entries):
+        groups.setdefault(container_of(entry["image_path"], seen[i]), []).append(i)
 
     def doubt(places: list[int]) -> float:
         return min((s["confidence"] for p in places if (s := seen[p])), default=math.inf)
 
-    return [place for places in sorted(groups.values(), key=doubt) for place in places]
+    return [i for places in sorted(groups.values(), key=doubt) for i in places]
 
 
 def container_of(image: str, seen: dict | None) -> str:

@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-# The place of a character in this string is its value; 11, 22 and 33 are skipped.
+# The position of a character in this string is its value; 11, 22 and 33 are skipped.
 ALPHABET = "0123456789A BCDEFGHIJK LMNOPQRSTU VWXYZ"
 OWNER_CODE = re.compile("[A-Z]{3}[UJZ]")
 NUMBER = re.compile(OWNER_CODE.pattern + "[0-9]{7}")
 LIKE_A_NUMBER = re.compile("[A-Z]{4}[0-9]{7}")  # painted so by somebody who knew no better
 MAY_BE_PAINTED = re.compile("[A-Z]{4}[0-9]{6,7}")  # the same, or its check digit is not painted
-PAINTED = "AAAU 000000 0"  # what stands at each place of a number as it is painted
+PAINTED = "AAAU 000000 0"  # what stands at each position of a number as it is painted
 KINDS = {"A": ALPHABET[10:].replace(" ", ""), "U": "UJZ", "0": ALPHABET[:10], " ": " "}
 BETWEEN = re.compile(r"[\s\-_\u2010-\u2015\u2212]")  # its parts: spaces and dashes
 MAX_GAP = 6  # words of other text tolerated inside a number that checks
@@ -54,12 +54,12 @@ def check_digit(number: str) -> str:
 
 
 def weigh(text: str, start: int = 0) -> int:
-    """Return what characters of a painted number, from place `start` on, add to its sum.
+    """Return what characters of a painted number, from position `start` on, add to its sum.
 
     Each counts its value times 2^position by ISO 6346; the space and the check digit nothing.
     """
     counted = enumerate(text[: len(PAINTED) - 1 - start], start)
-    return sum(ALPHABET.index(c) << place - (place > 4) for place, c in counted if c != " ")
+    return sum(ALPHABET.index(c) << i - (i > 4) for i, c in counted if c != " ")
 
 
 def is_valid(number: object) -> bool:

@@ -48,14 +48,14 @@ def read_owner_codes(path: Path | str, name: str) -> frozenset[str]:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a text"
         raise FlagError(f"cannot read {name}: {reason}") from None
-    rows = [(place, cells_of(line)) for place, line in enumerate(lines, 1)]
-    rows = [(place, cells) for place, cells in rows if any(cells)]
+    rows = [(row, cells_of(line)) for row, line in enumerate(lines, 1)]
+    rows = [(row, cells) for row, cells in rows if any(cells)]
     column, heading = find_codes([cells for _, cells in rows])
     codes = set()
-    for place, cells in rows[heading:]:
+    for row, cells in rows[heading:]:
         code = cells[column] if column < len(cells) else ""
         if not OWNER_CODE.fullmatch(code):
-            raise FlagError(f"{name}, line {place}: {code or 'nothing'} is no owner code like CSQU")
+            raise FlagError(f"{name}, line {row}: {code or 'nothing'} is no owner code like CSQU")
         codes.add(code)
     if not codes:
         raise FlagError(f"{name} holds no owner code")
@@ -75,7 +75,7 @@ def find_codes(rows: list[list[str]]) -> tuple[int, bool]:
     What has four letters in the first line is no heading but a mistyped code, unless it is "code".
     """
     for heading, cells in enumerate(rows[:2]):
-        columns = [place for place, cell in enumerate(cells) if OWNER_CODE.fullmatch(cell)]
+        columns = [i for i, cell in enumerate(cells) if OWNER_CODE.fullmatch(cell)]
         if columns:
             above = rows[0][columns[0]] if columns[0] < len(rows[0]) else ""
             return columns[0], bool(heading) and (len(above) != 4 or above == "CODE")

@@ -37,7 +37,7 @@ def hypothesis_of(transcript: Transcript, owner_codes: Collection[str] = ()) -> 
         if known != number:
             owner = Reason("owner for another", (number[:4], known[:4]))
         number, reasons = known, (*reasons, owner)
-    place = locate_size_type(transcript.text, found)
+    span = locate_size_type(transcript.text, found)
     return Hypothesis(
         number=format_number(number) or None,
         reasons=reasons,
@@ -45,8 +45,8 @@ def hypothesis_of(transcript: Transcript, owner_codes: Collection[str] = ()) -> 
         raw_text=transcript.text.strip(),
         numbers=tuple(c.number for c in found),
         alternatives=tuple((format_number(n), p) for n, p in transcript.alternatives),
-        size_type=size_type_of(transcript.text[slice(*place)]) if place else None,
-        size_type_confidence=transcript.probability(*place) if place else 0.0,
+        size_type=size_type_of(transcript.text[slice(*span)]) if span else None,
+        size_type_confidence=transcript.probability(*span) if span else 0.0,
     )
 
 

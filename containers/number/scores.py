@@ -45,6 +45,6 @@ def score(pairs: Sequence[tuple[str | None, str]]) -> dict[str, float]:
         "exact_match": sum(read == truth for read, truth in codes) / count,
         "character_error_rate": edits / max(1, sum(len(truth) for _, truth in codes)),
     }
-    for place, name in enumerate(("owner_code", "serial_number", "check_digit")):
-        rates[name] = sum(read[place] == truth[place] for read, truth in parts) / count
+    for i, name in enumerate(("owner_code", "serial_number", "check_digit")):
+        rates[name] = sum(read[i] == truth[i] for read, truth in parts) / count
     return rates | {"check_digit_rate": sum(is_valid(read) for read, _ in codes) / count}

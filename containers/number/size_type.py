@@ -135,15 +135,15 @@ def find_size_type(text: str) -> SizeType | None:
     It may be written in pieces (`45 G1`) or touch the number; the number's own characters are none
     of it, and nothing is repaired.
     """
-    place = locate_size_type(text, find_candidates(text))
-    return size_type_of(text[slice(*place)]) if place else None
+    span = locate_size_type(text, find_candidates(text))
+    return size_type_of(text[slice(*span)]) if span else None
 
 
 def locate_size_type(text: str, numbers: Sequence[Candidate]) -> tuple[int, int] | None:
     """Return where the size-type code stands, (start, end), in a text with these `numbers`."""
     places = list(places_of_codes(text, numbers))
     end = numbers[0].end if numbers else 0
-    return min(places, key=lambda place: (place[0] < end, place), default=None)
+    return min(places, key=lambda span: (span[0] < end, span), default=None)
 
 
 def places_of_codes(text: str, numbers: Sequence[Candidate]) -> Iterator[tuple[int, int]]:

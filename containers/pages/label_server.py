@@ -79,7 +79,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def reply(self, work: Callable[[str], None]) -> None:
         """Do the work for whoever has the address, and say what went wrong."""
-        token, _, place = self.path.removeprefix("/").partition("/")
+        token, _, target = self.path.removeprefix("/").partition("/")
         host = self.headers.get("Host", "").rpartition(":")
         allowed = (host[0] or host[2]) in HOSTS
         if not (allowed and hmac.compare_digest(token.encode(), self.server.token.encode())):
@@ -88,14 +88,14 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.server.note(self.connection)
         try:
-            work(place)
+            work(target)
         except (UserError, OSError) as error:
             self.send_json({"error": str(error)}, HTTPStatus.UNPROCESSABLE_ENTITY)
 
-    def get(self, place: str) -> None:
-        """Send what is at a place."""
-        kind, _, key = place.partition("/")
-        if place == "":
+    def get(self, target: str) -> None:
+        """Send what a target names."""
+        kind, _, key = target.partition("/")
+        if target == "":
             self.send(HTTPStatus.OK, self.server.page, HTML)
         elif kind == "photos":
             self.send_photos(key)
@@ -129,18 +129,18 @@ class Handler(BaseHTTPRequestHandler):
         state |= {"file": visible(str(book.path)), "lost": lost, "others": others}
         self.send_json(state | {"next": visible(self.server.next_step)} | rules)
 
-    def post(self, place: str) -> None:
+    def post(self, target: str) -> None:
         """Save an answer; send what the photo's entry then holds, and the versions round it.
 
         At `again` all answers are saved again over which an older file was saved.
         """
-        if place == "again":
+        if target == "again":
             self.close_connection = True  # what else it may have sent is not read
             self.send_json({"saved": self.server.book.give_again()})
             return
         length = self.headers.get("Content-Length", "")
         small = re.fullmatch("[0-9]{1,5}", length) and int(length) <= LARGEST_ANSWER
-        if place != "label" or not small:
+        if target != "label" or not small:
             self.close_connection = True
             self.send(HTTPStatus.NOT_FOUND, b"", "text/plain")
             return

@@ -85,12 +85,12 @@ def lines_of(case: Case, names: Sequence[Name]) -> list[Line]:
     lines, reading = [], case.reading
     if case.number:
         lines.append(Line(Name(words("label")), shown(case.number), copy=compact(case.number)))
-    for place, read in enumerate(case.readings):
-        other = case.number or case.readings[place - 1].number  # its own, if alone
+    for i, read in enumerate(case.readings):
+        other = case.number or case.readings[i - 1].number  # its own, if alone
         confidence = f"{read.confidence:.3f}" if read.number else ""
         number = marked(read.number, other or "") if read.number else Markup("-")
         copied = compact(read.number or "")
-        lines.append(Line(names[place], number, read.status, confidence, copied))
+        lines.append(Line(names[i], number, read.status, confidence, copied))
     if len(names) == 1:
         others = [(n, p) for n, p in reading.alternatives if n != reading.number]
         for option, chance in others[:MOST_OPTIONS]:
@@ -122,7 +122,7 @@ def link_to(image: str, page: Path) -> str:
 def marked(read: str, other: str) -> Markup:
     """Return a reading as HTML: the characters in which it differs from another one are marked.
 
-    Readings of one length are compared place by place; `_` stands where something is missing.
+    Readings of one length are compared letter by letter; `_` stands where something is missing.
     """
     mark = Markup("<mark>{}</mark>").format
     if not other:

@@ -130,8 +130,8 @@ def write_report(
     with Pace(addresses, title="pictures", total=len(shown)) as pictures:
         cards = iter([card_of(case, runs, p, path) for case, p in zip(shown, pictures)])
     sections = [
-        section(f"kind{place}", title, note, len(found[title]), own)
-        for place, (title, note, _) in enumerate(kinds)
+        section(f"kind{i}", title, note, len(found[title]), own)
+        for i, (title, note, _) in enumerate(kinds)
         if (own := (*islice(cards, len(chosen[title])),))
     ]
     head = words("changed" if len(runs) > 1 else "review")
@@ -145,9 +145,9 @@ def shares(counts: Sequence[int], most: int) -> list[int]:
     """Return how many of each count are taken, `most` in all: each as many, or all that it has."""
     taken, left = [0] * len(counts), most
     smallest_first = sorted(range(len(counts)), key=counts.__getitem__)
-    for done, place in enumerate(smallest_first):
-        taken[place] = min(counts[place], left // (len(counts) - done))
-        left -= taken[place]
+    for done, i in enumerate(smallest_first):
+        taken[i] = min(counts[i], left // (len(counts) - done))
+        left -= taken[i]
     return taken
 
 
@@ -205,8 +205,8 @@ def how_bad(case: Case) -> tuple:
 
 def made(runs: Sequence[Run], cases: Sequence[Case]) -> Iterator[Made]:
     """Yield how the photos of each run came out, and what made it."""
-    for place, (run, name) in enumerate(zip(runs, names_of(runs))):
-        counts = Counter(case.readings[place].status for case in cases)
+    for i, (run, name) in enumerate(zip(runs, names_of(runs))):
+        counts = Counter(case.readings[i].status for case in cases)
         found = ", ".join(f"{counts[status]:,} {status}" for status in statuses_in(counts))
         made_by = f"{counted(len(cases), 'photo')}: {found}. {run.made_by.removeprefix('# ')}"
         yield Made(name, visible(run.name), visible(made_by))
@@ -227,12 +227,12 @@ def charts(runs: Sequence[Run], cases: Sequence[Case]) -> Iterator[Chart]:
             yield Chart(words("layouts"), words("layouts note"), bars(groups))
         pairs = [
             [
-                (case.readings[place].confidence, not case.errors[place])
+                (case.readings[i].confidence, not case.errors[i])
                 for case in known
-                if case.readings[place].number  # without one there is nothing to be sure of
-                if not case.results[place].is_checked
+                if case.readings[i].number  # without one there is nothing to be sure of
+                if not case.results[i].is_checked
             ]
-            for place in range(len(runs))
+            for i in range(len(runs))
         ]
         yield Chart(words("confidence"), words("confidence note"), reliability(pairs))
     if len(runs) == 1 and (why := reasons(cases)):

@@ -98,12 +98,12 @@ def files_below(folder: Path, on_skip: PassedOver | None = None) -> Iterator[Pat
         if not isinstance(error, FileNotFoundError):  # it was moved on
             tell(Path(error.filename), str(error.strerror))
 
-    for place, folders, names in os.walk(folder, onerror=refused):
+    for parent, folders, names in os.walk(folder, onerror=refused):
         folders[:] = (name for name in folders if not name.startswith("."))
-        for path in (Path(place, name) for name in folders):
+        for path in (Path(parent, name) for name in folders):
             if path.is_symlink():
                 tell(path, LINKED_FOLDER)
-        for path in (Path(place, name) for name in names if not name.startswith(".")):
+        for path in (Path(parent, name) for name in names if not name.startswith(".")):
             if is_photo(path) or path.is_file():
                 yield path
 

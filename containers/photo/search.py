@@ -26,9 +26,9 @@ OnLooks = Callable[[list[Search], float], None]  # the searches of a batch, and 
 
 @dataclass(frozen=True)
 class Wish:
-    """A look that is still to come: at a window of the photo with this place among all."""
+    """A look that is still to come: at a window of the photo with this index among all."""
 
-    place: int
+    index: int
     search: Search
     window: Window | None  # None: the first one
     cut: Future  # (what is seen there, the photo's size)
@@ -51,15 +51,15 @@ class Queue:
         self.wishes: list[tuple[int, int, Wish]] = []  # a heap, by photo and by turn
         self.turns = count()
 
-    def wish(self, place: int, search: Search, window: Window | None) -> None:
+    def wish(self, index: int, search: Search, window: Window | None) -> None:
         """Add a look; what it will see is cut out by the pool meanwhile."""
         cut = submit(self.pool, see, search.photo, window, self.size)
-        heappush(self.wishes, (place, next(self.turns), Wish(place, search, window, cut)))
+        heappush(self.wishes, (index, next(self.turns), Wish(index, search, window, cut)))
 
     def fill(self) -> None:
         """Begin as many photos as there is room for."""
-        for place, search in islice(self.unseen, max(0, self.room - len(self.wishes))):
-            self.wish(place, search, search.first)
+        for index, search in islice(self.unseen, max(0, self.room - len(self.wishes))):
+            self.wish(index, search, search.first)
 
     def take(self, most: int, least: int = 1) -> list[Wish]:
         """Return the looks that come next; none where there are too few for a batch."""
@@ -91,7 +91,7 @@ def search_all(
         for wish in look_at_batch(queue, batch, look_at, on_looks):
             if wish.search.is_over:
                 problem = None if wish.search.done else wish.cut.exception()
-                ended[wish.place] = problem if isinstance(problem, ImageError) else wish.search
+                ended[wish.index] = problem if isinstance(problem, ImageError) else wish.search
         while first in ended:
             yield ended.pop(first)
             first += 1
@@ -118,7 +118,7 @@ def look_at_batch(
     for wish, (hypothesis, letters) in zip(seen, look_at(images, searches), strict=True):
         size = wish.cut.result()[1]
         for window in wish.search.take_in(wish.window, hypothesis, letters, size):
-            queue.wish(wish.place, wish.search, window)
+            queue.wish(wish.index, wish.search, window)
     if on_looks:
         on_looks(searches, time.monotonic() - start)
     return batch

@@ -41,7 +41,7 @@ def print_of(path: Path) -> Print:
 
 
 def twins(prints: Sequence[Print]) -> Iterator[tuple[int, int, bool]]:
-    """Yield (place, later place, whether byte for byte) of each two that are the same photo.
+    """Yield (index, later index, whether byte for byte) of each two that are the same photo.
 
     Photos whose mean brightness differs by more than a cell may are not compared at all.
     """

@@ -57,7 +57,7 @@ def test_the_split_is_as_near_to_80_20_as_whole_containers_allow(boxes, views, s
     examples = examples_of(boxes, views)
     train, val = split_examples(examples, seed)
     assert Counter(train + val) == Counter(examples)
-    assert not {e.box for e in train} & {e.box for e in val}
+    assert not {e.container for e in train} & {e.container for e in val}
     assert train
     nearest = min(range(views, len(examples), views), key=lambda n: abs(n - len(examples) / 5))
     assert len(val) == nearest
@@ -74,7 +74,7 @@ def test_a_container_with_and_without_its_check_digit_is_one_container():
     numbers = [NUMBER, "CSQU 305438", "CSQU 305438 4", OTHER, OTHER]
     examples = [Example(Path(f"{i}.jpg"), n) for i, n in enumerate(numbers)]
     sides = split_examples(examples, 0)
-    assert sorted(len({e.box for e in side}) for side in sides) == [1, 1]
+    assert sorted(len({e.container for e in side}) for side in sides) == [1, 1]
 
 
 def test_the_split_depends_on_the_seed_and_not_on_the_order():

@@ -28,7 +28,7 @@ def test_each_photo_is_in_one_fold_and_a_container_in_no_two(numbers, count):
     assert sorted(e.image_path for fold in dealt for e in fold) == sorted(
         e.image_path for e in examples
     )
-    boxes = [{e.box for e in fold} for fold in dealt]
+    boxes = [{e.container for e in fold} for fold in dealt]
     assert sum(map(len, boxes)) == len(set().union(*boxes))
     assert max(map(len, boxes)) - min(map(len, boxes)) <= 1
 
