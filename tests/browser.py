@@ -40,6 +40,24 @@ def chromium() -> str | None:
     return next(filter(None, map(shutil.which, PROGRAMS)), None)
 
 
+class Typist:
+    """Somebody at the keyboard; counts the keys that are pressed."""
+
+    def __init__(self, tab):
+        self.tab, self.keys = tab, 0
+
+    def type(self, text: str) -> None:
+        """Press the key of each character."""
+        self.keys += len(text)
+        self.tab.keyboard.type(text)
+
+    def press(self, *keys: str) -> None:
+        """Press keys by their names."""
+        for key in keys:
+            self.keys += 1
+            self.tab.keyboard.press(key)
+
+
 @pytest.fixture(scope="session")
 def browser():
     """Start Chromium once for all tests of a process; without one they are skipped, but for CI."""

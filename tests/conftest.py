@@ -37,7 +37,7 @@ from florence.encoding import encode
 from florence.inputs import prepare_inputs
 from florence.training import Trainer
 
-pytest_plugins = ["browser"]
+pytest_plugins = ["browser", "label_page"]
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(__file__).parent / "data"
@@ -241,6 +241,11 @@ def create_template() -> int:
 def prepare(*flags: str) -> int:
     """Run the second mode with its defaults."""
     return prepare_dataset.main(["--mode", "prepare", *flags])
+
+
+def read_split() -> tuple[list[dict], list[dict]]:
+    """Return train.json and val.json."""
+    return tuple(json.loads(open(f"dataset/{name}.json").read()) for name in ("train", "val"))
 
 
 def labelled(*numbers: str) -> dict[str, str]:

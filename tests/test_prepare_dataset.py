@@ -1,4 +1,4 @@
-"""Tests of prepare_dataset.py."""
+"""Tests of prepare_dataset.py --mode prepare: which labels make a data set, and what is said."""
 
 import json
 import os
@@ -13,63 +13,11 @@ from conftest import (
     error_line,
     labelled,
     prepare,
-    run,
+    read_split,
     write_annotations,
 )
 
 import prepare_dataset
-from containers.basis.locks import only_writer
-
-
-def read_split() -> tuple[list[dict], list[dict]]:
-    """Return train.json and val.json."""
-    return tuple(json.loads(open(f"dataset/{name}.json").read()) for name in ("train", "val"))
-
-
-def test_a_new_template_lists_every_image_as_todo(here):
-    for name in ("b.jpg", "a.jpg", "gate 2/한글.jpg"):
-        draw_photo(here / "image" / name, "")
-    assert create_template() == 0
-    images = json.loads((here / "annotations.json").read_text(encoding="utf-8"))["images"]
-    assert [e["image_path"] for e in images] == [
-        "image/a.jpg",
-        "image/b.jpg",
-        "image/gate 2/한글.jpg",
-    ]
-    fields = ["container_number", "owner_code", "serial_number", "check_digit"]
-    assert all(list(entry) == ["image_path", *fields] for entry in images)
-    assert {entry[name] for entry in images for name in fields} == {"TODO"}
-
-
-def test_a_second_template_adds_images_and_keeps_everything_else(here, capsys):
-    entry = {
-        "note": "북쪽 게이트",
-        "image_path": ".\\image\\z.jpg",
-        "container_number": NUMBER,
-        "n": 1.5,
-    }
-    gone = {"image_path": "image/gone.jpg", "container_number": OTHER}
-    before = {"made by": "hand", "images": [entry, gone], "last": None}
-    (here / "annotations.json").write_text(json.dumps(before), encoding="utf-8")
-    for name in ("z.jpg", "a.jpg"):
-        draw_photo(here / "image" / name, "")
-    assert create_template() == 0
-    after = json.loads((here / "annotations.json").read_text(encoding="utf-8"))
-    assert list(after) == ["made by", "images", "last"]
-    assert after["images"][:2] == [entry, gone]
-    assert list(after["images"][0]) == list(entry)
-    assert [e["image_path"] for e in after["images"][2:]] == ["image/a.jpg"]
-    out, err = capsys.readouterr()
-    assert "1 added, 2 kept, 1 no longer found" in out
-    assert "image/gone.jpg" in err
-
-
-def test_a_template_with_nothing_to_add_leaves_the_file_as_it_is(here):
-    draw_photo(here / "image" / "a.jpg", "")
-    text = '{"images": [ {"image_path": "image/a.jpg", "container_number": "csqu3054383"}, ]}\r\n'
-    (here / "annotations.json").write_bytes(text.encode())
-    assert create_template() == 0
-    assert (here / "annotations.json").read_bytes() == text.encode()
 
 
 def test_every_problem_is_reported_in_one_run_and_nothing_is_written(here, capsys):
@@ -211,68 +159,6 @@ def test_an_output_that_cannot_be_written_is_one_line(output, here, capsys):
     assert f"cannot write {output}/train.json" in error_line(capsys.readouterr().err)
 
 
-@pytest.fixture
-def editor(monkeypatch):
-    """Return a function that has somebody save annotations.json while the photos are looked at."""
-
-    def save_while_looking(times: int, data: dict) -> None:
-        look = prepare_dataset.is_on_disk
-
-        def look_and_save(*given):
-            nonlocal times
-            if times:
-                times -= 1
-                Path("annotations.json").write_text(json.dumps(data | {"saved": times}))
-            return look(*given)
-
-        monkeypatch.setattr(prepare_dataset, "is_on_disk", look_and_save)
-
-    return save_while_looking
-
-
-def test_a_label_that_is_saved_while_the_photos_are_looked_at_is_kept(here, editor, capsys):
-    write_annotations(here / "annotations.json", labelled("TODO"))
-    draw_photo(here / "image/new.jpg", "")
-    entry = {"image_path": "image/000.jpg", "container_number": NUMBER}
-    editor(1, {"images": [entry]})
-    assert create_template() == 0
-    saved = json.loads((here / "annotations.json").read_text())
-    assert saved["images"][0] == entry
-    assert [e["image_path"] for e in saved["images"]] == ["image/000.jpg", "image/new.jpg"]
-    assert "1 added, 1 kept" in capsys.readouterr().out
-
-
-def test_a_template_that_is_new_does_not_replace_one_saved_meanwhile(here, monkeypatch):
-    draw_photo(here / "image/000.jpg", "")
-    write_json = prepare_dataset.write_json
-    entry = {"image_path": "image/000.jpg", "container_number": NUMBER}
-
-    def save_first(path, *given):
-        if not path.exists():
-            path.write_text(json.dumps({"images": [entry]}))
-        write_json(path, *given)
-
-    monkeypatch.setattr(prepare_dataset, "write_json", save_first)
-    assert create_template() == 0
-    assert json.loads((here / "annotations.json").read_text())["images"] == [entry]
-
-
-def test_a_file_that_is_saved_again_and_again_is_left_alone(here, monkeypatch, capsys):
-    write_annotations(here / "annotations.json", labelled("TODO"))
-    draw_photo(here / "image/new.jpg", "")
-    write_json = prepare_dataset.write_json
-
-    def save_first(path, *given):
-        path.write_bytes(path.read_bytes() + b" ")
-        write_json(path, *given)
-
-    monkeypatch.setattr(prepare_dataset, "write_json", save_first)
-    assert create_template() == 1
-    assert "annotations.json has changed meanwhile" in error_line(capsys.readouterr().err)
-    assert "image/new.jpg" not in (here / "annotations.json").read_text()
-    assert [path.name for path in here.iterdir()] == ["image", "annotations.json"]
-
-
 def test_labels_that_are_saved_while_photos_are_checked_are_asked_for_again(
     here, monkeypatch, capsys
 ):
@@ -351,86 +237,3 @@ def test_a_name_that_steers_the_terminal_is_spelled_out(here, capsys):
     shown = capsys.readouterr().err
     assert "image/\\x1b[31mred\\u202e.jpg: no such file" in shown
     assert "\x1b" not in shown
-
-
-def test_the_annotations_of_a_running_template_are_its_own(here, capsys):
-    draw_photo(here / "image/000.jpg", "")
-    with only_writer("annotations.json"):
-        done = run("prepare_dataset.py", cwd=here)
-    assert done.returncode == 1
-    assert f"is being written by process {os.getpid()}" in error_line(done.stderr)
-    assert create_template() == 0
-
-
-def check(*flags: str) -> int:
-    """Run the mode that shows what is doubtful about the labels, with its defaults."""
-    return prepare_dataset.main(["--mode", "check", *flags])
-
-
-def test_check_shows_gone_photos_and_prune_drops_them_alone(here, capsys):
-    labels = labelled(NUMBER, OTHER) | {"image/gone.jpg": NUMBER, "image/todo.jpg": "TODO"}
-    path = write_annotations(here / "annotations.json", labels)
-    before = path.read_bytes()
-    assert check() == 1
-    out, err = capsys.readouterr()
-    assert f"error: image/gone.jpg: gone; its label is {NUMBER} (--prune drops it)\n" in out
-    assert "image/todo.jpg" not in out
-    assert "annotations.json has 1 error:" in error_line(err)
-    assert path.read_bytes() == before
-    assert check("--prune") == 0
-    out = capsys.readouterr().out
-    assert f"dropped: image/gone.jpg: gone; its label is {NUMBER}\n" in out
-    assert "dropped: image/todo.jpg: gone; its label is TODO\n" in out
-    kept = [entry["image_path"] for entry in json.loads(path.read_text())["images"]]
-    assert kept == ["image/000.jpg", "image/001.jpg"]
-
-
-def test_prune_in_the_wrong_folder_drops_nothing(here, capsys):
-    path = write_annotations(here / "annotations.json", {"image/gone.jpg": NUMBER})
-    before = path.read_bytes()
-    assert check("--prune") == 1
-    assert "of 1 photo none is here: run this in the folder" in error_line(capsys.readouterr().err)
-    assert path.read_bytes() == before
-
-
-def test_check_shows_what_prepare_would_and_owners_that_occur_once(here, capsys):
-    labels = labelled("QQQU 305438 3", "XYZU 305438 2", NUMBER, "CSQU 305438 4", OTHER, "HELLO")
-    labels |= {"image/copy.jpg": "XYZU 305439 0"}
-    Path("image/copy.jpg").write_bytes(Path("image/002.jpg").read_bytes())
-    write_annotations(here / "annotations.json", labels)
-    assert check() == 1
-    out = capsys.readouterr().out
-    assert "error: image/005.jpg: container_number HELLO cannot be a number" in out
-    assert "error: image/copy.jpg: the same photo as image/002.jpg" in out
-    assert "warning: image/003.jpg: CSQU 305438 4: check digit 4 does not fit" in out
-    assert "warning: image/000.jpg: no other label has the owner of QQQU 305438 3" in out
-    assert "image/001.jpg: no other label" not in out, "XYZU occurs twice"
-    assert "warning: common owner codes that occur once: HLXU\n" in out
-
-
-def test_check_lists_the_labels_that_a_model_surely_contradicts(taught, here, capsys):
-    labels = {"image/0.png": OTHER, "image/1.png": OTHER, "image/2.png": NUMBER}
-    write_annotations(here / "annotations.json", labels)
-    before = (here / "annotations.json").read_bytes()
-    assert check(*taught[:-2]) == 0
-    out, err = capsys.readouterr()
-    contradicted = [line for line in out.splitlines() if line.startswith("contradicted: ")]
-    assert contradicted == [
-        f"contradicted: image/0.png: the model is sure of {NUMBER}, the label is {OTHER}"
-    ]
-    assert "3 labels to compare with what is read by model " in err
-    assert (here / "annotations.json").read_bytes() == before
-
-
-def test_check_without_a_model_compares_with_the_suggestions_in_the_file(here, capsys):
-    path = write_annotations(here / "annotations.json", labelled(NUMBER, OTHER, "CSQU 305438"))
-    data = json.loads(path.read_text())
-    seen = {"container_number": NUMBER, "status": "ok", "confidence": 0.9, "made_by": "model x"}
-    for entry in data["images"]:
-        entry["suggestion"] = seen
-    path.write_text(json.dumps(data))
-    assert check() == 0
-    out, err = capsys.readouterr()
-    assert f"contradicted: image/001.jpg: model x is sure of {NUMBER}, the label is {OTHER}" in out
-    assert out.count("contradicted: ") == 1
-    assert "compared with the suggestion beside it: 3 labels" in err

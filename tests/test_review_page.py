@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from browser import LAPTOP, PHONE
+from browser import LAPTOP, PHONE, Typist
 from conftest import NUMBER, OTHER, ROOT, draw_photo, error_line, run, wait_until, write_annotations
+from label_page import draw
 from playwright.sync_api import expect
-from test_label_page import Typist, draw
 
 import batch_process
 from containers.basis.locks import only_writer

@@ -3,9 +3,17 @@
 import shutil
 from pathlib import Path
 
-from conftest import NUMBER, OTHER, ROOT, draw_photo, prepare, some_numbers, write_annotations
+from conftest import (
+    NUMBER,
+    OTHER,
+    ROOT,
+    draw_photo,
+    prepare,
+    read_split,
+    some_numbers,
+    write_annotations,
+)
 from PIL import Image
-from test_prepare_dataset import read_split
 
 from containers.photo.twins import print_of, twins
 
