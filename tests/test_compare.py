@@ -2,11 +2,15 @@
 
 import json
 from pathlib import Path
+from types import ModuleType
 
 import pytest
-from conftest import NUMBER, OTHER, draw_photo, error_line, run, write_annotations
+from accelerate.state import AcceleratorState
+from conftest import NUMBER, OTHER, draw_photo, error_line, write_annotations
 
 import batch_process
+import finetune_florence
+import prepare_dataset
 from containers.number.iso6346 import is_valid
 
 
@@ -136,30 +140,33 @@ def test_a_result_that_no_run_wrote_is_one_line(change, here, capsys):
     assert "odd.jsonl, line 1: not a line" in error_line(capsys.readouterr().err)
 
 
-def test_the_five_steps_lead_to_a_better_reading(here, tiny_model):
-    """Label, prepare, train, read twice, compare: each in a process of its own."""
+def test_the_five_steps_lead_to_a_better_reading(here, tiny_model, capsys):
+    """Label, prepare, train, read twice, compare; `make demo` types them in processes."""
+    AcceleratorState._reset_state(reset_partial_state=True)  # as in a process of its own
     for place in range(10):
         draw_photo(here / f"image/{place}.jpg", NUMBER if place else OTHER)
 
-    def step(*argv) -> str:
-        done = run(*argv, cwd=here)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+    def step(script: ModuleType, *argv: object) -> str:
+        capsys.readouterr()
+        code = script.main([*map(str, argv)])
+        out, err = capsys.readouterr()
+        assert code == 0, err
+        return out
 
-    step("prepare_dataset.py", "--mode", "create_template", "--image_folder", "./image")
+    step(prepare_dataset, "--mode", "create_template", "--image_folder", "./image")
     path = here / "annotations.json"
     annotations = json.loads(path.read_text())
     for place, entry in enumerate(annotations["images"]):
         entry["container_number"] = NUMBER if place else OTHER
     path.write_text(json.dumps(annotations))
-    step("prepare_dataset.py", "--mode", "prepare", "--output_dir", "./dataset")
+    step(prepare_dataset, "--mode", "prepare", "--output_dir", "./dataset")
     model = ["--model", tiny_model, "--device", "cpu", "--dtype", "fp32", "--looks", "1"]
-    step("finetune_florence.py", *model, "--epochs", "4", "--lr", "2e-2", "--patience", "9")
-    step("batch_process.py", "./image", *model)
+    step(finetune_florence, *model, "--epochs", "4", "--lr", "2e-2", "--patience", "9")
+    step(batch_process, "./image", *model)
     assert NUMBER not in (here / "results_base.txt").read_text(encoding="utf-8")
     lora = ["--lora_path", "./florence-container-lora", "--device", "cpu", "--looks", "1"]
-    step("batch_process.py", "./image", *lora)
-    table = step("batch_process.py", "--compare", "results_base.txt", "results_finetuned.txt")
+    step(batch_process, "./image", *lora)
+    table = step(batch_process, "--compare", "results_base.txt", "results_finetuned.txt")
     exact = next(line for line in table.splitlines() if line.startswith("exact match"))
     base, tuned = (float(word) for word in exact.split() if "." in word)
     assert tuned > base, table

@@ -1,19 +1,19 @@
 """Tests of disks that are full or cannot be written, and of photos that go away."""
 
-import subprocess
-import sys
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import (
     NUMBER,
     OTHER,
-    ROOT,
     draw_photo,
     error_line,
     labelled,
     log_of,
     rows_of,
+    run,
     train,
     write_annotations,
 )
@@ -23,16 +23,19 @@ from container_ocr import ContainerOCR
 from containers.photo.files import list_images
 
 resource = pytest.importorskip("resource", reason="no such limits there")
+# A file that is still open when its command has failed shall have nothing left to complain of.
+NOTHING_AFTERWARDS = pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 
 
-def run_with_room(room: int, *argv) -> subprocess.CompletedProcess:
-    """Type a command in which no file can grow beyond `room` bytes, as on a full disk."""
-
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
-
-    command = [sys.executable, str(ROOT / argv[0]), *map(str, argv[1:])]
-    return subprocess.run(command, capture_output=True, text=True, timeout=200, preexec_fn=limit)
+@contextlib.contextmanager
+def room(size: int) -> Iterator[None]:
+    """Let no file grow beyond `size` bytes, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_annotations_that_find_no_room_stay_as_they_are(here):
@@ -40,7 +43,8 @@ def test_annotations_that_find_no_room_stay_as_they_are(here):
     before = path.read_bytes()
     for place in range(20):
         draw_photo(here / f"image/new{place}.jpg", "")
-    done = run_with_room(2000, "prepare_dataset.py")
+    with room(2000):  # which a process that is started takes over
+        done = run("prepare_dataset.py")
     assert error_line(done.stderr) == "error: cannot write annotations.json: File too large"
     assert (done.returncode, path.read_bytes()) == (1, before)
     assert {file.name for file in here.iterdir()} == {"image", "annotations.json"}
@@ -48,35 +52,40 @@ def test_annotations_that_find_no_room_stay_as_they_are(here):
     for place, number in enumerate(numbers):
         draw_photo(here / f"image/new{place}.jpg", number)
     write_annotations(path, {f"image/new{i}.jpg": number for i, number in enumerate(numbers)})
-    done = run_with_room(2000, "prepare_dataset.py", "--mode", "prepare")
+    with room(2000):
+        done = run("prepare_dataset.py", "--mode", "prepare")
     assert "train.json: File too large" in error_line(done.stderr)
     assert not list((here / "dataset").iterdir())
 
 
-def test_results_that_find_no_room_go_on_when_there_is_some(taught):
+@NOTHING_AFTERWARDS
+def test_results_that_find_no_room_go_on_when_there_is_some(taught, capsys):
     assert batch_process.main([*taught, "--output", "whole.txt"]) == 0
     whole = Path("whole.txt").read_bytes()
-    for room in (len(whole) // 3, len(whole) - 2):
-        done = run_with_room(room, "batch_process.py", *taught)
-        assert "cannot write results_base.txt" in error_line(done.stderr)
-        assert done.returncode == 1
+    for size in (len(whole) // 3, len(whole) - 2):
+        capsys.readouterr()
+        with room(size):
+            assert batch_process.main(taught) == 1
+        assert "cannot write results_base.txt" in error_line(capsys.readouterr().err)
         assert not Path("results_base.txt").exists()
         assert batch_process.main([*taught, "--resume"]) == 0
         assert Path("results_base.txt").read_bytes() == whole
         Path("results_base.txt").unlink()
 
 
-def test_a_training_that_finds_no_room_says_what_to_do(data):
-    done = run_with_room(1000, "finetune_florence.py", *data, "--epochs", "1")
-    line = error_line(done.stderr)
+@NOTHING_AFTERWARDS
+def test_a_training_that_finds_no_room_says_what_to_do(data, capsys):
+    with room(1000):
+        assert train(data, "--epochs", "1") == 1
+    line = error_line(capsys.readouterr().err)
     assert "cannot write dataset/features/" in line
     assert "make room, lower --views, or use --no-cache" in line
     assert not list(Path("dataset/features").iterdir())
-    done = run_with_room(5000, "finetune_florence.py", *data, "--no-cache", "--epochs", "1")
-    line = error_line(done.stderr)
+    with room(5000):
+        assert train(data, "--no-cache", "--epochs", "1") == 1
+    line = error_line(capsys.readouterr().err)
     assert "cannot write florence-container-lora (" in line
     assert "make room; --resume goes on from the last finished epoch" in line
-    assert done.returncode == 1
     assert not list(Path("florence-container-lora").glob("adapter_*"))
     assert train(data, "--no-cache", "--epochs", "1", "--resume") == 0
     assert len(log_of("florence-container-lora")) == 1
