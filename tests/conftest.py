@@ -11,7 +11,9 @@ import json
 import math
 import random
 import shutil
+import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -68,6 +70,31 @@ def wait_until(condition) -> None:
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.01)
+
+
+def type_until(is_so, main, argv, number=signal.SIGINT) -> int:
+    """Type a command in this process, and send it a signal as soon as something is so.
+
+    Return its exit code.
+    """
+    ended = threading.Event()
+
+    def press() -> None:
+        until = time.monotonic() + 120
+        try:
+            while not ended.wait(0.01) and not is_so():
+                assert time.monotonic() < until
+        finally:
+            if not ended.is_set():
+                os.kill(os.getpid(), number)
+
+    hand = threading.Thread(target=press, daemon=True)
+    hand.start()
+    try:
+        return main(argv)
+    finally:
+        ended.set()
+        hand.join()
 
 
 def error_line(stderr: str) -> str:

@@ -2,19 +2,17 @@
 
 import importlib
 import json
-import os
 import re
 import shlex
 import shutil
-import signal
 import socket
-import threading
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from accelerate.state import AcceleratorState
-from conftest import ROOT, rows_of, wait_until
+from conftest import ROOT, rows_of, type_until
 from huggingface_hub import constants
 from test_commands import SCRIPTS
 
@@ -87,21 +85,12 @@ def shipped(here, monkeypatch) -> None:
     (here / "owners").write_text("CSQU\n")
 
 
-def run(name: str, port: int = 0) -> int:
-    """Type a run in this process; return its exit code."""
+def run(name: str, port: int = 0, until: Callable[[], bool] | None = None) -> int:
+    """Type a run in this process, and Ctrl-C where `until` says so; return its exit code."""
     AcceleratorState._reset_state(reset_partial_state=True)
     script, *argv = shlex.split(RUNS[name].replace("SMALL", SMALL).replace("PORT", str(port)))
-    return importlib.import_module(script).main(argv)
-
-
-def when(is_so) -> None:
-    """Press Ctrl-C as soon as something is so."""
-
-    def press() -> None:
-        wait_until(is_so)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=press, daemon=True).start()
+    main = importlib.import_module(script).main
+    return type_until(until, main, argv) if until else main(argv)
 
 
 def label_all(name: str) -> None:
@@ -129,8 +118,7 @@ def test_every_flag_runs_over_the_samples(shipped, capsys):
     assert run("template") == 0
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    when(lambda: answers(port))
-    assert run("label", port) == 0
+    assert run("label", port, lambda: answers(port)) == 0
     suggested = [row["suggestion"] for row in json.loads(Path("a").read_text())["images"]]
     assert all(f"us/small at {COMMIT[:12]}" in seen["made_by"] for seen in suggested)
     label_all("a")
@@ -144,10 +132,9 @@ def test_every_flag_runs_over_the_samples(shipped, capsys):
     assert {r.reading.status for r in read_results(Path("r.csv"))[1]} <= {"review", "none"}
     assert len(read_results(Path("r_grouped.csv"))[1]) == 2
     assert "<!DOCTYPE html>" in Path("page.html").read_text()
-    when(lambda: Path("w.txt.partial").exists() and len(rows_of("w.txt.partial")) == 2)
-    assert run("watch") == 0
-    when(lambda: answers(port))
-    assert run("review", port) == 0
+    partial = Path("w.txt.partial")
+    assert run("watch", 0, lambda: partial.exists() and len(rows_of(str(partial))) == 2) == 0
+    assert run("review", port, lambda: answers(port)) == 0
     assert run("compare") == 0
     capsys.readouterr()
     assert run("one") == run("old") == 0

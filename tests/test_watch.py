@@ -1,16 +1,19 @@
-"""Tests of batch_process.py --watch, in a process of its own, as at a gate."""
+"""Tests of batch_process.py --watch: as at a gate, with Ctrl-C, restarts and a kill."""
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
+from typing import TextIO
 
 import pytest
-from conftest import NUMBER, ROOT, error_line, paint, rows_of, wait_until
+from conftest import NUMBER, ROOT, error_line, paint, rows_of, type_until, wait_until
 
 import batch_process
 from containers.data.results import read_results
@@ -18,24 +21,32 @@ from containers.data.results import read_results
 PARTIAL = Path("results_base.txt.partial")
 
 
-def watch(flags: list[str], *more: str) -> subprocess.Popen:
-    """Start watching the folder image; what is said goes to the file log."""
-    command = [sys.executable, str(ROOT / "batch_process.py"), "./image", "--watch", *flags, *more]
-    with open("log", "w") as log:
-        process = subprocess.Popen(command, stderr=log, stdout=log, start_new_session=True)
-    wait_until(lambda: "Ctrl-C ends it" in Path("log").read_text() or process.poll() is not None)
-    return process
+@contextlib.contextmanager
+def log() -> Iterator[TextIO]:
+    """Have what is said go to the file log, line by line."""
+    with (
+        open("log", "w", buffering=1) as file,
+        contextlib.redirect_stdout(file),
+        contextlib.redirect_stderr(file),
+    ):
+        yield file
+
+
+def watch(flags: list[str], is_so: Callable[[], bool], *more: str, number=signal.SIGINT) -> int:
+    """Watch the folder image until something is so, which a signal ends; return the exit code."""
+    argv = ["./image", "--watch", *flags, *more]
+    with log():
+        return type_until(is_so, batch_process.main, argv, number)
+
+
+def begins() -> bool:
+    """Tell whether the folder is being watched."""
+    return "Ctrl-C ends it" in Path("log").read_text()
 
 
 def lines() -> list[str]:
     """Return the names of the photos whose lines are on the disk."""
     return [result.image for result in read_results(PARTIAL)[1]] if PARTIAL.exists() else []
-
-
-def end(process: subprocess.Popen, number: int) -> int:
-    """Send a signal; return the exit code."""
-    process.send_signal(number)
-    return process.wait(timeout=60)
 
 
 @pytest.fixture
@@ -47,7 +58,10 @@ def gate(taught, here):
 
 
 def test_photos_are_read_as_they_come_and_restarts_lose_and_repeat_nothing(gate, here):
-    process = watch(gate)
+    command = [sys.executable, str(ROOT / "batch_process.py"), "./image", "--watch", *gate]
+    with log() as file:
+        process = subprocess.Popen(command, stderr=file, stdout=file)
+    wait_until(lambda: begins() or process.poll() is not None)
     shutil.copy("camera/0.png", "image/0.png")
     wait_until(lambda: "image/0.png: " in Path("log").read_text())
     said = time.monotonic()
@@ -64,27 +78,26 @@ def test_photos_are_read_as_they_come_and_restarts_lose_and_repeat_nothing(gate,
     with open("image/2.png", "ab") as file:
         file.write(data[len(data) // 2 :])
     wait_until(lambda: lines() == ["image/0.png", "image/2.png"])
-    assert end(process, signal.SIGKILL) == -signal.SIGKILL
+    process.kill()
+    assert process.wait(timeout=60) == -signal.SIGKILL
     assert Path("results_base.txt").read_text().startswith(whole.splitlines()[0])
 
     shutil.copy("camera/1.png", "image/1.png")
-    process = watch(gate, "--resume")
-    assert "resume: 2 photos read before" in Path("log").read_text()
-    wait_until(lambda: lines() == ["image/0.png", "image/2.png", "image/1.png"])
-    assert end(process, signal.SIGINT) == 0
-    log = Path("log").read_text()
-    assert "stopped (SIGINT)" in log
-    assert "results_base.txt: 3 images: 1 ok, 2 review, 0 none, 0 error" in log
-    assert "\r" not in log
+    all_three = ["image/0.png", "image/2.png", "image/1.png"]
+    assert watch(gate, lambda: lines() == all_three, "--resume") == 0
+    said = Path("log").read_text()
+    assert "resume: 2 photos read before" in said
+    assert "stopped (SIGINT)" in said
+    assert "results_base.txt: 3 images: 1 ok, 2 review, 0 none, 0 error" in said
+    assert "\r" not in said
     assert not PARTIAL.exists()
     assert batch_process.main([*gate, "--output", "one.txt"]) == 0
     assert Path("results_base.txt").read_bytes() == Path("one.txt").read_bytes()
 
     Path("image/0.png").unlink()  # the gate keeps its photos for a week
     shutil.copy("camera/3.png", "image/3.png")
-    process = watch(gate, "--resume", "--report", "report.html")
-    wait_until(lambda: lines() == ["image/3.png"])
-    assert end(process, signal.SIGTERM) == 0
+    more, number = ("--resume", "--report", "report.html"), signal.SIGTERM
+    assert watch(gate, lambda: lines() == ["image/3.png"], *more, number=number) == 0
     rows = rows_of("results_base.txt")
     assert [row[0] for row in rows] == [f"image/{place}.png" for place in range(4)]
     assert rows[0][1:3] == [NUMBER, "ok"]
@@ -96,9 +109,8 @@ def test_a_dated_list_takes_what_no_other_day_has_read(gate, here):
         shutil.copy(f"camera/{name}", "image")
     assert batch_process.main([*gate, "--output", "r_2020-01-01.csv"]) == 0
     shutil.copy("camera/3.png", "image/3.png")
-    process = watch(gate, "--resume", "--output", "r_%Y-%m-%d.csv")
-    wait_until(lambda: len([*Path().glob("r_*.csv")]) == 2)
-    assert end(process, signal.SIGINT) == 0
+    dated = ("--resume", "--output", "r_%Y-%m-%d.csv")
+    assert watch(gate, lambda: len([*Path().glob("r_*.csv")]) == 2, *dated) == 0
     _, today = sorted(Path().glob("r_*.csv"))
     assert today.stem == f"r_{date.today()}"  # but at midnight
     assert [result.image for result in read_results(today)[1]] == ["image/3.png"]
@@ -113,14 +125,11 @@ def test_the_date_is_filled_in_once_where_nothing_is_watched(taught):
 def test_what_cannot_be_read_is_a_line_and_an_end_without_photos_leaves_the_old_file(gate, here):
     old = "# batch_process.py: an older run\n"
     Path("results_base.txt").write_text(old)
-    process = watch(gate)
-    assert end(process, signal.SIGINT) == 0
+    assert watch(gate, begins) == 0
     assert "no photo was read" in Path("log").read_text()
     assert Path("results_base.txt").read_text() == old
     paint(here / "image/a.png", "red").write_text("no photo")
-    process = watch(gate, "--batch_size", "4")
-    wait_until(lambda: lines() == ["image/a.png"])
-    assert end(process, signal.SIGINT) == 1
+    assert watch(gate, lambda: lines() == ["image/a.png"], "--batch_size", "4") == 1
     assert rows_of("results_base.txt")[0][2] == "error: not an image that Pillow can read"
 
 

@@ -56,17 +56,17 @@ def test_a_folder_that_is_not_there_is_one_error(script, here):
     assert error_line(done.stderr).startswith("error: nowhere: no such folder")
 
 
-def test_every_fold_is_read_by_a_model_that_has_not_seen_its_containers(here, taught_model):
+def test_every_fold_is_read_by_a_model_that_has_not_seen_its_containers(here, taught_model, capfd):
     numbers = dict(zip(TAUGHT, ["CSQU 305438 3", *MANY]))  # the model reads the first one
     for colour in numbers:
         paint(here / f"photos/{colour}.png", colour)
     labels = {f"{colour}.png": number for colour, number in numbers.items()}
     write_annotations(here / "labels.json", labels)
-    model = ("--model", taught_model, "--device", "cpu", "--dtype", "fp32")
-    tuning = ("--epochs", 1, "--looks", 1, "--lr", 1e-9)
-    done = run("measure.folds", "photos", "labels.json", *model, "--folds", 2, "--tune", *tuning)
-    assert done.returncode == 0, done.stderr
-    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines()[2:]]
+    model = ["--model", str(taught_model), "--device", "cpu", "--dtype", "fp32"]
+    tuning = ["--epochs", "1", "--looks", "1", "--lr", "1e-9"]
+    capfd.readouterr()
+    assert folds.main(["photos", "labels.json", *model, "--folds", "2", "--tune", *tuning]) == 0
+    rows = [line.strip("| ").split(" | ") for line in capfd.readouterr().out.splitlines()[2:]]
     assert [row[0] for row in rows] == ["1", "2", "all"]
     assert [int(row[2]) for row in rows[:2]] == [len(labels) - int(row[1]) for row in rows[:2]]
     assert rows[2][2:7] == ["5", "20.0 % (1)", "20.0 % (1)", "0", "0"]
