@@ -10,6 +10,9 @@ from label_page import ANNOTATIONS, draw, images, name, wait_for, wait_for_label
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import expect
 
+import prepare_dataset
+from containers.pages.label_server import LabelServer
+
 
 def test_cannot_be_read_is_an_answer_that_can_be_taken_back(visit):
     draw(2)
@@ -139,10 +142,20 @@ def test_another_tab_without_the_token_gets_nothing(visit, open_tab):
         other.problems.clear()
 
 
-def test_suggestions_are_read_first_and_the_doubtful_come_first(visit, taught):
+def test_suggestions_are_read_first_and_the_doubtful_come_first(visit, taught, monkeypatch):
+    def read_suggestions() -> None:
+        """Type the command in this process, which ends it when the page would be served."""
+        with monkeypatch.context() as patch:
+            patch.setattr(LabelServer, "serve_forever", press_ctrl_c)
+            assert prepare_dataset.main(["--mode", "label", "--suggest", *taught[:-2]]) == 0
+
+    def press_ctrl_c(self) -> None:
+        raise KeyboardInterrupt
+
     for place, colour in enumerate(("red", "white")):
         paint(Path(f"image/9_LEFT_{place}.png"), colour)
-    hands = visit("--suggest", *taught[:-2])
+    read_suggestions()
+    hands = visit()
     seen = {entry["image_path"]: entry["suggestion"] for entry in images()}
     assert seen["image/0.png"]["container_number"] == NUMBER
     assert seen["image/0.png"]["made_by"].startswith("model ")
@@ -160,6 +173,6 @@ def test_suggestions_are_read_first_and_the_doubtful_come_first(visit, taught):
     changed["images"][0]["suggestion"]["confidence"] = 0.123
     del changed["images"][1]["suggestion"]
     ANNOTATIONS.write_text(json.dumps(changed))
-    visit("--suggest", *taught[:-2])
+    read_suggestions()
     assert images()[0]["suggestion"]["confidence"] == 0.123, "read again by the same model"
     assert images()[1]["suggestion"] == seen[images()[1]["image_path"]]

@@ -158,7 +158,7 @@ def test_resume_names_the_flag_that_has_changed_and_another_output(taught, capsy
 
 def test_a_run_killed_for_real_keeps_the_old_file_and_can_go_on(flags, here):
     (here / "results_base.txt").write_text("# batch_process.py: the old file\n")
-    for place in range(40):
+    for place in range(20):
         draw_photo(here / f"image/d{place:02}.jpg", "")
     flags += ["--looks", "1"]
     command = [sys.executable, str(ROOT / "batch_process.py"), *flags, "--batch_size", "1"]
@@ -175,7 +175,7 @@ def test_a_run_killed_for_real_keeps_the_old_file_and_can_go_on(flags, here):
     done = len(rows_of("results_base.txt.partial"))
     assert done >= 3
     assert batch_process.main([*flags, "--resume"]) == 1  # bad.jpg
-    assert len(rows_of("results_base.txt")) == 44
+    assert len(rows_of("results_base.txt")) == 24
 
 
 def test_a_second_run_on_the_same_results_is_refused_and_harms_nothing(taught, capsys):
