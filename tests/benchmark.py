@@ -37,30 +37,29 @@ import platform
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable
 from importlib.metadata import version
-from itertools import islice
 from statistics import median
 
 from plain_loops import (
-    BATCH,
     EPOCHS,
-    TO_READ,
     TO_TRAIN,
-    TOKENS,
     make_model,
     make_photos,
-    peak_memory,
     read_like_the_card,
-    stopwatch,
     train_like_peft,
+)
+from timed_scripts import (
+    measure_shares,
+    read_folder,
+    read_like_the_scripts,
+    time_to_first_step,
+    train_like_the_scripts,
 )
 
 from commands.command_line import ArgumentParser, command
 from commands.flags import positive
 from containers.basis.talk import log
-from florence.names import DTYPES
 
 PARTS = ("reading", "training", "start", "peak", "folders")
 
@@ -79,21 +78,6 @@ def alone(function: Callable, *arguments: object) -> object:
 
 
 # ---- reading ---------------------------------------------------------------------------------
-
-
-def read_like_the_scripts(model: str, photos: str, device: str, dtype: str, batch: int) -> dict:
-    """Return the seconds per photo of batch_process.py's reader."""
-    import container_ocr
-    from containers.photo import workers as streaming
-    from florence import decoding
-
-    decoding.MAX_NEW_TOKENS, streaming.FEW_PHOTOS = TOKENS, 0
-    reader = container_ocr.ContainerOCR(model, None, device, dtype, looks=1)
-    paths = sorted(map(str, Path(photos).iterdir()))[:TO_READ]
-    readings = container_ocr.read_images(paths, batch, lambda: reader)
-    batches = iter(lambda: list(islice(readings, batch)), [])
-    seconds = stopwatch(batches, device)
-    return {"seconds": median(seconds[: len(paths) // batch]) / batch, "memory": peak_memory()}
 
 
 def compare_reading(folder: Path, args: argparse.Namespace) -> list[tuple]:
@@ -120,37 +104,6 @@ def compare_reading(folder: Path, args: argparse.Namespace) -> list[tuple]:
 
 
 # ---- training --------------------------------------------------------------------------------
-
-
-def train_like_the_scripts(model: str, data: str, targets: str, device: str, dtype: str) -> dict:
-    """Return the seconds of ten epochs of finetune_florence.py, the features' included."""
-    start = time.perf_counter()
-    trainer = make_trainer(model, data, targets, device, dtype)
-    loaded = time.perf_counter()
-    trainer.compute_features()
-    ready = time.perf_counter()
-    epochs = stopwatch((trainer.train_epoch() for _ in range(EPOCHS)), device)
-    return {
-        "seconds": time.perf_counter() - loaded,
-        "epoch": median(epochs),
-        "to_first_step": ready - start,
-        "memory": peak_memory(),
-    }
-
-
-def make_trainer(model: str, data: str, targets: str, device: str, dtype: str) -> object:
-    """Return the trainer of finetune_florence.py with its defaults."""
-    import finetune_florence as script
-    from florence.examples import read_examples
-    from florence.options import TrainingOptions
-    from florence.training import Trainer
-
-    os.chdir(Path(data).parent)
-    flags = ["--model", model, "--device", device, "--dtype", dtype, "--lora_targets", targets]
-    flags += ["--train", data, "--val", data, "--output", "adapter"]
-    args = script.build_parser().parse_args(flags)
-    examples = read_examples("--train", data)
-    return Trainer(TrainingOptions(**vars(args)), examples, examples)
 
 
 def compare_training(folder: Path, args: argparse.Namespace) -> list[tuple]:
@@ -189,27 +142,7 @@ def compare_start(folder: Path, args: argparse.Namespace) -> list[tuple]:
     return [(name, f"{second:.0f} s, first run {first:.0f} s", f"**1/{first / second:.0f}**", "")]
 
 
-def time_to_first_step(model: str, data: str, targets: str, device: str, dtype: str) -> dict:
-    """Return the seconds from an empty process to where the first step would begin."""
-    start = time.perf_counter()
-    trainer = make_trainer(model, data, targets, device, dtype)
-    trainer.compute_features()
-    next(iter(trainer.loader))
-    return {"seconds": time.perf_counter() - start}
-
-
 # ---- folders and peaks -----------------------------------------------------------------------
-
-
-def read_folder(folder: str, device: str, dtype: str) -> dict:
-    """Return the seconds and the memory of batch_process.py with the small model on a folder."""
-    import batch_process
-
-    flags = ["--model", str(ROOT / "small_model"), "--device", device, "--dtype", dtype]
-    os.chdir(folder)
-    start = time.perf_counter()
-    batch_process.main([".", *flags, "--output", "../results.txt", "--batch_size", "8"])
-    return {"seconds": time.perf_counter() - start, "memory": peak_memory()}
 
 
 def compare_folders(folder: Path, args: argparse.Namespace) -> list[tuple]:
@@ -225,58 +158,6 @@ def compare_folders(folder: Path, args: argparse.Namespace) -> list[tuple]:
         rows.append((f"folder of {count:,}, small model", speed, "", f"{run['memory']:.2f} GB"))
         log.info(" | ".join(rows[-1]))
     return rows
-
-
-def measure_peak(device: str, dtype: str) -> float:
-    """Return the operations per second of the best of many matrix products, in TFLOP/s."""
-    import torch
-
-    side = 4096 if device == "cpu" else 8192
-    a, b = torch.randn(2, side, side, device=device).to(getattr(torch, DTYPES[dtype]))
-    seconds = stopwatch((a @ b for _ in range(12)), device)
-    return 2 * side**3 / min(seconds) / 1e12
-
-
-def operations(function: Callable, *arguments: object) -> int:
-    """Return how many floating-point operations a call's products and convolutions take."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with FlopCounterMode(display=False) as counter:
-        function(*arguments)
-    return counter.get_total_flops()
-
-
-def measure_shares(model: str, data: str, device: str, dtype: str, batches: list[int]) -> dict:
-    """Return (seconds, share of the peak) per image: of encoding in each batch, and of a step."""
-    import torch
-
-    from florence.adapter import train_mode
-    from florence.features import frozen_part
-
-    trainer = make_trainer(model, data, "language", device, dtype)
-    network = trainer.model.get_base_model()
-    vocabulary = network.config.image_token_id
-
-    def encode(batch: int) -> None:
-        words = torch.full((batch, 577), vocabulary, device=device)
-        pixels = torch.zeros(batch, 3, 768, 768, device=device, dtype=network.dtype)
-        with torch.inference_mode():
-            frozen_part(network, "encoder_outputs", {"input_ids": words, "pixel_values": pixels})
-
-    def step(batch: int) -> None:
-        embeds = torch.zeros(batch, 587, 1024, device=device, dtype=network.dtype)
-        labels = torch.full((batch, TOKENS), 5, device=device)
-        trainer.accelerator.backward(trainer.wrapped(inputs_embeds=embeds, labels=labels).loss)
-
-    peak, found = measure_peak(device, dtype), {}
-    train_mode(trainer.model)
-    for name, function, sizes in (("encode", encode, batches), ("step", step, [BATCH])):
-        work = operations(function, 1)
-        for batch in sizes:
-            runs = stopwatch((function(batch) for _ in range(4)), device)[1:]
-            seconds = median(runs) / batch
-            found[f"{name} {batch}"] = seconds, work / seconds / 1e12 / peak
-    return {"peak": peak, "found": found}
 
 
 def compare_peak(folder: Path, args: argparse.Namespace) -> list[tuple]:
