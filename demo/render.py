@@ -40,7 +40,7 @@ from containers.data.labels import PARTS
 from containers.number.iso6346 import split_number
 from demo.drawing import yards
 from demo.drawing.boxes import in_frame
-from demo.drawing.camera import develop
+from demo.drawing.develop import develop
 from demo.drawing.kinds import KINDS, PLAIN, Kind
 from demo.drawing.letters import Line
 from demo.drawing.markings import draw_number

@@ -14,7 +14,8 @@ import numpy as np
 
 from demo.drawing import kinds, yards
 from demo.drawing.boxes import Seen, in_frame, lengths
-from demo.drawing.camera import Window, develop
+from demo.drawing.camera import Window
+from demo.drawing.develop import develop
 from demo.drawing.letters import Letter, Line
 from demo.drawing.markings import LAYOUTS, draw_number
 from demo.drawing.panels import random_coat

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from demo.drawing import letters
-from demo.drawing.camera import develop
 from demo.drawing.canvas import Canvas, contrasting, ribs
+from demo.drawing.develop import develop
 from demo.drawing.letters import Block, Letter, Line, Style
 from demo.drawing.panels import random_coat
 from demo.teaching.samples import COLUMNS, ROWS, Sample, fit
