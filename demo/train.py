@@ -36,9 +36,9 @@ from container_ocr import ContainerOCR
 from containers.basis.files import write_json
 from containers.basis.talk import counted, log
 from demo.teaching.growth import VISION, grown_model, new_model
-from demo.teaching.lessons import CHARACTERS, HEIGHT, WIDTH, Batches, draw_held_out, prompt_at
+from demo.teaching.lessons import CHARACTERS, Batches, draw_held_out, prompt_at
 from demo.teaching.objectives import losses
-from demo.teaching.samples import Sample
+from demo.teaching.samples import HEIGHT, WIDTH, Sample
 from florence.devices import choose_device
 from florence.model_folder import read_json
 from florence.names import NO_FINDER

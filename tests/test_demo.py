@@ -218,7 +218,7 @@ def test_what_is_written_of_a_window_begins_with_the_number():
             assert len(places) == len(sample.text)
             known = [c for c, (x, _) in zip(sample.text, places, strict=True) if x == x]
             assert "".join(known) == "".join(sample.text.split())
-            assert sample.image.shape == (windows.ROWS, windows.COLUMNS, 3)
+            assert sample.image.shape == (windows.HEIGHT, windows.WIDTH, 3)
             numbers = find_numbers(sample.text)
             if numbers:
                 assert iso6346.is_valid(numbers[0])

@@ -13,6 +13,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from demo.drawing.letters import Block, Letter, Line
 
@@ -118,7 +119,7 @@ class Canvas:
         return (self.down[y : y + height, None] * self.across[None, x : x + width])[..., None]
 
     def rectangle(
-        self, x: float, y: float, width: float, height: float, colour: np.ndarray, lit: bool = True
+        self, x: float, y: float, width: float, height: float, colour: ArrayLike, lit: bool = True
     ) -> None:
         """Fill a rectangle, in pixels."""
         x0, y0 = max(0, round(x)), max(0, round(y))
@@ -147,11 +148,11 @@ class Canvas:
         mask = block.mask(margin)
         left, top = x - margin, y - margin
         lines = block.moved(x, y)
-        if self.rise is not None:
-            mask, lines, rim = self.rise_over(mask, left, lines)
+        if self.rise is not None and self.lean is not None:
+            mask, lines, rim = rise_over(self.lean, self.rise, mask, left, lines)
             left, top = left - rim, top - rim
         elif self.lean is not None:
-            mask, lines = self.lean_over(mask, left, lines)
+            mask, lines = lean_over(self.lean, mask, left, lines)
         height, width = self.texture.shape[:2]
         cut_x, cut_y = max(0, -left), max(0, -top)
         mask = mask[cut_y : max(0, height - top), cut_x : max(0, width - left)]
@@ -168,51 +169,12 @@ class Canvas:
         part[:] = np.clip(mixed, 0, 255).astype(np.uint8)
         return [line for line in lines if all(inside(c, width, height) for c in line.letters)]
 
-    def lean_over(
-        self, mask: np.ndarray, left: int, lines: Sequence[Line]
-    ) -> tuple[np.ndarray, list[Line]]:
-        """Return mask and letters of a block as its ribs move them."""
-        columns = np.arange(mask.shape[1], dtype=np.float32)
-        at = np.clip(np.arange(mask.shape[1]) + left, 0, len(self.lean) - 1)
-        x = np.repeat((columns + self.lean[at])[None], mask.shape[0], 0)
-        y = np.repeat(np.arange(mask.shape[0], dtype=np.float32)[:, None], mask.shape[1], 1)
-        mask = cv2.remap(mask, x, y, cv2.INTER_LINEAR)
-
-        def moved(letter: Letter) -> Letter:
-            here = self.lean[int(np.clip(letter.x, 0, len(self.lean) - 1))]
-            return replace(letter, x=letter.x - float(here))
-
-        return mask, [replace(line, letters=tuple(map(moved, line.letters))) for line in lines]
-
-    def rise_over(
-        self, mask: np.ndarray, left: int, lines: Sequence[Line]
-    ) -> tuple[np.ndarray, list[Line], int]:
-        """Return mask and letters that ribs move aside and up or down, and how wide its new rim is.
-
-        A letter is torn at the slopes; its box is round all its parts.
-        """
-        wall = np.arange(len(self.rise), dtype=np.float32)
-        source = wall + self.lean  # where on the block a column of the wall comes from
-        rim = math.ceil(max(np.abs(self.rise).max(), np.abs(self.lean).max()))
-        mask = cv2.copyMakeBorder(mask, rim, rim, rim, rim, cv2.BORDER_CONSTANT)
-        y, x = np.indices(mask.shape, np.float32)
-        at = np.clip(np.arange(mask.shape[1]) + left - rim, 0, len(wall) - 1)
-        mask = cv2.remap(mask, x + self.lean[at], y + self.rise[at], cv2.INTER_LINEAR)
-
-        def moved(letter: Letter) -> Letter:
-            half = letter.width / 2
-            x0, x1 = np.interp((letter.x - half, letter.x + half), source, wall)
-            ups = np.interp(np.linspace(x0, x1, 40), wall, self.rise)
-            y, tall = letter.y - (ups.min() + ups.max()) / 2, letter.height + np.ptp(ups)
-            return Letter(letter.character, *map(float, ((x0 + x1) / 2, y, x1 - x0, tall)))
-
-        return mask, [replace(line, letters=tuple(map(moved, line.letters))) for line in lines], rim
-
     def age(self, rng: np.random.Generator, age: float, number: Sequence[Line] = ()) -> None:
         """Let dirt, rust, streaks and shadow come over the wall; rust spares the number mostly."""
         height, width = self.texture.shape[:2]
-        grime = clouds(rng, width // 4 + 1, height // 4 + 1, rng.uniform(0.3, 1)).astype(np.float32)
-        grime = 255 - grime * np.float32(rng.uniform(0.05, 0.15 + 0.25 * age))
+        noise = clouds(rng, width // 4 + 1, height // 4 + 1, rng.uniform(0.3, 1))
+        strength = np.float32(rng.uniform(0.05, 0.15 + 0.25 * age))
+        grime: np.ndarray = 255 - noise.astype(np.float32) * strength
         if rng.random() < 0.5:
             streaks = clouds(rng, width // 4 + 1, 4).astype(np.float32).mean(0)
             grime -= streaks * np.float32(rng.uniform(0, 0.2) * (0.3 + age))
@@ -270,3 +232,45 @@ def inside(letter: Letter, width: int, height: int) -> bool:
         and letter.y - letter.height / 2 >= 0
         and letter.y + letter.height / 2 <= height
     )
+
+
+def lean_over(
+    lean: np.ndarray, mask: np.ndarray, left: int, lines: Sequence[Line]
+) -> tuple[np.ndarray, list[Line]]:
+    """Return mask and letters of a block as ribs move them that lean so far."""
+    columns = np.arange(mask.shape[1], dtype=np.float32)
+    at = np.clip(np.arange(mask.shape[1]) + left, 0, len(lean) - 1)
+    x = np.repeat((columns + lean[at])[None], mask.shape[0], 0)
+    y = np.repeat(np.arange(mask.shape[0], dtype=np.float32)[:, None], mask.shape[1], 1)
+    mask = cv2.remap(mask, x, y, cv2.INTER_LINEAR)
+
+    def moved(letter: Letter) -> Letter:
+        here = lean[int(np.clip(letter.x, 0, len(lean) - 1))]
+        return replace(letter, x=letter.x - float(here))
+
+    return mask, [replace(line, letters=tuple(map(moved, line.letters))) for line in lines]
+
+
+def rise_over(
+    lean: np.ndarray, rise: np.ndarray, mask: np.ndarray, left: int, lines: Sequence[Line]
+) -> tuple[np.ndarray, list[Line], int]:
+    """Return mask and letters that ribs move aside and up or down, and how wide its new rim is.
+
+    A letter is torn at the slopes; its box is round all its parts.
+    """
+    wall = np.arange(len(rise), dtype=np.float32)
+    source = wall + lean  # where on the block a column of the wall comes from
+    rim = math.ceil(max(np.abs(rise).max(), np.abs(lean).max()))
+    mask = cv2.copyMakeBorder(mask, rim, rim, rim, rim, cv2.BORDER_CONSTANT)
+    y, x = np.indices(mask.shape, np.float32)
+    at = np.clip(np.arange(mask.shape[1]) + left - rim, 0, len(wall) - 1)
+    mask = cv2.remap(mask, x + lean[at], y + rise[at], cv2.INTER_LINEAR)
+
+    def moved(letter: Letter) -> Letter:
+        half = letter.width / 2
+        x0, x1 = np.interp((letter.x - half, letter.x + half), source, wall)
+        ups = np.interp(np.linspace(x0, x1, 40), wall, rise)
+        y, tall = letter.y - (ups.min() + ups.max()) / 2, letter.height + np.ptp(ups)
+        return Letter(letter.character, *map(float, ((x0 + x1) / 2, y, x1 - x0, tall)))
+
+    return mask, [replace(line, letters=tuple(map(moved, line.letters))) for line in lines], rim

@@ -53,9 +53,9 @@ class Caption:
         high = np.clip(np.ceil(places.max(0)), 0, (columns, rows)).astype(int)
         if min(high - low) < 1:
             return
-        size = np.hypot(*(places[1] - places[0])), np.hypot(*(places[2] - places[0]))
-        size = [max(1, min(side, round(seen))) for side, seen in
-                zip(self.image.shape[1::-1], size, strict=True)]  # fmt: skip
+        sides = np.hypot(*(places[1] - places[0])), np.hypot(*(places[2] - places[0]))
+        size = [max(1, min(have, round(seen))) for have, seen in
+                zip(self.image.shape[1::-1], sides, strict=True)]  # fmt: skip
         image = cv2.resize(self.image, size, interpolation=cv2.INTER_AREA)
         ends = np.array([(0, 0), (size[0], 0), (0, size[1])], np.float32)
         matrix = cv2.getAffineTransform(ends, (places[:3] - low).astype(np.float32))

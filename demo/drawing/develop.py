@@ -45,7 +45,7 @@ def expose(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 def burn(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     """Return the image with what is dark black, and what is bright often white."""
     black, gain = rng.uniform(0, 20), np.exp(rng.uniform(-0.05, 0.5))
-    return cv2.convertScaleAbs(cv2.subtract(image, (black,) * 3), alpha=gain)
+    return cv2.convertScaleAbs(cv2.subtract(image, np.full(3, black)), alpha=gain)
 
 
 def shine(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
@@ -69,7 +69,7 @@ def shine(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 def dirty_lens(rng: np.random.Generator, image: np.ndarray, unit: float) -> np.ndarray:
     """Return the image through drops or dust: parts of it are blurred and pale."""
     height, width = image.shape[:2]
-    mask = np.zeros((height, width), np.uint8)
+    mask: np.ndarray = np.zeros((height, width), np.uint8)
     for _ in range(rng.integers(3, 25)):
         centre = int(rng.integers(width)), int(rng.integers(height))
         axes = [max(1, int(a)) for a in rng.uniform(2, 14, 2) * unit]
@@ -143,7 +143,8 @@ def save_again(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     share = rng.uniform(0.75, 1.2)
     size = max(32, round(share * width)), max(32, round(share * height))
     image = squeeze(image, int(rng.integers(40, 90)))
-    image = squeeze(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), rng.integers(40, 90))
+    image = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+    image = squeeze(image, int(rng.integers(40, 90)))
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
@@ -163,7 +164,8 @@ def send_small(
     height, width = image.shape[:2]
     share = rng.uniform(least, most)
     size = max(32, round(share * width)), max(32, round(share * height))
-    small = squeeze(cv2.resize(image, size, interpolation=cv2.INTER_AREA), rng.integers(30, 85))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    small = squeeze(small, int(rng.integers(30, 85)))
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
@@ -180,4 +182,6 @@ def shake(rng: np.random.Generator, image: np.ndarray, unit: float) -> np.ndarra
 def squeeze(image: np.ndarray, quality: int) -> np.ndarray:
     """Return the image after JPEG; red and blue are swapped, which the compression hardly sees."""
     _, data = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, quality))
-    return cv2.imdecode(data, cv2.IMREAD_COLOR)
+    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert decoded is not None  # it has just been encoded
+    return decoded

@@ -112,12 +112,13 @@ def paint_number(
     """Paint the number; return its lines, the number first, or none where it found no room."""
     height, width = canvas.texture.shape[:2]
     capital = draw_capital(rng) * SCALE
+    block: Block | None
     if layout == "horizontal" and rng.random() < 0.1:  # on the header, in small letters
         block = set_number(rng, coat.number, "horizontal", coat.style, 70 * SCALE, framed=0.3)
         x = rng.uniform(0.1, 0.9 - block.width / width) * width
         return write_number(rng, canvas, block, x, 20 * SCALE, coat, SCALE)[:1]
     y = height * rng.uniform(0.07, 0.2)
-    state = rng.integers(2**31)
+    state = int(rng.integers(2**31))
     if layout == "horizontal":
         x, block = across_a_bar(rng, coat, bars, EDGE * width, capital, state)
     elif layout == "split":
@@ -126,7 +127,7 @@ def paint_number(
         x, block = before_a_bar(rng, coat, bars, EDGE * width, capital)
     else:
         x, block = beside_a_bar(coat, bars, EDGE * width, layout, capital, state)
-    return write_number(rng, canvas, block, x, y, coat, SCALE) if block else []
+    return write_number(rng, canvas, block, x, y, coat, SCALE) if block is not None else []
 
 
 def beside_a_bar(
@@ -220,5 +221,5 @@ def draw_bars(
         for i, at in enumerate(bars):
             y = (0.62 + 0.05 * (i % 2) + rng.uniform(-0.02, 0.02)) * height
             reach = rng.uniform(350, 500) * SCALE
-            left = at - (reach if i in (1, 3) else 0)
-            canvas.rectangle(left, y, reach, 30 * SCALE, colour * rng.uniform(0.7, 1.1), lit=False)
+            start = at - (reach if i in (1, 3) else 0)
+            canvas.rectangle(start, y, reach, 30 * SCALE, colour * rng.uniform(0.7, 1.1), lit=False)

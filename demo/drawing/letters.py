@@ -11,11 +11,10 @@ OFL 1.1): a stencil and a square face, which the depot of the samples in image/ 
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
+from importlib import resources
 
 import cv2
 import numpy as np
@@ -119,8 +118,10 @@ def font(face: int) -> ImageFont.FreeTypeFont:
     package, name, weight, _ = ALL_FACES[face]
     if not package:
         height = ImageFont.load_default(100).getbbox("H", anchor="ls")[1]
-        return ImageFont.load_default(100 * CAPITAL / -height)
-    path = str(Path(importlib.import_module(package).__file__).parent / "files" / name)
+        default = ImageFont.load_default(100 * CAPITAL / -height)
+        assert isinstance(default, ImageFont.FreeTypeFont)  # as of any size that is asked for
+        return default
+    path = str(resources.files(package) / "files" / name)
     height = ImageFont.truetype(path, 100).getbbox("H", anchor="ls")[1]
     loaded = ImageFont.truetype(path, 100 * CAPITAL / -height)
     if weight:
@@ -133,7 +134,7 @@ def glyph(face: int, character: str) -> tuple[np.ndarray, float]:
     """Return a character's mask, uint8, cut at its ink, and its top over the foot line."""
     loaded = font(face)
     left, top, right, bottom = loaded.getbbox(character, anchor="ls")
-    image = Image.new("L", (max(1, right - left), max(1, bottom - top)))
+    image = Image.new("L", (max(1, int(right - left)), max(1, int(bottom - top))))
     ImageDraw.Draw(image).text((-left, -top), character, 255, loaded, anchor="ls")
     mask = np.asarray(image)
     columns = np.flatnonzero(mask.max(0) > 20)  # the box has the room beside the letter too
@@ -167,12 +168,12 @@ class Block:
     lines: tuple[Line, ...]
 
     @property
-    def width(self) -> float:
+    def width(self) -> int:
         """Return where the last ink ends."""
         return max(left + ink.shape[1] for ink, left, _ in self.sprites)
 
     @property
-    def height(self) -> float:
+    def height(self) -> int:
         """Return where the lowest ink ends."""
         return max(top + ink.shape[0] for ink, _, top in self.sprites)
 

@@ -135,11 +135,14 @@ def set_split(
     The other three stand right of it, mostly with the size-type code under them.
     """
     owner, serial, digit = number.split()
-    leading, sprites, letters = rng.uniform(1.2, 1.5) * capital, [], []
-    ends, rows = [], ((owner, 0.0), (serial[:4], leading))
-    for text, top in rows:
+    leading = rng.uniform(1.2, 1.5) * capital
+    ends = []
+    sprites: list[Sprite] = []
+    letters: list[Letter] = []
+    for text, top in ((owner, 0.0), (serial[:4], leading)):
         marks, placed, end = set_row(text, style, capital, 0.0, top)
-        sprites, letters, ends = sprites + marks, letters + placed, [*ends, end]
+        sprites, letters = sprites + marks, letters + placed
+        ends.append(end)
     start, low = max(ends) + bar, leading * rng.uniform(0.95, 1.3)
     for text, apart in ((serial[4:], 0.0), (digit, rng.uniform(0.2, 0.6) * capital)):
         marks, placed, end = set_row(text, style, capital, start + apart, low)

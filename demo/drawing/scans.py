@@ -77,7 +77,7 @@ def finish_panel(rng: np.random.Generator, coat: Coat, panel: Panel) -> None:
             rectangle(panel.texture, x, y, wide, long, colour)
             rectangle(panel.texture, x + 0.3 * wide, y + 0.25 * long, 0.4 * wide, 0.5 * long, 12)
     kept = panel.texture.copy()
-    for _ in range(int(rng.integers(0, 12 + 60 * coat.age))):
+    for _ in range(rng.integers(0, int(12 + 60 * coat.age))):
         at = tuple(int(v) for v in rng.random(2) * (width, height))
         rust = tuple(np.array((95, 58, 30)) * rng.uniform(0.5, 1.5))
         if rng.random() < 0.8:

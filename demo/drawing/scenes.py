@@ -144,7 +144,7 @@ class Scene:
         """Return sky and ground, uint8 [rows, columns, 3]; of a line scan its streaks."""
         u, v = np.broadcast_arrays(*flat)
         if self.streaks is not None:
-            return self.streaked(u, v)
+            return self.streaked(self.streaks, u, v)
         rows, columns = u.shape
         u, v = u[::4, ::4], v[::4, ::4]
         axes, focal = self.camera.axes, self.camera.focal
@@ -169,12 +169,12 @@ class Scene:
         small = np.clip(np.where(rise[..., None] > 0, sky, ground), 0, 255).astype(np.uint8)
         return cv2.resize(small, (columns, rows), interpolation=cv2.INTER_LINEAR)
 
-    def streaked(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    def streaked(self, streaks: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
         """Return the streaks of a line scan: each runs along the photo's longer side."""
         across = 1 if self.camera.size[0] >= self.camera.size[1] else 0
         share = (u, v)[across] * self.camera.stretch[across] / self.camera.size[across] + 0.5
-        at = np.clip(share * len(self.streaks), 0, len(self.streaks) - 1)
-        return np.clip(self.streaks, 0, 255).astype(np.uint8)[at.astype(int)]
+        at = np.clip(share * len(streaks), 0, len(streaks) - 1)
+        return np.clip(streaks, 0, 255).astype(np.uint8)[at.astype(int)]
 
     def shadow(self, x: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Return the light on the ground that far from the camera: soft shadow at the container."""

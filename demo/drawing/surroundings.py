@@ -18,6 +18,7 @@ from demo.drawing.panels import ADDRESSES, END_SCALE, WIDTH, Coat, Panel, random
 KINDS = ("near", "side", "roof", "plain", "bumper")
 PALETTE = 40  # panels of each kind that stand for neighbours
 NEIGHBOURS = 2**32 + 7  # their seed
+Lengths = tuple[float, float, float]  # along x, y and z, in millimetres
 
 
 @lru_cache(maxsize=256)
@@ -96,6 +97,7 @@ def boxes_beside(rng: np.random.Generator, main: Box, target: str) -> list[Box]:
     """Return containers close by that turn the same face to the camera, numbers of their own."""
     wide, tall = WIDTH + rng.uniform(40, 300), main.sides[1] + 10
     back = rng.choice((0.0, 1.0)) * rng.uniform(100, 5000)
+    places: list[Lengths]
     if target in ("left", "right"):
         long = main.sides[2] + rng.uniform(60, 500)
         places = [(0, tall, 0), (0, -tall, 0), (0, 0, long), (0, 0, -long)]
@@ -134,7 +136,9 @@ def vehicle(rng: np.random.Generator, main: Box) -> list[Box]:
     plain = [neighbour_panel("plain", int(i)) for i in rng.integers(0, PALETTE, 3)]
     dark = Panel(np.full((4, 4, 3), 25, np.uint8), 0.01)
     floor, length = main.corner[1], main.sides[2]
-    parts = [((0, floor - 250, 0), (WIDTH, 240, length), dark if rng.random() < 0.6 else plain[0])]
+    under = dark if rng.random() < 0.6 else plain[0]
+    parts: list[tuple[Lengths, Lengths, Panel]]
+    parts = [((0, floor - 250, 0), (WIDTH, 240, length), under)]
     for z in rng.uniform(0, length, 3):
         parts += [((x, 0, z), (350, 1000, 1000), dark) for x in (0, WIDTH - 350)]
     z = length + rng.uniform(400, 900) if rng.random() < 0.7 else -3000.0
@@ -153,7 +157,7 @@ def stray_lines(
     rng: np.random.Generator, size: tuple[int, int], letters: np.ndarray, pitch: float
 ) -> list[tuple[np.ndarray, np.ndarray, tuple, int]]:
     """Return poles and cables before the container, none of them over the number."""
-    lines = []
+    lines: list[tuple[np.ndarray, np.ndarray, tuple, int]] = []
     if rng.random() < 0.6:
         return lines
     for _ in range(rng.integers(1, 4)):

@@ -184,10 +184,9 @@ def in_the_way(
 
     Among a crowd only a number counts that is all on the photo, and almost as large.
     """
-    points = face.corners()
-    if seen:
-        letters = face.panel.number.letters
-        points = face.at(*np.array([(c.x, c.y) for c in letters]).T)
+    points, number = face.corners(), face.panel.number
+    if seen and number is not None:
+        points = face.at(*np.array([(c.x, c.y) for c in number.letters]).T)
     if box.hides(camera.place, points) or contains(box, camera.place):
         return True
     if not seen:

@@ -8,18 +8,19 @@ start as sines and cosines of amplitude 1.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from einops import rearrange
 
 from containers.basis.talk import counted, log
-from demo.teaching.lessons import CELL, COLUMNS, HEIGHT, ROWS, WIDTH
+from demo.teaching.lessons import CELL, COLUMNS, ROWS
+from demo.teaching.samples import HEIGHT, WIDTH
 
 if TYPE_CHECKING:
     import torch
     from transformers import Florence2ForConditionalGeneration, Florence2Processor
 
-VISION = {
+VISION: dict[str, Any] = {
     "embed_dim": [32, 64, 128, 192],
     "num_heads": [1, 2, 4, 6],
     "num_groups": [1, 2, 4, 6],

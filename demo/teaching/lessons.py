@@ -14,9 +14,7 @@ import numpy as np
 
 from demo.drawing.letters import Line
 from demo.teaching import sheets
-from demo.teaching.samples import COLUMNS as WIDTH
-from demo.teaching.samples import ROWS as HEIGHT
-from demo.teaching.samples import Sample, draw_samples
+from demo.teaching.samples import HEIGHT, WIDTH, Sample, draw_samples
 from florence.inputs import PROMPT, prepare_inputs
 
 if TYPE_CHECKING:
@@ -42,7 +40,7 @@ def draw_batch(step: int, size: int, prompt: str | None, seed: int = STREAM) -> 
     """Return the samples of a step: windows of yards, or sheets where nothing is asked."""
     if prompt is None:
         return [sheets.draw_sheet(np.random.default_rng([seed, step, i])) for i in range(size)]
-    samples = []
+    samples: list[Sample] = []
     while len(samples) < size:
         rng = np.random.default_rng([seed, step, len(samples)])
         samples += draw_samples(rng, min(VIEWS, size - len(samples)), prompt == CODE)
@@ -112,7 +110,8 @@ class Batches:
 
 def draw_held_out(count: int) -> list[Sample]:
     """Return near windows of yards that no training sees, one of each."""
-    photos, i = [], 0
+    photos: list[Sample] = []
+    i = 0
     while len(photos) < count:
         (sample,) = draw_samples(np.random.default_rng([HELD_OUT, i]), 1, True)
         i += 1

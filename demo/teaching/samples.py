@@ -21,7 +21,7 @@ from demo.drawing.markings import LAYOUTS, draw_number
 from demo.drawing.panels import random_coat
 from demo.drawing.scenes import Scene
 
-COLUMNS, ROWS = 320, 128  # pixels of the model's input: long, as windows round numbers are
+WIDTH, HEIGHT = 320, 128  # pixels of the model's input: long, as windows round numbers are
 FINEST = 2  # a window is rendered with at most so many pixels for each of these
 FAR, MID, NEAR = "far", "mid", "near"
 SHARES = {MID: (0.28, 0.6), NEAR: (0.6, 0.97)}  # of the window's width that the number takes
@@ -36,7 +36,7 @@ READABLE = (3.6, 6.5)  # below the first nothing of a number can be read, above 
 class Sample:
     """A window: its image, the text, a place for every letter; lengths are shares of its sides."""
 
-    image: np.ndarray  # uint8 [ROWS, COLUMNS, 3]
+    image: np.ndarray  # uint8 [HEIGHT, WIDTH, 3]
     lines: tuple[Line, ...]  # the number first
     clear: float  # how much of the number can be read: 0 nothing, 1 all
 
@@ -48,7 +48,7 @@ class Sample:
 
 def in_window(seen: Seen, window: Window) -> tuple[Line, float]:
     """Return a line in shares of the window, and how large its letters are in the model's input."""
-    size = np.array((COLUMNS, ROWS))
+    size = np.array((WIDTH, HEIGHT))
     places = window.shares(seen.centres)
     rights = window.shares(seen.centres + seen.rights) - places
     downs = window.shares(seen.centres + seen.downs) - places
@@ -162,8 +162,8 @@ def look_through(
         for line in others:
             if sum(len(some.text) + 1 for some in written) + len(line.text) <= LONGEST:
                 written.append(line)
-    columns = int(np.clip(window.width, 100, FINEST * COLUMNS))
-    rows = int(np.clip(window.height, 66, FINEST * ROWS))
+    columns = int(np.clip(window.width, 100, FINEST * WIDTH))
+    rows = int(np.clip(window.height, 66, FINEST * HEIGHT))
     image = scene.render(window, columns, rows)
     if tight and numbers:
         image = continue_edges(rng, image, number)
@@ -171,7 +171,7 @@ def look_through(
     if rng.random() < 0.05 and window == whole(scene):
         image = letterbox(rng, image, written)
     gentle = not numbers or size < 9
-    image = develop(rng, image, min(columns / COLUMNS, rows / ROWS), gentle, scene.kind)
+    image = develop(rng, image, min(columns / WIDTH, rows / HEIGHT), gentle, scene.kind)
     return Sample(fit(image), tuple(written), clear)
 
 
@@ -191,9 +191,9 @@ def letterbox(rng: np.random.Generator, image: np.ndarray, lines: Sequence[Line]
 
 def fit(image: np.ndarray) -> np.ndarray:
     """Return an image in the size of the model's input."""
-    larger = image.shape[0] > ROWS
+    larger = image.shape[0] > HEIGHT
     way = cv2.INTER_AREA if larger else cv2.INTER_CUBIC
-    return cv2.resize(image, (COLUMNS, ROWS), interpolation=way)
+    return cv2.resize(image, (WIDTH, HEIGHT), interpolation=way)
 
 
 def continue_edges(rng: np.random.Generator, image: np.ndarray, number: Line) -> np.ndarray:
@@ -224,8 +224,8 @@ def draw_samples(rng: np.random.Generator, count: int, number_alone: bool) -> li
     readable = [seen for seen in numbers if seen.pitch > 4] or numbers
     samples = []
     for _ in range(count):
-        kind = str(rng.choice((FAR, MID, NEAR), p=(0.27, 0.22, 0.51)))
-        window = choose_window(rng, scene, readable, kind)
-        tight = kind == NEAR and rng.random() < 0.12
+        distance = str(rng.choice((FAR, MID, NEAR), p=(0.27, 0.22, 0.51)))
+        window = choose_window(rng, scene, readable, distance)
+        tight = distance == NEAR and rng.random() < 0.12
         samples.append(look_through(rng, scene, window, lines, number_alone, tight))
     return samples

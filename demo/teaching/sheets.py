@@ -11,7 +11,7 @@ from demo.drawing.canvas import Canvas, contrasting, ribs
 from demo.drawing.develop import develop
 from demo.drawing.letters import Block, Letter, Line, Style
 from demo.drawing.panels import random_coat
-from demo.teaching.samples import COLUMNS, ROWS, Sample, fit
+from demo.teaching.samples import HEIGHT, WIDTH, Sample, fit
 
 POOLS = ("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789", "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 SCALE = 2  # pixels for each of the model's
@@ -20,7 +20,7 @@ SCALE = 2  # pixels for each of the model's
 def draw_sheet(rng: np.random.Generator) -> Sample:
     """Return a sheet full of random letters in several faces, some upside down the side."""
     coat = random_coat(rng, "")
-    width, height = COLUMNS * SCALE, ROWS * SCALE
+    width, height = WIDTH * SCALE, HEIGHT * SCALE
     across = ribs(rng, width, 0.2)[0] if rng.random() < 0.6 else np.ones(width)
     canvas = Canvas(width, height, coat.paint, across, np.ones(height))
     turned = rng.random() < 0.6
