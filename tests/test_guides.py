@@ -21,10 +21,11 @@ from transformers import Florence2ForConditionalGeneration
 
 from containers.photo.looks import LOOKS
 
-TOOLS = ["tests/benchmark.py", "tests/endurance.py"]
+TOOLS = ["tests/endurance.py"]
 MODULES = [
     "demo.render",
     "demo.train",
+    "measure.benchmark",
     "measure.calibrate",
     "measure.evaluate",
     "measure.flag_tables",

@@ -12,9 +12,10 @@ from commands.start import python_problem
 
 DEMO = ["demo/render.py", "demo/train.py"]
 MEASURE = [
-    f"measure/{name}.py" for name in ("calibrate", "evaluate", "flag_tables", "folds", "peers")
+    f"measure/{name}.py"
+    for name in ("benchmark", "calibrate", "evaluate", "flag_tables", "folds", "peers")
 ]
-TOOLS = ["tests/benchmark.py", "tests/endurance.py"]
+TOOLS = ["tests/endurance.py"]
 SCRIPTS = [*sorted(file.name for file in ROOT.glob("*.py")), *DEMO, *MEASURE, *TOOLS]
 OF_PYTHON_3_9 = """
 import runpy, sys

@@ -1,6 +1,6 @@
 """Measure how fast the scripts are, against what a user would write; run by hand.
 
-    python tests/benchmark.py --output benchmark.md
+    python -m measure.benchmark --output benchmark.md
 
 Makes a Florence-2 of the large model's shape with random weights, and photos of 12 million pixels,
 in a temporary folder. Compared are, on the same photos in the same run:
@@ -10,7 +10,7 @@ in a temporary folder. Compared are, on the same photos in the same run:
 - training: ten epochs of finetune_florence.py against a plain peft loop, at the same precision and
   against fp32; nothing is validated, and of the plain loop two epochs are run, times five
 - a second training run's time to its first step, against the first run's
-- with the small model of demo/: photos per second and memory for folders of 10 to 10,000 photos
+- with the small model: photos per second and memory for folders of 10 to 10,000 photos
 - the share of the measured matrix-multiply peak that the vision tower and the encoder reach, and
   a training step from kept features
 
@@ -23,12 +23,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
 if __name__ == "__main__":  # before the other imports, which may fail and take a while
     from commands.start import start
 
-    start("tests/requirements.txt")
+    start()
 
 import argparse
 import json
@@ -40,8 +38,12 @@ import tempfile
 from collections.abc import Callable
 from importlib.metadata import version
 from statistics import median
+from typing import Any
 
-from plain_loops import (
+from commands.command_line import ArgumentParser, command
+from commands.flags import positive
+from containers.basis.talk import counted, log
+from measure.plain_loops import (
     EPOCHS,
     TO_TRAIN,
     make_model,
@@ -49,7 +51,7 @@ from plain_loops import (
     read_like_the_card,
     train_like_peft,
 )
-from timed_scripts import (
+from measure.timed_scripts import (
     measure_shares,
     read_folder,
     read_like_the_scripts,
@@ -57,30 +59,29 @@ from timed_scripts import (
     train_like_the_scripts,
 )
 
-from commands.command_line import ArgumentParser, command
-from commands.flags import positive
-from containers.basis.talk import log
-
+ROOT = Path(__file__).parents[1]
 PARTS = ("reading", "training", "start", "peak", "folders")
+Row = tuple[str, str, str, str]  # of the table: what, measured, ratio, memory
 
 
 # ---- what is measured with -------------------------------------------------------------------
 
 
-def alone(function: Callable, *arguments: object) -> object:
-    """Return what a function of this file returns when it is called in a process of its own.
+def alone(function: Callable, *arguments: object) -> Any:
+    """Return what a function that this file knows returns, called in a process of its own.
 
     Such a process counts the memory of the one that starts it as its own: keep this one small.
     """
-    words = [sys.executable, __file__, "--call", function.__name__, json.dumps(arguments)]
-    run = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
+    call = ["--call", function.__name__, json.dumps(arguments)]
+    words = [sys.executable, "-m", "measure.benchmark", *call]
+    run = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT)
     return json.loads(run.stdout.splitlines()[-1])
 
 
 # ---- reading ---------------------------------------------------------------------------------
 
 
-def compare_reading(folder: Path, args: argparse.Namespace) -> list[tuple]:
+def compare_reading(folder: Path, args: argparse.Namespace) -> list[Row]:
     """Return the rows that compare reading."""
     large, photos = str(folder / "large"), str(folder / "photos")
     ours = (large, photos, args.device, args.dtype, args.batch_size)
@@ -91,7 +92,7 @@ def compare_reading(folder: Path, args: argparse.Namespace) -> list[tuple]:
     card, own = (median(run["seconds"] for run in runs) for runs in zip(*rounds))
     memory = [max(run["memory"] for run in runs) for runs in zip(*rounds)]
     ratios = sorted(a["seconds"] / b["seconds"] for a, b in rounds)
-    note = f"{args.rounds} rounds: {ratios[0]:.2f} to {ratios[-1]:.2f}"
+    note = f"{counted(args.rounds, 'round')}: {ratios[0]:.2f} to {ratios[-1]:.2f}"
     return [
         ("reading, model-card loop, fp32", f"{card:.2f} s a photo", "1", f"{memory[0]:.1f} GB"),
         (
@@ -106,9 +107,10 @@ def compare_reading(folder: Path, args: argparse.Namespace) -> list[tuple]:
 # ---- training --------------------------------------------------------------------------------
 
 
-def compare_training(folder: Path, args: argparse.Namespace) -> list[tuple]:
+def compare_training(folder: Path, args: argparse.Namespace) -> list[Row]:
     """Return the rows that compare training; each of ours begins without kept features."""
-    data, large, rows = folder / "few.json", str(folder / "large"), []
+    data, large = folder / "few.json", str(folder / "large")
+    rows: list[Row] = []
     data.write_text(json.dumps(json.loads((folder / "train.json").read_text())[:TO_TRAIN]))
     for targets in ("language", "decoder"):
         slow = {}
@@ -119,33 +121,33 @@ def compare_training(folder: Path, args: argparse.Namespace) -> list[tuple]:
             ours = alone(train_like_the_scripts, *job)
             steps = EPOCHS * TO_TRAIN
             per_image = f"{plain['seconds'] / steps:.2f} s an image and step"
-            rows.append((f"training `{targets}`, plain peft loop, {dtype}", per_image, "1"))
+            memory = f"{plain['memory']:.1f} GB"
+            rows.append((f"training `{targets}`, plain peft loop, {dtype}", per_image, "1", memory))
             ratio = f"**{plain['seconds'] / ours['seconds']:.1f}**"
             if dtype != "fp32":
                 ratio += f", against fp32 **{slow['fp32']['seconds'] / ours['seconds']:.1f}**"
             per_image = (
                 f"{ours['seconds'] / steps:.2f} s, of it steps {ours['epoch'] / TO_TRAIN:.2f}"
             )
-            rows.append((f"training `{targets}`, finetune_florence.py, {dtype}", per_image, ratio))
-            rows[-2] += (f"{plain['memory']:.1f} GB",)
-            rows[-1] += (f"{ours['memory']:.1f} GB",)
+            name, memory = f"finetune_florence.py, {dtype}", f"{ours['memory']:.1f} GB"
+            rows.append((f"training `{targets}`, {name}", per_image, ratio, memory))
             log.info(" | ".join(rows[-1]))
     return rows
 
 
-def compare_start(folder: Path, args: argparse.Namespace) -> list[tuple]:
+def compare_start(folder: Path, args: argparse.Namespace) -> list[Row]:
     """Return the row on the time to the first step, in a first and in a second run."""
     job = (str(folder / "large"), str(folder / "train.json"), "language", args.device, args.dtype)
     shutil.rmtree(folder / "features", ignore_errors=True)
     first, second = (alone(time_to_first_step, *job)["seconds"] for _ in range(2))
-    name = f"first step of a second run, {args.photos} photos"
+    name = f"first step of a second run, {counted(args.photos, 'photo')}"
     return [(name, f"{second:.0f} s, first run {first:.0f} s", f"**1/{first / second:.0f}**", "")]
 
 
 # ---- folders and peaks -----------------------------------------------------------------------
 
 
-def compare_folders(folder: Path, args: argparse.Namespace) -> list[tuple]:
+def compare_folders(folder: Path, args: argparse.Namespace) -> list[Row]:
     """Return a row for each size of a folder of the sample photos."""
     samples, rows = sorted((ROOT / "image").glob("*.jpg")), []
     for count in args.folders:
@@ -160,7 +162,7 @@ def compare_folders(folder: Path, args: argparse.Namespace) -> list[tuple]:
     return rows
 
 
-def compare_peak(folder: Path, args: argparse.Namespace) -> list[tuple]:
+def compare_peak(folder: Path, args: argparse.Namespace) -> list[Row]:
     """Return the rows on how much of the matrix-multiply peak is reached."""
     names = {"encode": "vision tower and encoder", "step": "training step from kept features"}
     rows = []

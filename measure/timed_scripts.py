@@ -8,10 +8,13 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from statistics import median
-
-from plain_loops import BATCH, EPOCHS, TO_READ, TOKENS, peak_memory, stopwatch
+from typing import TYPE_CHECKING
 
 from florence.names import DTYPES
+from measure.plain_loops import BATCH, EPOCHS, TO_READ, TOKENS, peak_memory, stopwatch
+
+if TYPE_CHECKING:
+    from florence.training import Trainer
 
 ROOT = Path(__file__).parents[1]
 
@@ -20,10 +23,10 @@ def read_like_the_scripts(model: str, photos: str, device: str, dtype: str, batc
     """Return the seconds per photo of batch_process.py's reader."""
     import container_ocr
     from containers.photo import workers as streaming
-    from florence import decoding
 
-    decoding.MAX_NEW_TOKENS, streaming.FEW_PHOTOS = TOKENS, 0
+    streaming.FEW_PHOTOS = 0
     reader = container_ocr.ContainerOCR(model, None, device, dtype, looks=1)
+    reader.model.config.text_config.max_position_embeddings = 1 + TOKENS  # no text is longer
     paths = sorted(map(str, Path(photos).iterdir()))[:TO_READ]
     readings = container_ocr.read_images(paths, batch, lambda: reader)
     batches = iter(lambda: list(islice(readings, batch)), [])
@@ -47,7 +50,7 @@ def train_like_the_scripts(model: str, data: str, targets: str, device: str, dty
     }
 
 
-def make_trainer(model: str, data: str, targets: str, device: str, dtype: str) -> object:
+def make_trainer(model: str, data: str, targets: str, device: str, dtype: str) -> Trainer:
     """Return the trainer of finetune_florence.py with its defaults."""
     import finetune_florence as script
     from florence.examples import read_examples
