@@ -42,7 +42,7 @@ test: $(VENV)/ready
 
 # The pictures that the guides show; to be made again when the small model or a page changes.
 pictures: $(VENV)/ready
-	$(BIN)/python tests/pictures.py docs/pictures
+	$(BIN)/python -m measure.pictures docs/pictures
 
 clean:
 	rm -rf $(VENV) $(RUN) .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -5,19 +5,12 @@ or asks anything of another machine, fails its test at the end.
 """
 
 import os
-import shutil
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-PROGRAMS = (
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "chrome",
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-    "/Applications/Chromium.app/Contents/MacOS/Chromium",
-)
+from measure.chromium import ABSENT, ALONE, chromium
+
 LAPTOP = {"viewport": {"width": 1366, "height": 768}}
 PHONE = {
     "viewport": {"width": 390, "height": 780},
@@ -25,19 +18,6 @@ PHONE = {
     "is_mobile": True,
     "has_touch": True,
 }
-# Nothing is asked of any other machine, and nothing of Chromium's own goes out.
-ALONE = (
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
-
-def chromium() -> str | None:
-    """Return where a Chromium of this machine is, or None."""
-    return next(filter(None, map(shutil.which, PROGRAMS)), None)
 
 
 class Typist:
@@ -63,8 +43,7 @@ def browser():
     """Start Chromium once for all tests of a process; without one they are skipped, but for CI."""
     program = chromium()
     if program is None:
-        absent = "no Chromium on this machine (Debian and Ubuntu: apt-get install chromium)"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(absent)
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(ABSENT)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=ALONE)
         yield browser

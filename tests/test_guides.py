@@ -31,6 +31,7 @@ MODULES = [
     "measure.flag_tables",
     "measure.folds",
     "measure.peers",
+    "measure.pictures",
 ]
 GUIDES = ["README.md", "README.ko.md"]
 KOREAN = ".ko.md"

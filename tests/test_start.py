@@ -13,7 +13,7 @@ from commands.start import python_problem
 DEMO = ["demo/render.py", "demo/train.py"]
 MEASURE = [
     f"measure/{name}.py"
-    for name in ("benchmark", "calibrate", "evaluate", "flag_tables", "folds", "peers")
+    for name in ("benchmark", "calibrate", "evaluate", "flag_tables", "folds", "peers", "pictures")
 ]
 TOOLS = ["tests/endurance.py"]
 SCRIPTS = [*sorted(file.name for file in ROOT.glob("*.py")), *DEMO, *MEASURE, *TOOLS]
@@ -61,7 +61,7 @@ def test_without_the_packages_a_script_says_what_is_missing_and_what_to_type(scr
     line = error_line(done.stderr)
     assert line.startswith("error: not installed: torch, transformers, ")
     folder = "demo" if script in DEMO else ""
-    folder = "tests" if script.startswith("tests/") else folder
+    folder = "tests" if script in ("measure/pictures.py", *TOOLS) else folder
     name = f"{folder}/requirements.txt" if folder else "requirements_finetune.txt"
     shown = line.partition("pip install -r ")[2].strip('"')
     assert (here / shown).resolve() == ROOT / name

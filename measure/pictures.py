@@ -1,39 +1,49 @@
 """Make the pictures that the guides show, of what the project really shows.
 
-python tests/pictures.py docs/pictures
+    python -m measure.pictures docs/pictures
 
 The small model reads sample photos, learns from them for a few epochs and reads them again, by the
 commands of the guide, in a folder that is thrown away.
 """
 
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # before the other imports, which may fail and take a while
+    from commands.start import start
+
+    start("tests/requirements.txt")
+
+import argparse
 import contextlib
 import io
 import json
 import shutil
-import sys
 import tempfile
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 
-from browser import ALONE, LAPTOP, chromium
 from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import sync_playwright
-
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
 
 import batch_process
 import finetune_florence
 import prepare_dataset
+from commands.command_line import ArgumentParser, command
 from container_ocr import ContainerOCR
+from containers.basis.errors import UserError
+from containers.basis.talk import show
 from containers.data.label_book import LabelBook
 from containers.data.labels import PARTS, TODO
 from containers.data.suggestions import suggestion_of
 from containers.number.reading import Reading
 from containers.pages.label_server import LabelServer
 from containers.photo.files import open_photo
+from measure.chromium import ABSENT, ALONE, chromium
 
+ROOT = Path(__file__).parents[1]
 MODEL = "small_model"
 SAMPLES = slice(25, 75)  # of demo/annotations.json: 50 photos, all views of their containers
 TUNING = f"--model {MODEL} --epochs 8 --patience 8 --looks 4"
@@ -44,7 +54,8 @@ LABELLED = 3  # of TO_LABEL
 HEIGHT, CAPTION = 440, 70  # pixels of a photo, and of what is said below it
 ROOM = 8  # pixels between a number and its frame
 GREEN, DARK, GREY = "#2ee66b", "#16202b", "#5c6b7a"
-REPORT = {"viewport": {"width": 1240, "height": 1400}}
+LABELS = {"viewport": {"width": 1366, "height": 768}}  # a window of a laptop
+REPORT = {"viewport": {"width": 1240, "height": 1400}}  # taller, for more of the page
 WIDTH = 1100  # pixels of the picture of a page
 LARGEST = 150_000  # bytes of a picture
 
@@ -90,9 +101,9 @@ def save(picture: Image.Image, path: Path) -> None:
     for quality in (90, 80, 70, 60, 50):
         picture.save(path, quality=quality, method=6)
         if path.stat().st_size <= LARGEST:
-            print(f"{path}: {picture.width}x{picture.height}, {path.stat().st_size:,} bytes")
+            show(f"{path}: {picture.width}x{picture.height}, {path.stat().st_size:,} bytes")
             return
-    raise SystemExit(f"{path}: more than {LARGEST:,} bytes")
+    raise UserError(f"{path}: more than {LARGEST:,} bytes")
 
 
 def read_photos(reader: ContainerOCR, truth: dict[str, dict]) -> Image.Image:
@@ -105,7 +116,7 @@ def read_photos(reader: ContainerOCR, truth: dict[str, dict]) -> Image.Image:
         if len(panels) == 3:
             break
     else:
-        raise SystemExit("the model reads too few of these photos right: name others in READ")
+        raise UserError("the model reads too few of these photos right: name others in READ")
     gap = 12
     width = sum(p.width for p in panels) + gap * (len(panels) - 1)
     picture, left = Image.new("RGB", (width, HEIGHT + CAPTION), "white"), 0
@@ -127,7 +138,7 @@ def panel(path: str, reading: Reading) -> Image.Image:
     for colour, width in ((DARK, 7), (GREEN, 4)):
         draw.line([*frame, *frame[:2]], fill=colour, width=width, joint="curve")
     said = f"{reading.status}, {reading.confidence:.0%} sure"
-    draw.text((2, HEIGHT + 8), reading.number, DARK, ImageFont.load_default(28))
+    draw.text((2, HEIGHT + 8), reading.number or "", DARK, ImageFont.load_default(28))
     draw.text((2, HEIGHT + 44), said, GREY, ImageFont.load_default(18))
     return picture
 
@@ -155,7 +166,7 @@ def label_page(annotations: Path, language: str) -> Image.Image:
     with LabelServer(LabelBook(annotations)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
-            return screenshot(server.address, "#photo img", LAPTOP, language)
+            return screenshot(server.address, "#photo img", LABELS, language)
         finally:
             server.shutdown()
 
@@ -188,8 +199,24 @@ def tune_and_compare() -> None:
         ),
     ):
         if script.main(line.split()):
-            raise SystemExit(f"failed: {script.__name__} {line}")
+            raise UserError(f"failed: {script.__name__} {line}")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this script's flags."""
+    parser = ArgumentParser(__doc__)
+    parser.add_argument("folder", help="where the pictures go")
+    return parser
+
+
+@command(build_parser)
+def main(args: argparse.Namespace) -> int:
+    """Make the pictures; without a browser none is begun."""
+    if chromium() is None:
+        raise UserError(ABSENT)
+    make_pictures(Path(args.folder).resolve())
+    return 0
 
 
 if __name__ == "__main__":
-    make_pictures(Path(sys.argv[1]).resolve())
+    sys.exit(main())
