@@ -37,10 +37,10 @@ class Sample:
 
 
 SAMPLES = (  # rows, two lines, level and slanted; boxes drawn by hand
-    Sample("000002_RIGHT_1.jpg", "IPXU 087937 4", (364, 418, 664, 468)),
-    Sample("000003_BACK_1.jpg", "KQXU 458640 2", (200, 330, 614, 500)),
-    Sample("000006_BACK_1.jpg", "TGBU 354506 2", (456, 580, 730, 626)),
-    Sample("000013_LEFT_1.jpg", "GATU 848636 7", (335, 630, 650, 745)),
+    Sample("000006_BACK_2.jpg", "SEKU 707255 7", (230, 128, 530, 190)),
+    Sample("000006_LEFT_1.jpg", "SEKU 707255 7", (298, 240, 640, 448)),
+    Sample("000050_BACK_2.jpg", "MBTU 775271 3", (240, 240, 745, 320)),
+    Sample("000025_BACK_2.jpg", "CXDU 859681 2", (362, 170, 940, 305)),
 )
 
 

@@ -322,20 +322,20 @@ def test_a_batch_reads_as_one_by_one(samples):
 
 
 def test_the_shipped_model_reads_a_sample_exactly(samples):
-    name = "image/000001_LEFT_1.jpg"
+    name = "image/000002_BACK_1.jpg"
     done = run("container_ocr.py", name, "--model", "small_model", "--device", "cpu", cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("\t")[1] == samples[name]
 
 
 def test_the_views_of_a_sample_of_which_nothing_is_sure_are_grouped(here):
-    photo = here / "image/000008_BACK_2.jpg"
+    photo = here / "image/000049_BACK_1.jpg"
     photo.parent.mkdir()
     shutil.copy(ROOT / "image" / photo.name, photo)
     done = run("batch_process.py", "--model", MODEL, "--group_by", "--device", "cpu", cwd=here)
     assert done.returncode == 0, done.stderr
     (row,) = rows_of("results_base_grouped.txt")
-    assert row[0] == "image/000008"
+    assert row[0] == "image/000049"
     assert float(row[3]) < 0.1
 
 
@@ -407,13 +407,17 @@ def demo_run(tmp_path_factory):
     return folder
 
 
-def test_make_demo_ends_with_a_table_in_which_the_tuned_model_has_not_fallen_behind(demo_run):
+def test_make_demo_ends_with_a_table_in_which_the_tuned_model_is_surer_and_errs_less(demo_run):
+    """Of sixteen labels it learns less than of the eighty that `make demo` has."""
     table = (demo_run / "printed.txt").read_text()
-    rates = re.search(r"^exact match +([\d.]+) % +([\d.]+) % +(\d+)$", table, re.MULTILINE)
-    base, tuned, count = map(float, rates.groups())
+    (exact, _, count), (errors, fewer, _), (sure, surer, _) = (
+        map(float, re.search(rf"^{name} +([\d.]+)[ %]+([\d.]+)[ %]+(\d+)$", table, re.M).groups())
+        for name in ("exact match", "character error rate", "status ok")
+    )
     assert count == -(-100 // EVERY)
-    assert base > 75
-    assert tuned >= base - 100 / count  # one photo more is chance
+    assert 45 < exact < 80, "the letters are new to it: there is something to learn"
+    assert fewer < errors
+    assert surer >= sure + 2
 
 
 def test_a_photo_without_a_number_is_never_ok(demo_run):

@@ -18,7 +18,7 @@ from test_commands import SCRIPTS
 
 from containers.data.results import read_results
 
-PHOTOS = ("000001_LEFT_1", "000002_RIGHT_1", "000005_RIGHT_1")  # of three containers, soon read
+PHOTOS = ("000002_BACK_1", "000004_LEFT_2", "000006_BACK_2")  # of three containers, soon read
 COMMIT = "5" * 40
 # an id has revisions
 SMALL = f"--model us/small --revision {COMMIT} --finder none --device cpu --dtype fp32"

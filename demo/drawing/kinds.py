@@ -81,7 +81,7 @@ KINDS = {
         sizes=CROPS, squared=True, near=(0.45, 0.9), soft=True, grey=True, resaved=True,
     ),
     "worn": Kind(worn=True),
-    "depot": Kind(foreign=True, bend=(0.42, 0.55)),
+    "depot": Kind(foreign=True, bend=(0.4, 0.45)),
 }  # fmt: skip
 SHARES = {  # of the yards that training shows; what is not here is kept from it
     "plain": 0.17, "split": 0.06, "stack": 0.05, "lying": 0.06, "roof": 0.05, "lane": 0.05,

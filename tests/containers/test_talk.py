@@ -29,7 +29,7 @@ def test_who_calls_from_python_is_answered_in_python(capsys, tiny_model):
     assert "FlagError: device cloud is not on this machine" in last
     assert "--" not in last
     absent = "cuda" if sys.platform == "darwin" else "mps"
-    photo = ROOT / "image/000001_LEFT_1.jpg"
+    photo = ROOT / "image/000002_BACK_1.jpg"
     assert main([str(photo), "--model", str(tiny_model), "--device", absent]) == 2
     assert f"error: --device {absent} is not on this machine" in capsys.readouterr().err
 
