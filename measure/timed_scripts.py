@@ -14,6 +14,7 @@ from florence.names import DTYPES
 from measure.plain_loops import BATCH, EPOCHS, TO_READ, TOKENS, peak_memory, stopwatch
 
 if TYPE_CHECKING:
+    from container_ocr import ContainerOCR
     from florence.training import Trainer
 
 ROOT = Path(__file__).parents[1]
@@ -21,17 +22,25 @@ ROOT = Path(__file__).parents[1]
 
 def read_like_the_scripts(model: str, photos: str, device: str, dtype: str, batch: int) -> dict:
     """Return the seconds per photo of batch_process.py's reader."""
-    import container_ocr
+    from container_ocr import read_images
     from containers.photo import workers as streaming
 
     streaming.FEW_PHOTOS = 0
-    reader = container_ocr.ContainerOCR(model, None, device, dtype, looks=1)
-    reader.model.config.text_config.max_position_embeddings = 1 + TOKENS  # no text is longer
+    reader = short_reader(model, device, dtype)
     paths = sorted(map(str, Path(photos).iterdir()))[:TO_READ]
-    readings = container_ocr.read_images(paths, batch, lambda: reader)
+    readings = read_images(paths, batch, lambda: reader)
     batches = iter(lambda: list(islice(readings, batch)), [])
     seconds = stopwatch(batches, device)
     return {"seconds": median(seconds[: len(paths) // batch]) / batch, "memory": peak_memory()}
+
+
+def short_reader(model: str, device: str, dtype: str) -> ContainerOCR:
+    """Return batch_process.py's reader, of one look, that writes no longer text than a number."""
+    from container_ocr import ContainerOCR
+
+    reader = ContainerOCR(model, None, device, dtype, looks=1)
+    reader.model.config.text_config.max_position_embeddings = 1 + TOKENS  # and what comes before
+    return reader
 
 
 def train_like_the_scripts(model: str, data: str, targets: str, device: str, dtype: str) -> dict:
