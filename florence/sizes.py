@@ -13,9 +13,7 @@ from containers.basis.errors import ModelError
 from florence.microsoft import rename_microsoft
 from florence.model_folder import read_json, read_shapes
 
-LARGEST = (
-    1_000_000  # of any number in a configuration; the published vocabularies have 51,328 words
-)
+LARGEST_NUMBER = 1_000_000  # in a configuration; the published vocabularies have 51,328 words
 LARGEST_SIDE = 5_000  # pixels, places or tokens of a photo; the published models look at 768
 SIDES = {
     *("window_size", "patch_size", "patch_stride", "patch_padding", "image_seq_length"),
@@ -43,7 +41,7 @@ def require_fitting(folder: Path, config: dict) -> None:
     """Raise `ModelError` where the sizes in a Florence-2's config.json are not its weights'."""
     for name, values in (("config.json", config), *recipes(folder)):
         for key, value in numbers_in(values):
-            if abs(value) > (LARGEST_SIDE if key in SIDES else LARGEST):
+            if abs(value) > (LARGEST_SIDE if key in SIDES else LARGEST_NUMBER):
                 raise ModelError(f"{folder / name} is damaged: {key} is {value:,}")
     shapes = {rename_microsoft(name): shape for name, shape in read_shapes(folder).items()}
     for key, said, found in sizes_of(config, shapes):

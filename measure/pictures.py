@@ -52,12 +52,12 @@ READ = "25_BACK_2 24_RIGHT_3 37_LEFT_1 28_BACK_1 25_BACK_3 20_LEFT_2 14_RIGHT_2"
 TO_LABEL = "36_LEFT_1 28_BACK_1 25_BACK_1 37_LEFT_1 20_LEFT_2 24_RIGHT_3"
 LABELLED = 3  # of TO_LABEL
 HEIGHT, CAPTION = 440, 70  # pixels of a photo, and of what is said below it
-ROOM = 8  # pixels between a number and its frame
+FRAME_ROOM = 8  # pixels between a number and its frame
 GREEN, DARK, GREY = "#2ee66b", "#16202b", "#5c6b7a"
 LABELS = {"viewport": {"width": 1366, "height": 768}}  # a window of a laptop
 REPORT = {"viewport": {"width": 1240, "height": 1400}}  # taller, for more of the page
-WIDTH = 1100  # pixels of the picture of a page
-LARGEST = 150_000  # bytes of a picture
+PAGE_WIDTH = 1100  # pixels of the picture of a page
+LARGEST_FILE = 150_000  # bytes of a picture
 
 
 def make_pictures(folder: Path) -> None:
@@ -93,17 +93,17 @@ def photos(names: str) -> list[str]:
 
 
 def save(picture: Image.Image, path: Path) -> None:
-    """Write a picture as WebP, of at most `LARGEST` bytes."""
+    """Write a picture as WebP, of at most `LARGEST_FILE` bytes."""
     picture = picture.convert("RGB")
-    if picture.width > WIDTH:
-        height = round(picture.height * WIDTH / picture.width)
-        picture = picture.resize((WIDTH, height), Image.Resampling.LANCZOS)
+    if picture.width > PAGE_WIDTH:
+        height = round(picture.height * PAGE_WIDTH / picture.width)
+        picture = picture.resize((PAGE_WIDTH, height), Image.Resampling.LANCZOS)
     for quality in (90, 80, 70, 60, 50):
         picture.save(path, quality=quality, method=6)
-        if path.stat().st_size <= LARGEST:
+        if path.stat().st_size <= LARGEST_FILE:
             show(f"{path}: {picture.width}x{picture.height}, {path.stat().st_size:,} bytes")
             return
-    raise UserError(f"{path}: more than {LARGEST:,} bytes")
+    raise UserError(f"{path}: more than {LARGEST_FILE:,} bytes")
 
 
 def read_photos(reader: ContainerOCR, truth: dict[str, dict]) -> Image.Image:
@@ -145,7 +145,7 @@ def panel(path: str, reading: Reading) -> Image.Image:
 
 def wider(box: Sequence[complex]) -> list[tuple[float, float]]:
     """Return the corners of a box with room round it, so that a frame hides no character."""
-    along, down = (ROOM * (box[i] - box[0]) / abs(box[i] - box[0]) for i in (1, 3))
+    along, down = (FRAME_ROOM * (box[i] - box[0]) / abs(box[i] - box[0]) for i in (1, 3))
     sides = (-along - down, along - down, along + down, down - along)
     return [((corner + side).real, (corner + side).imag) for corner, side in zip(box, sides)]
 

@@ -33,7 +33,7 @@ DELIMITERS = ",;\t"  # of a .csv: ours, and what spreadsheets write in other cou
 RUN_ENDING = ".run.json"
 PICTURED_BY = "picture"  # the name of a workbook's first column
 PICTURED = 1000  # rows of a workbook with a picture: 12 KB each
-PICTURE = (240, 60)  # pixels, at most
+PICTURE_SIZE = (240, 60)  # pixels, at most
 COLOURS = {
     "ok": "C6EFCE",
     "review": "FFEB9C",
@@ -42,7 +42,7 @@ COLOURS = {
     "checked": "BDD7EE",
 }
 WIDTHS = {"image": 36, "container_number": 18, "reason": 44, "raw_text": 44, "taken_at": 26}
-WIDTH = 15  # of other columns, in letters
+USUAL_WIDTH = 15  # of other columns, in letters
 
 Cell = str | float
 COLUMNS: dict[str, Callable[[Result], Cell]] = {
@@ -152,7 +152,7 @@ class Workbook:
         sheet = book.create_sheet("containers")
         sheet.freeze_panes = "A2"
         for column, name in enumerate((PICTURED_BY, *columns), 1):
-            width = PICTURE[0] / 7 if name == PICTURED_BY else WIDTHS.get(name, WIDTH)
+            width = PICTURE_SIZE[0] / 7 if name == PICTURED_BY else WIDTHS.get(name, USUAL_WIDTH)
             sheet.column_dimensions[get_column_letter(column)].width = width
         sheet.append([self.name_cell(sheet, name) for name in (PICTURED_BY, *columns)])
         for result in results:
@@ -171,7 +171,7 @@ class Workbook:
         """Return a picture of each number; those of the last file that was written are known."""
         photos = [(r.image, r.reading.box, stamp_of(r.image)) for r in results]
         new = [photo for photo in dict.fromkeys(photos) if photo not in self.pictures]
-        known = self.pictures | dict(zip(new, jpegs([photo[:2] for photo in new], PICTURE)))
+        known = self.pictures | dict(zip(new, jpegs([photo[:2] for photo in new], PICTURE_SIZE)))
         self.pictures = {photo: known[photo] for photo in photos}
         return [self.pictures[photo] for photo in photos]
 

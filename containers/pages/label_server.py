@@ -39,7 +39,7 @@ from containers.photo.thumbnails import Box, lay_flat
 
 PAGE = Path(__file__).with_name("label_page.html")
 HOSTS = ("127.0.0.1", "localhost")  # any other name in a request may be an attacker's
-LONGEST = {"photo": 1920, "whole": 6000, "crop": 1400}  # pixels
+LONGEST_SIDES = {"photo": 1920, "whole": 6000, "crop": 1400}  # pixels
 LOOK_AGAIN = 2.0  # seconds between two looks for new photos
 PAGE_GONE_SECONDS = 5.0  # each open page asks once a second
 MOST_CONNECTIONS = 24  # a browser opens six; macOS gives a process 256 file handles
@@ -99,7 +99,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send(HTTPStatus.OK, self.server.page, HTML)
         elif kind == "photos":
             self.send_photos(key)
-        elif kind in LONGEST and (path := self.server.book.find(key)):
+        elif kind in LONGEST_SIDES and (path := self.server.book.find(key)):
             self.send_photo(path, kind, self.server.book.box(key) if kind == "crop" else ())
         else:
             self.send(HTTPStatus.NOT_FOUND, b"", "text/plain")
@@ -256,9 +256,9 @@ class LabelServer(socketserver.ThreadingTCPServer):
         """Return a photo as JPEG, and its own size; one is decoded at a time, in turn."""
         with self.decoding:
             if box:
-                return lay_flat(path, box, LONGEST[kind])
+                return lay_flat(path, box, LONGEST_SIDES[kind])
             if kind == "whole":
-                return to_jpeg(path, LONGEST[kind])
+                return to_jpeg(path, LONGEST_SIDES[kind])
             return self.kept(path, stamp)
 
     def handle_error(self, request: Any, client_address: object) -> None:
@@ -295,4 +295,4 @@ class LabelServer(socketserver.ThreadingTCPServer):
 
 def to_jpeg_of(path: Path, _stamp: tuple[int, ...]) -> tuple[bytes, tuple[int, int]]:
     """Return a photo as the page shows it, by what its file is."""
-    return to_jpeg(path, LONGEST["photo"])
+    return to_jpeg(path, LONGEST_SIDES["photo"])

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 # What Pillow opens; the first picture of those that hold several.
-PLAIN = {
+PILLOW_OPENS = {
     *(".jpg", ".jpeg", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"),
 }
 HEIC = {".heic", ".heif", ".hif"}  # as phones save them, for which Pillow needs pillow-heif
@@ -36,7 +36,7 @@ def add_heif() -> None:
 
 def photo_suffixes() -> set[str]:
     """Return the ends of the names of files that can be read here."""
-    return PLAIN | HEIC if has_heif() else PLAIN
+    return PILLOW_OPENS | HEIC if has_heif() else PILLOW_OPENS
 
 
 def is_photo(path: Path) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SMALL = (
+SMALL_SIZES = (
     (400, 250), (480, 360), (500, 375), (640, 360), (640, 480), (640, 640), (416, 416), (600, 600),
     (360, 480), (313, 235),
 )  # fmt: skip
@@ -69,7 +69,7 @@ KINDS = {
         ("horizontal",), "door", (-3.0, 20.0), (5.0, 50.0), zoom=0.55, sizes=SALES, studio=True,
         resaved=True,
     ),
-    "small": Kind(zoom=0.7, sizes=SMALL, resaved=True),
+    "small": Kind(zoom=0.7, sizes=SMALL_SIZES, resaved=True),
     "square": Kind(squared=True),
     "linescan": Kind(("horizontal", "horizontal", "two-line"), sizes=SCANS, scanned=True),
     "ribs": Kind(

@@ -28,7 +28,7 @@ SHARES = {MID: (0.28, 0.6), NEAR: (0.6, 0.97)}  # of the window's width that the
 FLAT = (1.3, 2.6)  # width to height of a window round a row or a stack
 TURNED = (2.2, 3.6)  # the same round a column, after it is turned
 SMALLEST = 6.5  # letters of other texts must be so high to be read, in pixels of the input
-LONGEST = 64  # characters that are written of a window
+MOST_CHARACTERS = 64  # characters that are written of a window
 READABLE = (3.6, 6.5)  # below the first nothing of a number can be read, above the second all
 
 
@@ -160,7 +160,7 @@ def look_through(
         ]  # fmt: skip
         others.sort(key=lambda line: (round(line.letters[0].y * 8), line.letters[0].x))
         for line in others:
-            if sum(len(some.text) + 1 for some in written) + len(line.text) <= LONGEST:
+            if sum(len(some.text) + 1 for some in written) + len(line.text) <= MOST_CHARACTERS:
                 written.append(line)
     columns = int(np.clip(window.width, 100, FINEST * WIDTH))
     rows = int(np.clip(window.height, 66, FINEST * HEIGHT))
