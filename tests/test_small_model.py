@@ -4,10 +4,10 @@ import re
 import subprocess
 import sys
 
-from conftest import ROOT, run
+from conftest import ROOT
 from PIL import Image
 
-from container_ocr import find_numbers
+from container_ocr import find_numbers, main
 from florence.samples import SAMPLES
 
 
@@ -29,8 +29,7 @@ def test_the_cards_lines_read_a_window_as_they_stand(here):
     assert find_numbers(done.stdout) == [sample.number.replace(" ", "")]
 
 
-def test_small_is_a_model_in_any_folder(here):
+def test_small_is_a_model_in_any_folder(here, capsys):
     sample = SAMPLES[0]
-    done = run("container_ocr.py", sample.path, "--model", "small", "--device", "cpu", cwd=here)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split("\t")[1] == sample.number
+    assert main([str(sample.path), "--model", "small", "--device", "cpu"]) == 0
+    assert capsys.readouterr().out.split("\t")[1] == sample.number

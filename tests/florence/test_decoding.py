@@ -1,6 +1,7 @@
 """Tests of what is written and how likely it is, against the plain model."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -94,26 +95,32 @@ def test_token_paths_that_spell_one_number_add_up(tiny_model, processor):
     assert found[compact(NUMBER)] == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "<s>CSQU 305438 3",
-        "<s><s>CSQU 305438 3",
-        "MAERSK\nCSQU 305438 3\n45G1",
-        "45G1 CSQU 305438 3",
-        "CSQU3054383",
-        "MSK CSQU\n305438 3",
-        "OOOU 466991 8",
-    ],
-)
+ODD = {  # what the odd model writes for a photo of each colour
+    "red": "<s>CSQU 305438 3",
+    "yellow": "<s><s>CSQU 305438 3",
+    "green": "MAERSK\nCSQU 305438 3\n45G1",
+    "cyan": "45G1 CSQU 305438 3",
+    "blue": "CSQU3054383",
+    "magenta": "MSK CSQU\n305438 3",
+    "black": "OOOU 466991 8",
+    "white": "22G1",
+}
+
+
+@pytest.fixture(scope="module")
+def odd_model(tiny_model, tmp_path_factory) -> Path:
+    """Teach the tiny model numbers behind other text, or without spaces, all at once."""
+    return save_taught_model(tiny_model, tmp_path_factory.mktemp("odd") / "tiny", ODD)
+
+
+@pytest.mark.parametrize(("colour", "text"), [*ODD.items()][:-1])
 def test_a_number_behind_other_text_or_without_spaces_keeps_its_probability(
-    text, tiny_model, tmp_path
+    colour, text, odd_model
 ):
     """The plain model says how likely the number is after what it writes before it."""
-    folder = save_taught_model(tiny_model, tmp_path / "odd", {"red": text, "white": "22G1"})
-    plain = Florence2ForConditionalGeneration.from_pretrained(folder).eval()
-    model, processor = load_model(folder, device="cpu", dtype="fp32")
-    image = Image.new("RGB", (80, 60), "red")
+    plain = Florence2ForConditionalGeneration.from_pretrained(odd_model).eval()
+    model, processor = load_model(odd_model, device="cpu", dtype="fp32")
+    image = Image.new("RGB", (80, 60), colour)
     painted = NUMBER if "CSQU" in text else text
     before, end = text.index(painted[:4]), text.rindex(painted[-1]) + 1
     expected = probability_of(plain, processor, image, text[:end])
