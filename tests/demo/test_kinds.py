@@ -318,7 +318,7 @@ def test_paint_has_come_off_a_worn_number_but_not_off_what_stands_round_it():
 
 def test_small_photos_are_written_as_small_as_they_are():
     for _, photo in render.render_series(3, 6, kind="small"):
-        assert photo.image.size in kinds.SMALL
+        assert photo.image.size in kinds.SMALL_SIZES
 
 
 def test_a_face_of_few_pixels_is_drawn_no_larger_than_it_is():
