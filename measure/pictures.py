@@ -49,7 +49,7 @@ SAMPLES = slice(26, 76)  # of demo/annotations.json: 50 photos, all views of the
 TUNING = f"--model {MODEL} --epochs 8 --patience 8 --looks 4"
 # The photos that the guides begin with: the first three of these that are read right.
 READ = "25_BACK_2 24_RIGHT_3 37_LEFT_1 28_BACK_1 25_BACK_3 20_LEFT_2 14_RIGHT_2"
-TO_LABEL = "36_LEFT_1 28_BACK_1 25_BACK_1 37_LEFT_1 20_LEFT_2 24_RIGHT_3"
+TO_LABEL = "36_LEFT_1 28_BACK_1 25_BACK_1 37_LEFT_1 25_BACK_3 24_RIGHT_3"
 LABELLED = 3  # of TO_LABEL
 HEIGHT, CAPTION = 440, 70  # pixels of a photo, and of what is said below it
 FRAME_ROOM = 8  # pixels between a number and its frame
@@ -58,6 +58,12 @@ LABELS = {"viewport": {"width": 1366, "height": 768}}  # a window of a laptop
 REPORT = {"viewport": {"width": 1240, "height": 1400}}  # taller, for more of the page
 PAGE_WIDTH = 1100  # pixels of the picture of a page
 LARGEST_FILE = 150_000  # bytes of a picture
+# Whether two syllables look different: where no font has them, both are the same box.
+SHOWS_KOREAN = """["가", "나"].map(syllable => {
+    const canvas = Object.assign(document.createElement("canvas"), {width: 40, height: 40});
+    canvas.getContext("2d").fillText(syllable, 10, 20);
+    return canvas.toDataURL();
+}).reduce((one, other) => one !== other)"""
 
 
 def make_pictures(folder: Path) -> None:
@@ -178,6 +184,8 @@ def screenshot(address: str, awaited: str, size: dict, language: str = "en-US") 
         page = browser.new_page(**size, locale=language)
         page.goto(address)
         page.locator(awaited).wait_for()
+        if language == "ko-KR" and not page.evaluate(SHOWS_KOREAN):
+            raise SystemExit("no Korean font (Debian and Ubuntu: apt-get install fonts-nanum)")
         taken = page.screenshot()
         browser.close()
     return Image.open(io.BytesIO(taken))
