@@ -47,9 +47,9 @@ from containers.number.reading import Reading
 from containers.number.reasons import OTHER, Reason
 from containers.number.review import REVIEW_BELOW
 from containers.number.size_type import find_size_type
-from containers.photo.files import Photo, check_image
 from containers.photo.look_pace import LookPace
 from containers.photo.looks import Found, ReadingOptions, Search
+from containers.photo.opening import Photo, check_image
 from containers.photo.search import OnLooks
 from containers.photo.workers import worker_count, workers
 from florence.adapter import base_folder, base_model

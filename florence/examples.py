@@ -16,7 +16,8 @@ from containers.basis.talk import counted, log
 from containers.data.edited_json import read_json_file
 from containers.data.labels import Example, label_problem, shorten
 from containers.number.iso6346 import compact
-from containers.photo.files import NO_SUCH_FILE, check_image, find_image
+from containers.photo.files import NO_SUCH_FILE, find_image
+from containers.photo.opening import check_image
 from containers.photo.windows import Window, see
 from containers.photo.workers import MOST_WORKERS, ahead, worker_count, workers
 from florence.inputs import PROMPT

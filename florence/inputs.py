@@ -6,7 +6,7 @@ import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from containers.photo.files import squash
+from containers.photo.opening import squash
 
 if TYPE_CHECKING:
     import torch

@@ -13,8 +13,8 @@ from containers.basis.talk import log
 from containers.number.iso6346 import PAINTED, compact
 from containers.number.reading import Hypothesis
 from containers.number.review import hypothesis_of
-from containers.photo.files import Photo
 from containers.photo.looks import Found, ReadingOptions, Search
+from containers.photo.opening import Photo
 from containers.photo.search import OnLooks, search_all
 from containers.photo.windows import Point
 from florence.decoding import transcribe

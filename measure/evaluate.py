@@ -31,8 +31,8 @@ from containers.basis.errors import UserError
 from containers.data.labels import labelled
 from containers.number.iso6346 import compact
 from containers.number.reading import Reading
-from containers.photo.files import open_photo
 from containers.photo.looks import NEARER
+from containers.photo.opening import open_photo
 from florence.names import SMALL
 
 COVERED = 0.9  # of a number's box that a window must hold

@@ -29,7 +29,7 @@ from commands.command_line import ArgumentParser, command
 from container_ocr import ContainerOCR
 from containers.basis.errors import UserError
 from containers.number.iso6346 import compact, find_numbers, is_valid
-from containers.photo.files import open_photo
+from containers.photo.opening import open_photo
 from florence.hub import SMALL_FOLDER
 from florence.names import SMALL
 from measure.evaluate import percent, read_cases

@@ -40,7 +40,7 @@ from containers.data.labels import PARTS, TODO
 from containers.data.suggestions import suggestion_of
 from containers.number.reading import Reading
 from containers.pages.label_server import LabelServer
-from containers.photo.files import open_photo
+from containers.photo.opening import open_photo
 from measure.chromium import ABSENT, ALONE, chromium
 
 ROOT = Path(__file__).parents[1]

@@ -33,7 +33,8 @@ from containers.data.result_file import MADE_BY
 from containers.data.results import read_results, write_results
 from containers.data.runs import read_run
 from containers.number.reading import Reading
-from containers.photo.files import list_images, open_photo
+from containers.photo.files import list_images
+from containers.photo.opening import open_photo
 from florence.examples import read_examples
 from florence.inputs import prepare_inputs
 from florence.loading import load_model, require_model

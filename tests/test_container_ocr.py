@@ -18,8 +18,8 @@ from container_ocr import ContainerOCR
 from containers.data.results import read_results
 from containers.number.reading import Hypothesis
 from containers.photo import workers as streaming
-from containers.photo.files import open_photo
 from containers.photo.looks import ReadingOptions
+from containers.photo.opening import open_photo
 from containers.photo.workers import workers
 
 MEETINGS = 50  # forward passes of the decoder before which two threads wait for each other

@@ -13,7 +13,7 @@ from stdnum import iso6346
 
 import batch_process
 from container_ocr import ContainerOCR, find_numbers, main
-from containers.photo.files import open_photo
+from containers.photo.opening import open_photo
 from florence.samples import SAMPLES
 
 MODEL = ROOT / "small_model"

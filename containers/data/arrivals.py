@@ -13,14 +13,10 @@ from containers.basis.files import relative_path
 from containers.basis.processes import process_count
 from containers.basis.talk import log
 from containers.data.result import Result
-from containers.photo.files import (
-    PassedOver,
-    Stamp,
-    check_image,
-    stamp_of,
-)
+from containers.photo.files import PassedOver, Stamp, stamp_of
 from containers.photo.folder_tree import FolderTree
 from containers.photo.formats import is_photo
+from containers.photo.opening import check_image
 
 LOOK_SECONDS = 0.25  # between two looks into the folder, at least
 LOOK_AGAIN_SECONDS = 1.0  # after which it is looked into, though photos of the last look wait

@@ -29,7 +29,8 @@ from containers.data.labels import (
 from containers.data.suggestions import SUGGESTION, is_doubtful, suggestion_in, teaching_order
 from containers.number.iso6346 import LIKE_A_NUMBER, compact, split_number
 from containers.number.size_type import size_type_of
-from containers.photo.files import find_image, is_whole, photo_key
+from containers.photo.files import find_image, photo_key
+from containers.photo.opening import is_whole
 
 PATIENCE = 3.0  # seconds to wait for another process that writes annotations.json
 FIELDS = ("container_number", *PARTS)

@@ -34,7 +34,8 @@ from containers.data.label_book import LabelBook
 from containers.number.iso6346 import ALPHABET
 from containers.number.owners import known_owner_codes
 from containers.number.size_type import HEIGHTS, LENGTHS, TYPES, in_languages
-from containers.photo.files import PassedOver, images_in, to_jpeg
+from containers.photo.files import PassedOver, images_in
+from containers.photo.opening import to_jpeg
 from containers.photo.thumbnails import Box, lay_flat
 
 PAGE = Path(__file__).with_name("label_page.html")

@@ -8,7 +8,7 @@ from itertools import chain, groupby
 
 from containers.number.reading import Hypothesis, Reading
 from containers.number.review import REVIEW_BELOW, hear, merge, reading_of, with_size_type
-from containers.photo.files import Photo
+from containers.photo.opening import Photo
 from containers.photo.windows import (
     LENT,
     SHAKEN,

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from containers.basis.errors import ImageError
-from containers.photo.files import opening
+from containers.photo.opening import opening
 
 WRITTEN = re.compile(r"(\d{4}):(\d\d):(\d\d) (\d\d:\d\d:\d\d)")  # by EXIF 2.32, 4.6.5
 ZONE = re.compile(r"[+-]\d\d:\d\d")

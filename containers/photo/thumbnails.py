@@ -11,7 +11,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from containers.basis.errors import ImageError
-from containers.photo.files import find_image, open_photo
+from containers.photo.files import find_image
+from containers.photo.opening import open_photo
 from containers.photo.windows import Window
 from containers.photo.workers import ahead, worker_count, workers
 

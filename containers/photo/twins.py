@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from containers.photo.files import open_photo, opening
+from containers.photo.opening import open_photo, opening
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean, quantiles
 from typing import TYPE_CHECKING
 
-from containers.photo.files import Photo, open_photo, squash
+from containers.photo.opening import Photo, open_photo, squash
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -10,7 +10,8 @@ from PIL import Image
 
 from containers.basis.errors import ImageError
 from containers.photo import formats
-from containers.photo.files import check_image, list_images, open_photo
+from containers.photo.files import list_images
+from containers.photo.opening import check_image, open_photo
 from containers.photo.windows import Window, see
 
 

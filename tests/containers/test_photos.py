@@ -13,7 +13,9 @@ from PIL import Image
 from containers.basis.errors import ImageError, UserError
 from containers.data.arrivals import Arrivals
 from containers.photo import formats
-from containers.photo.files import find_image, list_images, open_photo, to_jpeg, to_rgb
+from containers.photo.files import find_image, list_images
+from containers.photo.opening import open_photo, to_jpeg, to_rgb
+from containers.photo.windows import Window, see
 
 
 @pytest.fixture
@@ -115,6 +117,20 @@ def test_a_jpeg_is_decoded_as_small_as_the_part_that_is_needed_allows(least, par
     image, size = open_photo("photo.jpg", least, part)
     assert image.size == decoded
     assert size == (3200, 2400)
+
+
+@pytest.mark.parametrize("part", [None, Window(1280, 512, 1280, 512)])
+def test_a_photo_in_memory_is_seen_as_its_jpeg_is(part, here):
+    """Of dots that only averaging shows alike: what is sharper or softer by a bit differs by 2."""
+    dots = np.random.default_rng(0).integers(0, 2, (1024, 2560, 3), np.uint8) * 255
+    Image.fromarray(dots).save("photo.jpg", quality=95, subsampling=0)
+    decoded, _ = open_photo("photo.jpg")
+    decoded.save("photo.png")
+    of_file, size = see("photo.jpg", part, (320, 128))
+    for photo in (decoded, np.asarray(decoded), "photo.png"):
+        seen, own = see(photo, part, (320, 128))
+        assert own == size
+        assert mean_difference(seen, of_file) < 0.6
 
 
 def break_file(path: str, kind: str) -> None:

@@ -6,7 +6,7 @@ from PIL import Image
 
 from container_ocr import ContainerOCR
 from containers.number.reading import Reading
-from containers.photo.files import open_photo
+from containers.photo.opening import open_photo
 from florence.examples import read_examples
 from florence.features import Collator
 from florence.inputs import prepare_inputs

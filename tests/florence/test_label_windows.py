@@ -12,8 +12,8 @@ from container_ocr import ContainerOCR
 from containers.basis.errors import ImageError, UserError
 from containers.data.labels import Example
 from containers.number.reading import Hypothesis
-from containers.photo.files import open_photo
 from containers.photo.looks import Look, Search
+from containers.photo.opening import open_photo
 from containers.photo.windows import Window
 from florence.label_windows import Windows
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from conftest import NUMBER, OTHER, assert_same_weights, error_line, log_of, train
 
-from containers.photo.files import open_photo
+from containers.photo.opening import open_photo
 from florence.inputs import prepare_inputs
 from florence.loading import load_model
 from florence.progress import Progress
