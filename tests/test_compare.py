@@ -70,6 +70,7 @@ def test_a_file_compared_with_itself_changes_nothing(here, capsys):
     out = capsys.readouterr().out
     assert "better: 0 images" in out
     assert "worse: 0 images" in out
+    assert "  100.0 %  100.0 %" in out, "shares are longer than the files' names"
 
 
 @pytest.mark.parametrize("labels", [{}, {"image/1.jpg": "TODO"}, {"image/2.jpg": NUMBER}])

@@ -203,11 +203,11 @@ def describe_changes(
             log.warning(f"{run.name} holds {answers} of people, which count as if they were read")
     yield f"in both files: {len(known)} of {counted(count, 'labelled image')}"
     yield ""
-    names = [run.name for run in runs]
-    width = max(map(len, names)) + 2
     lines = [(*line, str(len(known))) for line in table(known)]
     lines[len(MEASURES) : len(MEASURES)] = filter(None, [size_type_line(known)])
-    for name, before, after, images in (("", *names, "images"), *lines):
+    lines.insert(0, ("", *(run.name for run in runs), "images"))
+    width = max(len(cell) for line in lines for cell in line[1:3]) + 2
+    for name, before, after, images in lines:
         yield f"{name:21}{before:>{width}}{after:>{width}}{images:>9}"
     better, worse = ([c for c in known if c.is_better], [c for c in known if c.is_worse])
     for title, changed in (("better", better), ("worse", worse)):
