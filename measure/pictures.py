@@ -185,7 +185,7 @@ def screenshot(address: str, awaited: str, size: dict, language: str = "en-US") 
         page.goto(address)
         page.locator(awaited).wait_for()
         if language == "ko-KR" and not page.evaluate(SHOWS_KOREAN):
-            raise SystemExit("no Korean font (Debian and Ubuntu: apt-get install fonts-nanum)")
+            raise UserError("no Korean font (Debian and Ubuntu: apt-get install fonts-nanum)")
         taken = page.screenshot()
         browser.close()
     return Image.open(io.BytesIO(taken))

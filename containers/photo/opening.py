@@ -117,8 +117,10 @@ def scale_of(
     size: tuple[int, int], least: tuple[int, int] | None, part: tuple[float, float] | None
 ) -> float:
     """Return how much smaller a photo of this size may come, see `open_photo`; 1: not at all."""
-    pairs = zip(least or (), part) if part else [(max(least), min(size))] if least else []
-    return min(1.0, max((fewest / side for fewest, side in pairs), default=1.0))
+    if not least:
+        return 1.0
+    pairs = zip(least, part) if part else [(max(least), min(size))]
+    return min(1.0, max(fewest / side for fewest, side in pairs))
 
 
 def to_image(photo: Image.Image | np.ndarray) -> Image.Image:
